@@ -1,0 +1,60 @@
+"""pyvae: variational autoencoders in NumPy, with every gradient written out and checked, on Cython/OpenMP kernels.
+
+    model = pyvae.VAE.mlp(784, latent_dim=20, hidden=(400,))
+    history = pyvae.train(model, X, epochs=10)
+    model.elbo(X_test)
+"""
+
+from pyvae._kernels import get_num_threads, set_num_threads, threads
+from pyvae.data import ArraySource, Batch, DataSource
+from pyvae.gaussian import DiagonalGaussian
+from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.layers import Dense, Layer, ReLU, Sequential, Sigmoid, Softplus, Tanh
+from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from pyvae.model import VAE
+from pyvae.noise import Noise
+from pyvae.objectives import Terms, elbo
+from pyvae.optim import Adam
+from pyvae.parameters import register
+from pyvae.persistence import load, save
+from pyvae.priors import StandardNormal
+from pyvae.training import History, train
+from pyvae.versions import __version__, show_versions
+from pyvae.workspace import Workspace
+
+__all__ = [
+    "VAE",
+    "Adam",
+    "ArraySource",
+    "Batch",
+    "Bernoulli",
+    "Categorical",
+    "DataSource",
+    "Dense",
+    "DiagonalGaussian",
+    "Gaussian",
+    "GradientError",
+    "History",
+    "Layer",
+    "Likelihood",
+    "Noise",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softplus",
+    "StandardNormal",
+    "Tanh",
+    "Terms",
+    "Workspace",
+    "__version__",
+    "check_gradients",
+    "elbo",
+    "get_num_threads",
+    "load",
+    "register",
+    "save",
+    "set_num_threads",
+    "show_versions",
+    "threads",
+    "train",
+]

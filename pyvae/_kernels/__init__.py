@@ -1,0 +1,140 @@
+"""The ground floor: arrays in, arrays out. This file is the only switchboard between native kernels and NumPy twins.
+
+Every function below exists twice with the same arguments: in ``x.pyx`` (Cython, OpenMP, C) and in ``x_ref.py``
+(NumPy, the definition). Which one runs is decided here, once, at import, and never changes silently:
+
+    PYVAE_KERNELS=reference   run the twins: to step through with a debugger, or to compare
+    PYVAE_KERNELS=native      insist on the native kernels: an ImportError where they were not built
+    PYVAE_MAX_ISA=v3          use no newer instruction set (x86-64: v2, v3 = AVX2 and FMA, v4 = AVX-512)
+
+Without PYVAE_KERNELS the native kernels run where they were built, else the twins; ``pyvae info`` says which.
+"""
+
+import contextlib
+import importlib.util
+import os
+
+from pyvae._kernels.threads import default_threads
+
+BUILT = importlib.util.find_spec("pyvae._kernels.dense") is not None
+KERNELS = os.environ.get("PYVAE_KERNELS", "native" if BUILT else "reference")
+
+if KERNELS == "native":
+    if not BUILT:
+        raise ImportError("PYVAE_KERNELS=native, but this installation of pyvae was built without native kernels")
+    from pyvae._kernels import runtime
+    from pyvae._kernels.adam import adam, sum_of_squares
+    from pyvae._kernels.dense import activate, activate_backward, dense, dense_dW, dense_dx
+    from pyvae._kernels.gather import gather
+    from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
+    from pyvae._kernels.likelihood import (
+        bernoulli,
+        bernoulli_backward,
+        categorical,
+        categorical_backward,
+        gaussian,
+        gaussian_backward,
+    )
+    from pyvae._kernels.random import bernoulli as bernoulli_draw
+    from pyvae._kernels.random import normal, permutation, philox4x32, uniform
+elif KERNELS == "reference":
+    from pyvae._kernels.adam_ref import adam, sum_of_squares
+    from pyvae._kernels.dense_ref import activate, activate_backward, dense, dense_dW, dense_dx
+    from pyvae._kernels.gather_ref import gather
+    from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
+    from pyvae._kernels.likelihood_ref import (
+        bernoulli,
+        bernoulli_backward,
+        categorical,
+        categorical_backward,
+        gaussian,
+        gaussian_backward,
+    )
+    from pyvae._kernels.random_ref import bernoulli as bernoulli_draw
+    from pyvae._kernels.random_ref import normal, permutation, philox4x32, uniform
+else:
+    raise ImportError(f"PYVAE_KERNELS must be 'native' or 'reference', not {KERNELS!r}")
+
+__all__ = [
+    "activate",
+    "activate_backward",
+    "adam",
+    "bernoulli",
+    "bernoulli_backward",
+    "bernoulli_draw",
+    "categorical",
+    "categorical_backward",
+    "dense",
+    "dense_dW",
+    "dense_dx",
+    "gather",
+    "gaussian",
+    "gaussian_backward",
+    "get_num_threads",
+    "info",
+    "kl",
+    "kl_backward",
+    "normal",
+    "permutation",
+    "philox4x32",
+    "reparameterize",
+    "reparameterize_backward",
+    "set_num_threads",
+    "standard_normal",
+    "sum_of_squares",
+    "threads",
+    "uniform",
+]
+
+
+def set_num_threads(n):
+    """Use n threads in the native kernels, from now on and in the whole process.
+
+    Results are the same to the bit for every n. The default is the number of physical cores that this process may
+    use (affinity and cgroup quota counted), or OMP_NUM_THREADS. Without OpenMP, and in the NumPy twins, n is
+    ignored. Raises ValueError unless n is a whole number of at least 1.
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        raise ValueError(f"n must be a whole number of threads, at least 1, not {n!r}")
+    if KERNELS == "native":
+        runtime.set_num_threads(n)
+
+
+def get_num_threads():
+    """How many threads the native kernels use; 1 for the NumPy twins."""
+    return runtime.get_num_threads() if KERNELS == "native" else 1
+
+
+@contextlib.contextmanager
+def threads(n):
+    """``with threads(n):`` use n threads inside the block; the number is put back on leaving it."""
+    before = get_num_threads()
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def info():
+    """What runs: kernels, instruction set, OpenMP and threads, as a dict of words and numbers."""
+    if KERNELS == "reference":
+        reason = "PYVAE_KERNELS=reference" if BUILT else "this installation was built without native kernels"
+        return {"kernels": f"reference (NumPy): {reason}", "isa": None, "openmp": False, "threads": 1}
+    return {
+        "kernels": "native (Cython and C)",
+        "isa": runtime.get_level(),
+        "openmp": runtime.HAS_OPENMP,
+        "threads": runtime.get_num_threads(),
+    }
+
+
+if KERNELS == "native":
+    if "PYVAE_MAX_ISA" in os.environ:
+        wanted = os.environ["PYVAE_MAX_ISA"]
+        if wanted not in runtime.LEVELS:
+            raise ImportError(f"PYVAE_MAX_ISA must be one of {', '.join(runtime.LEVELS)}, not {wanted!r}")
+        runtime.set_level(min(wanted, runtime.HIGHEST_LEVEL, key=runtime.LEVELS.index))
+    set_num_threads(default_threads())
+    # The threads of libgomp do not survive a fork, and waiting for them would never end: a child runs serially.
+    os.register_at_fork(after_in_child=lambda: runtime.set_num_threads(1))

@@ -1,0 +1,24 @@
+"""Adam over the flat arena: the definition, in NumPy.
+
+values, grads, m and v are vectors of equal length: every weight of the model, its gradient and its two moments.
+"""
+
+import numpy as np
+
+
+def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step):
+    """Kingma and Ba (2015), algorithm 1, step t = 1, 2, ...:
+
+    m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+    values -= learning_rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    """
+    real = values.dtype.type
+    correction1, correction2 = 1 - beta1**step, np.sqrt(1 - beta2**step)
+    m[...] = real(beta1) * m + real(1 - beta1) * grads
+    v[...] = real(beta2) * v + real(1 - beta2) * (grads * grads)
+    values -= real(learning_rate / correction1) * (m / (np.sqrt(v) / real(correction2) + real(epsilon)))
+
+
+def sum_of_squares(x):
+    """sum_i x_i^2, added in double."""
+    return float(np.sum(np.square(x, dtype=np.float64)))

@@ -1,0 +1,80 @@
+"""Rows of a minibatch, scaled and binarised: threads and checks; ``simd/gather.c`` does the rows.
+
+Twin: ``gather_ref.py``, which defines what every function here returns.
+"""
+from cython.parallel cimport prange
+cimport numpy as cnp
+from libc.stdint cimport uint32_t
+from pyvae._kernels.runtime cimport level, output, real_type, row_numbers, stride, threads_for
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "simd/gather.h":
+    ctypedef struct gather_t:
+        const void *source
+        Py_ssize_t source_row, columns
+        int source_type, binarize
+        double scale, threshold
+        const cnp.int64_t *positions
+        const cnp.int64_t *rows
+        uint32_t key[2]
+        uint32_t step
+        void *out
+
+    ctypedef struct gather_table_t:
+        void (*gather)(const gather_t *job, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
+
+    int FROM_UINT8, FROM_FLOAT, FROM_DOUBLE, KEEP_VALUES, BINARIZE_THRESHOLD, BINARIZE_DRAW
+
+cdef extern from *:
+    """static const gather_table_t *const gather_tables[LEVEL_COUNT][2] = LIST_TABLES(gather);"""
+    const gather_table_t *gather_tables[3][2]
+
+cdef dict SOURCE_TYPES = {cnp.NPY_UINT8: FROM_UINT8, cnp.NPY_FLOAT: FROM_FLOAT, cnp.NPY_DOUBLE: FROM_DOUBLE}
+cdef dict BINARIZE = {None: KEEP_VALUES, "threshold": BINARIZE_THRESHOLD, "draw": BINARIZE_DRAW}
+
+cdef enum:
+    ELEMENTS_PER_TASK = 8192
+
+
+
+cdef bint readable_in_place(cnp.ndarray a):
+    return (
+        cnp.PyArray_ISBEHAVED_RO(a)
+        and a.strides[0] % a.descr.itemsize == 0
+        and (a.shape[1] <= 1 or a.strides[1] == a.descr.itemsize)
+    )
+
+
+def gather(source, rows, scale, binarize, threshold, key, step, out):
+    cdef int real = real_type(out, "out")
+    if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype.num not in SOURCE_TYPES:
+        raise TypeError("source must be a two-dimensional array of uint8, float32 or float64")
+    if binarize not in BINARIZE:
+        raise ValueError(f"binarize must be one of {list(BINARIZE)}, not {binarize!r}")
+    cdef cnp.ndarray source_ = source, rows_ = row_numbers(rows), positions = rows_
+    cdef const cnp.int64_t *r = <const cnp.int64_t *>cnp.PyArray_DATA(rows_)
+    cdef Py_ssize_t count = rows_.shape[0], i
+    for i in range(count):
+        if r[i] >= source_.shape[0]:
+            raise IndexError(f"rows[{i}] is {r[i]}, but source has {source_.shape[0]} rows")
+    if not readable_in_place(source_):  # byte-swapped or column-major: copy these rows alone
+        source_ = np.array(source[rows_], dtype=source.dtype.newbyteorder("="), order="C")
+        positions = np.arange(count)
+    cdef cnp.ndarray out_ = output(out, "out", real, count, source_.shape[1])
+    if count > 1 and stride(out_) != out_.shape[1]:
+        raise ValueError("out must be contiguous, to be written in place")
+    cdef gather_t g
+    g.source, g.source_row, g.columns = cnp.PyArray_DATA(source_), stride(source_), source_.shape[1]
+    g.source_type, g.binarize = SOURCE_TYPES[source.dtype.num], BINARIZE[binarize]
+    g.scale, g.threshold = scale, threshold
+    g.positions, g.rows = <const cnp.int64_t *>cnp.PyArray_DATA(positions), r
+    g.key[0], g.key[1], g.step, g.out = key[0], key[1], step, cnp.PyArray_DATA(out_)
+    cdef const gather_table_t *table = gather_tables[level][real]
+    cdef Py_ssize_t per_task = max(<Py_ssize_t>1, ELEMENTS_PER_TASK // max(<Py_ssize_t>1, g.columns)), t
+    cdef int n = threads_for(<double>count * g.columns * (32 if g.binarize == BINARIZE_DRAW else 1))
+    with nogil:
+        for t in prange((count + per_task - 1) // per_task, num_threads=n, use_threads_if=n > 1, schedule="static"):
+            table.gather(&g, t * per_task, min((t + 1) * per_task, count))

@@ -1,0 +1,46 @@
+"""Diagonal Gaussian posterior and standard normal prior: the definition, in NumPy.
+
+Shapes: mu, logvar (B, Z); eps, z, dz (B * k, Z) with the k samples of a row next to each other; kl (B,);
+log_qz, log_pz (B * k,). logvar is log sigma^2. Everything in nats.
+"""
+
+import numpy as np
+
+LOG_2_PI = np.log(2 * np.pi)
+
+
+def _repeat(a, k):
+    """(B, Z) -> (B * k, Z), each row k times."""
+    return np.repeat(a, k, axis=0) if k > 1 else a
+
+
+def reparameterize(mu, logvar, eps, z, log_qz):
+    """z = mu + sigma eps with sigma = exp(logvar / 2), and its log-density under N(mu, sigma^2):
+    log_qz = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi)."""
+    k = len(eps) // max(len(mu), 1)
+    logvar = _repeat(logvar, k)
+    z[...] = _repeat(mu, k) + np.exp(logvar / 2) * eps
+    log_qz[...] = -(np.sum(eps * eps + logvar, axis=1) + eps.shape[1] * LOG_2_PI) / 2
+
+
+def reparameterize_backward(dz, mu, logvar, eps, dmu, dlogvar):
+    """dmu = sum over the row's samples of dz;  dlogvar = sum over them of dz eps sigma / 2."""
+    samples = (len(mu), -1 if len(mu) else 0, mu.shape[1])  # (B, k, Z)
+    dmu[...] = dz.reshape(samples).sum(axis=1)
+    dlogvar[...] = (dz * eps).reshape(samples).sum(axis=1) * (np.exp(logvar / 2) / 2)
+
+
+def kl(mu, logvar, out):
+    """KL(N(mu, sigma^2) || N(0, 1)) = 1/2 sum_j (mu_j^2 + exp(logvar_j) - 1 - logvar_j), never negative."""
+    out[...] = np.sum(mu * mu + np.maximum(np.expm1(logvar) - logvar, 0), axis=1) / 2
+
+
+def kl_backward(dkl, mu, logvar, dmu, dlogvar):
+    """dmu = dkl mu;  dlogvar = dkl (exp(logvar) - 1) / 2."""
+    dmu[...] = dkl[:, None] * mu
+    dlogvar[...] = dkl[:, None] * (np.expm1(logvar) / 2)
+
+
+def standard_normal(z, log_pz):
+    """log_pz = log N(z; 0, 1) = -1/2 sum_j (z_j^2 + log 2 pi)."""
+    log_pz[...] = -(np.sum(z * z, axis=1) + z.shape[1] * LOG_2_PI) / 2

@@ -1,0 +1,63 @@
+"""Log-likelihoods of rows and their derivatives by the decoder's raw outputs: the definition, in NumPy.
+
+Shapes: x (B, D); logits, mean (B * k, D), the k samples of a row next to each other; log_px, dlog_px (B * k,), nats.
+x is never repeated by the caller. logvar is (B * k, D), or (1, D) for all rows.
+"""
+
+import numpy as np
+
+LOG_2_PI = np.log(2 * np.pi)
+
+
+def _repeat(x, outputs):
+    """x (B, D) -> (B * k, D), each row k times, to stand beside the outputs."""
+    k = len(outputs) // max(len(x), 1)
+    return np.repeat(x, k, axis=0) if k > 1 else x
+
+
+def bernoulli(x, logits, log_px):
+    """log_px = sum_j x_j l_j - log(1 + exp(l_j))."""
+    softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
+    log_px[...] = np.sum(_repeat(x, logits) * logits - softplus, axis=1)
+
+
+def bernoulli_backward(dlog_px, x, logits, dlogits):
+    """dlogits = dlog_px (x - sigmoid(logits))."""
+    e = np.exp(-np.abs(logits))
+    sigmoid = np.where(logits < 0, e, 1) / (1 + e)
+    dlogits[...] = dlog_px[:, None] * (_repeat(x, logits) - sigmoid)
+
+
+def gaussian(x, mean, logvar, log_px):
+    """log_px = -1/2 sum_j (x_j - mean_j)^2 exp(-logvar_j) + logvar_j + log 2 pi."""
+    difference = _repeat(x, mean) - mean
+    log_px[...] = -np.sum(difference**2 * np.exp(-logvar) + (logvar + mean.dtype.type(LOG_2_PI)), axis=1) / 2
+
+
+def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
+    """dmean = dlog_px (x - mean) exp(-logvar);  dlogvar = dlog_px ((x - mean)^2 exp(-logvar) - 1) / 2, row by row."""
+    difference = _repeat(x, mean) - mean
+    dmean[...] = dlog_px[:, None] * (difference * np.exp(-logvar))
+    if dlogvar is not None:
+        dlogvar[...] = dlog_px[:, None] * ((difference**2 * np.exp(-logvar) - 1) / 2)
+
+
+def _log_softmax(logits):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def categorical(x, logits, edges, log_px):
+    """log_px = sum over groups g, over their columns j in edges[g] .. edges[g+1], of x_j log softmax_g(logits)_j."""
+    x = _repeat(x, logits)
+    log_px[...] = 0
+    for first, end in zip(edges[:-1], edges[1:], strict=True):
+        log_px += np.sum(x[:, first:end] * _log_softmax(logits[:, first:end]), axis=1)
+
+
+def categorical_backward(dlog_px, x, logits, edges, dlogits):
+    """dlogits = dlog_px (x - softmax_g(logits)), as the x of a group add up to one."""
+    x = _repeat(x, logits)
+    for first, end in zip(edges[:-1], edges[1:], strict=True):
+        softmax = np.exp(_log_softmax(logits[:, first:end]))
+        dlogits[:, first:end] = dlog_px[:, None] * (x[:, first:end] - softmax)

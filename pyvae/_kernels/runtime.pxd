@@ -1,0 +1,14 @@
+"""What every kernel module shares: how many threads, which instruction set, and the checks of its arguments."""
+cimport numpy as cnp
+
+cdef int num_threads
+cdef int level
+cdef int threads_for(double work) noexcept nogil
+cdef int real_type(object array, str name) except -1
+cdef cnp.ndarray matrix(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns)
+cdef cnp.ndarray output(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns)
+cdef cnp.ndarray vector(object array, str name, int real, Py_ssize_t size)
+cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size)
+cdef cnp.ndarray row_numbers(object rows)
+cdef Py_ssize_t samples_per_row(Py_ssize_t many, Py_ssize_t few, str name) except -1
+cdef Py_ssize_t stride(cnp.ndarray array) noexcept

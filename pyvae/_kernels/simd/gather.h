@@ -1,0 +1,27 @@
+/* The interface of gather.c: rows picked from a table of uint8, float or double, scaled and binarised in one pass. */
+#ifndef PYVAE_GATHER_H
+#define PYVAE_GATHER_H
+
+#include "level.h"
+
+enum { FROM_UINT8, FROM_FLOAT, FROM_DOUBLE };       /* what the source holds */
+enum { KEEP_VALUES, BINARIZE_THRESHOLD, BINARIZE_DRAW };
+
+typedef struct {
+    const void *source; /* (any number of rows, columns), unit column stride */
+    ptrdiff_t source_row, columns;
+    int source_type, binarize;
+    double scale, threshold;
+    const int64_t *positions; /* in the source, of each row of out */
+    const int64_t *rows;      /* the rows' global numbers, for the random counters */
+    uint32_t key[2], step;
+    void *out; /* contiguous */
+} gather_t;
+
+typedef struct {
+    void (*gather)(const gather_t *job, ptrdiff_t begin, ptrdiff_t end);
+} gather_table_t;
+
+DECLARE_TABLES(gather)
+
+#endif

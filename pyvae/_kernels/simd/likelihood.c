@@ -1,0 +1,111 @@
+/* Log-likelihoods of rows and their derivatives by the decoder's raw outputs. The derivations stand in
+   pyvae/likelihoods.py; each forward function is followed by its backward. */
+#include "likelihood.h"
+#include "fpstate.h"
+#include "vmath.h"
+#include "lanes.h"
+
+#define X_ROW(i) ((const REAL *)o->x + (i) / o->samples * o->x_row)
+#define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
+#define LOGVAR_ROW(i) ((const REAL *)o->logvar + (i) * o->logvar_row)
+
+/* log p = sum x l - softplus(l) */
+static void bernoulli(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        REAL sum;
+        SUM_COLUMNS(sum, o->columns, j, x[j] * logits[j] - softplus_real(logits[j]));
+        ((REAL *)log_px)[i] = sum;
+    }
+    restore_fpstate(saved);
+}
+
+/* d log p / d l = x - sigmoid(l) */
+static void bernoulli_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
+                               void *dlogits_, ptrdiff_t dlogits_row) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        REAL *dlogits = (REAL *)dlogits_ + i * dlogits_row, scale = ((const REAL *)dlog_px)[i];
+        for (ptrdiff_t j = 0; j < o->columns; j++) dlogits[j] = scale * (x[j] - sigmoid_real(logits[j]));
+    }
+    restore_fpstate(saved);
+}
+
+/* log p = -1/2 sum (x - mean)^2 exp(-logvar) + logvar + log 2 pi */
+static void gaussian(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
+        REAL sum;
+        SUM_COLUMNS(sum, o->columns, j,
+                    (x[j] - mean[j]) * (x[j] - mean[j]) * exp_real(-logvar[j]) + (logvar[j] + (REAL)LOG_2_PI));
+        ((REAL *)log_px)[i] = -sum / 2;
+    }
+    restore_fpstate(saved);
+}
+
+/* d log p / d mean = (x - mean) exp(-logvar),  d log p / d logvar = ((x - mean)^2 exp(-logvar) - 1) / 2 */
+static void gaussian_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
+                              void *dmean_, ptrdiff_t dmean_row, void *dlogvar_, ptrdiff_t dlogvar_row) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
+        REAL *dmean = (REAL *)dmean_ + i * dmean_row, scale = ((const REAL *)dlog_px)[i];
+        for (ptrdiff_t j = 0; j < o->columns; j++) dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]));
+        if (!dlogvar_) continue;
+        REAL *dlogvar = (REAL *)dlogvar_ + i * dlogvar_row;
+        for (ptrdiff_t j = 0; j < o->columns; j++) {
+            REAL difference = x[j] - mean[j];
+            dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2);
+        }
+    }
+    restore_fpstate(saved);
+}
+
+static REAL highest(ptrdiff_t n, const REAL *l) {
+    REAL max = l[0];
+    for (ptrdiff_t j = 1; j < n; j++) max = l[j] > max ? l[j] : max;
+    return max;
+}
+
+/* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)) */
+static void categorical(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        REAL total = 0;
+        for (ptrdiff_t g = 0; g < o->groups; g++) {
+            const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
+            ptrdiff_t n = o->edges[g + 1] - o->edges[g];
+            REAL max = highest(n, logits), sum, chosen;
+            SUM_COLUMNS(sum, n, j, exp_real(logits[j] - max));
+            REAL log_sum = log_real(sum);
+            SUM_COLUMNS(chosen, n, j, x[j] * ((logits[j] - max) - log_sum));
+            total += chosen;
+        }
+        ((REAL *)log_px)[i] = total;
+    }
+    restore_fpstate(saved);
+}
+
+/* d log p / d l = x - softmax(l), as the x of a group add up to one */
+static void categorical_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
+                                 void *dlogits_, ptrdiff_t dlogits_row) {
+    fpstate_t saved = flush_subnormals();
+    for (ptrdiff_t i = begin; i < end; i++) {
+        REAL scale = ((const REAL *)dlog_px)[i];
+        for (ptrdiff_t g = 0; g < o->groups; g++) {
+            const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
+            REAL *dlogits = (REAL *)dlogits_ + i * dlogits_row + o->edges[g];
+            ptrdiff_t n = o->edges[g + 1] - o->edges[g];
+            REAL max = highest(n, logits), sum;
+            SUM_COLUMNS(sum, n, j, exp_real(logits[j] - max));
+            for (ptrdiff_t j = 0; j < n; j++) dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum);
+        }
+    }
+    restore_fpstate(saved);
+}
+
+const likelihood_table_t TABLE(likelihood) = {bernoulli, bernoulli_backward, gaussian,
+                                              gaussian_backward, categorical, categorical_backward};

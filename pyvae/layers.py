@@ -1,0 +1,203 @@
+"""Layers: each forward pass directly above its backward pass.
+
+A layer maps rows to rows, x (B, n_in) -> y (B, n_out), by
+
+    y, cache = layer.forward(x)         cache: what backward needs to remember, and nothing else
+    dx = layer.backward(dy, cache)      dy: the loss's derivative by y; also ADDS to the layer's own gradients
+
+Nothing is kept on the layer between the two calls, so a layer can be used twice in a model. dX always means the loss's
+derivative by X, and has X's shape.
+
+The dense layer. Let a = x W + b and y = f(a), f applied to each element. By the chain rule
+
+    da_ij = dy_ij f'(a_ij)
+    a_ij = sum_k x_ik W_kj + b_j   =>   dW_kj = sum_i x_ik da_ij     dW = x' da      (sum over the rows of the batch)
+                                        db_j  = sum_i da_ij          db = column sums of da
+                                        dx_ik = sum_j da_ij W_kj     dx = da W'
+
+so backward remembers x, for dW, and y, from which f' can be told: for each f below, f'(a) is a function of f(a).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae.parameters import Module, build, register
+from pyvae.workspace import Lease
+
+ACTIVATIONS = ("relu", "tanh", "sigmoid", "softplus")
+
+
+class Layer(Module):
+    """The interface; n_in and n_out are None where a layer takes any number of columns."""
+
+    n_in = n_out = None
+
+    def forward(self, x, noise=None, workspace=None):
+        """y, cache = forward(x): x (B, n_in), y (B, n_out). Without noise: evaluation. None for workspace: allocate."""
+        raise NotImplementedError
+
+    def backward(self, dy, cache):
+        """dx = backward(dy, cache): dy (B, n_out), dx (B, n_in). Adds to the gradients of its own parameters."""
+        raise NotImplementedError
+
+
+def he_normal(noise, n_in, n_out, dtype):
+    """W ~ N(0, 2 / n_in): keeps the variance of ReLU layers' outputs (He et al. 2015, eq. 10). Shape (n_in, n_out)."""
+    return noise.normal("weights", (n_in, n_out), np.arange(n_in), dtype) * np.sqrt(2 / n_in)
+
+
+def glorot_uniform(noise, n_in, n_out, dtype):
+    """W ~ U(-l, l), l = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010, eq. 16). Shape (n_in, n_out)."""
+    u = noise.uniform("weights", (n_in, n_out), np.arange(n_in), dtype)
+    return (2 * u - 1) * np.sqrt(6 / (n_in + n_out))
+
+
+INITIALIZERS = {"he": he_normal, "glorot": glorot_uniform}
+
+
+class DenseCache(NamedTuple):
+    x: np.ndarray  # (B, n_in)
+    y: np.ndarray  # (B, n_out)
+    memory: Lease
+
+
+@register
+class Dense(Layer):
+    """y = f(x W + b), W (n_in, n_out), b (n_out,) starting at zero.
+
+    activation: None (f is the identity), "relu", "tanh", "sigmoid" or "softplus"; it is computed in the same pass as
+    the product. init: "he" (the default with ReLU) or "glorot". Raises ValueError for other words or sizes below 1.
+    """
+
+    def __init__(self, n_in, n_out, activation=None, init=None):
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"n_in and n_out must be at least 1, not {n_in} and {n_out}")
+        if activation is not None and activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        init = init or ("he" if activation == "relu" else "glorot")
+        if init not in INITIALIZERS:
+            raise ValueError(f"init must be one of {', '.join(INITIALIZERS)}, not {init!r}")
+        self.n_in, self.n_out, self.activation, self.init = int(n_in), int(n_out), activation, init
+
+    def forward(self, x, noise=None, workspace=None):
+        memory = Lease(workspace)
+        y = memory.take((len(x), self.n_out), x.dtype)
+        _kernels.dense(x, self.W, self.b, self.activation, out=y)  # y = f(x W + b)
+        return y, DenseCache(x, y, memory)
+
+    def backward(self, dy, cache):
+        x, y, memory = cache
+        da = dy if self.activation is None else memory.take(dy.shape, dy.dtype)
+        dx = memory.take(x.shape, x.dtype)
+        _kernels.activate_backward(dy, y, self.activation, dx=da, db=self.db)  # da = dy f'(a);  db += column sums of da
+        _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x' da
+        _kernels.dense_dx(da, self.W, out=dx)  # dx = da W'
+        return dx
+
+    def shapes(self):
+        return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
+
+    def initialize(self, noise):
+        self.W[...] = INITIALIZERS[self.init](noise, self.n_in, self.n_out, self.W.dtype)
+
+    def config(self):
+        return {"n_in": self.n_in, "n_out": self.n_out, "activation": self.activation, "init": self.init}
+
+
+class ActivationCache(NamedTuple):
+    y: np.ndarray  # (B, n)
+    memory: Lease
+
+
+class Activation(Layer):
+    """y = f(x), element by element, remembering y alone. The subclasses name f and its derivative."""
+
+    activation = None
+
+    def forward(self, x, noise=None, workspace=None):
+        memory = Lease(workspace)
+        y = memory.take(x.shape, x.dtype)
+        _kernels.activate(x, self.activation, out=y)  # y = f(x)
+        return y, ActivationCache(y, memory)
+
+    def backward(self, dy, cache):
+        y, memory = cache
+        dx = memory.take(dy.shape, dy.dtype)
+        _kernels.activate_backward(dy, y, self.activation, dx=dx)  # dx = dy f'(x)
+        return dx
+
+
+@register
+class ReLU(Activation):
+    """y = max(x, 0); dy/dx = 1 where y > 0, else 0."""
+
+    activation = "relu"
+
+
+@register
+class Tanh(Activation):
+    """y = tanh x; dy/dx = 1 - y^2."""
+
+    activation = "tanh"
+
+
+@register
+class Sigmoid(Activation):
+    """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y)."""
+
+    activation = "sigmoid"
+
+
+@register
+class Softplus(Activation):
+    """y = log(1 + exp(x)); dy/dx = 1 / (1 + exp(-x)) = 1 - exp(-y)."""
+
+    activation = "softplus"
+
+
+@register
+class Sequential(Layer):
+    """Layers one after the other: forward from first to last, backward from last to first.
+
+    Raises ValueError where a layer's n_in is not the number of columns that it is given.
+    """
+
+    def __init__(self, *layers):
+        self.layers = layers
+        width = None
+        for i, layer in enumerate(layers):
+            if None not in (width, layer.n_in) and layer.n_in != width:
+                raise ValueError(f"layer {i} takes {layer.n_in} columns, but the layer before it makes {width}")
+            width = width if layer.n_out is None else layer.n_out
+        self.n_in = next((layer.n_in for layer in layers if layer.n_in is not None), None)
+        self.n_out = width
+
+    def forward(self, x, noise=None, workspace=None):
+        caches = []
+        for layer in self.layers:
+            x, cache = layer.forward(x, noise, workspace)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy, cache):
+        for layer, layer_cache in zip(reversed(self.layers), reversed(cache), strict=True):
+            dy = layer.backward(dy, layer_cache)
+        return dy
+
+    def children(self):
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def config(self):
+        return {"layers": [layer.describe() for layer in self.layers]}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(*(build(layer) for layer in config["layers"]))
+
+
+def mlp(sizes, activation):
+    """Dense layers through the given sizes, with the activation after each but the last: [784, 400, 40] -> two layers."""
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    return Sequential(*(Dense(a, b, activation if i < len(pairs) - 1 else None) for i, (a, b) in enumerate(pairs)))

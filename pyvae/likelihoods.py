@@ -1,0 +1,277 @@
+"""Likelihoods p(x|z): how the decoder's raw outputs describe a row x.
+
+    log_px, cache = likelihood.log_density(x, outputs)      per row of outputs, nats, every constant kept
+    doutputs = likelihood.log_density_backward(dlog_px, cache)
+
+x is (B, D), outputs (B * k, n_outputs) with the k samples of a row next to each other; x is never repeated. The outputs
+are what the formulas need (logits, means, log-variances), never squashed to probabilities first: log(sigmoid(l)) of a
+large negative l is log 0, while its value, about l, is easily told from l itself.
+
+Bernoulli, p = sigmoid(l):
+
+    log p(x|l) = x log p + (1 - x) log(1 - p) = x l - log(1 + exp(l))       dl = x - sigmoid(l)
+
+Gaussian, v = log std^2:
+
+    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)     dm = (x - m) exp(-v)     dv = ((x - m)^2 exp(-v) - 1) / 2
+
+Categorical, x one-hot within a group of columns, L = log sum_j exp(l_j):
+
+    log p(x|l) = sum_j x_j (l_j - L)       dl_j = x_j - exp(l_j - L)        (as the x_j add up to one)
+
+each summed over the columns (groups) of a row, then times dlog_px of the row.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae.parameters import Module, register
+from pyvae.workspace import Lease
+
+
+class Likelihood(Module):
+    """The interface. ``support`` says in words which x are possible.
+
+    n_features: columns D of x. n_outputs: columns of the decoder's output that it takes.
+    """
+
+    support = "real numbers"
+
+    def __init__(self, n_features):
+        if n_features < 1:
+            raise ValueError(f"n_features must be at least 1, not {n_features}")
+        self.n_features = int(n_features)
+
+    @property
+    def n_outputs(self):
+        return self.n_features
+
+    def log_density(self, x, outputs, workspace=None):
+        """log p(x|z) (B * k,) in nats, and a cache."""
+        raise NotImplementedError
+
+    def log_density_backward(self, dlog_px, cache):
+        """doutputs (B * k, n_outputs); adds to the gradients of its own parameters."""
+        raise NotImplementedError
+
+    def mean(self, outputs):
+        """E[x|z] (B * k, D)."""
+        raise NotImplementedError
+
+    def draw(self, outputs, noise):
+        """x ~ p(x|z) (B * k, D), one draw for each row of outputs."""
+        raise NotImplementedError
+
+    def outside(self, x):
+        """Which elements of x (B, D) are outside the support: booleans (B, D). Non-finite numbers always are."""
+        return ~np.isfinite(x)
+
+    def config(self):
+        return {"n_features": self.n_features}
+
+
+class BernoulliCache(NamedTuple):
+    x: np.ndarray  # (B, D)
+    logits: np.ndarray  # (B * k, D)
+    memory: Lease
+
+
+@register
+class Bernoulli(Likelihood):
+    """Black and white x, p(x_j = 1) = sigmoid(logit_j); gray values in [0, 1] are taken as expectations of such x.
+
+    For gray values x l - log(1 + exp(l)) is no normalised density over [0, 1]: it is the expected log-likelihood of
+    black and white rows drawn with probabilities x, the "binary cross-entropy" that published figures on gray MNIST use.
+    """
+
+    support = "numbers from 0 to 1"
+
+    def log_density(self, x, outputs, workspace=None):
+        memory = Lease(workspace)
+        log_px = memory.take((len(outputs),), outputs.dtype)
+        _kernels.bernoulli(x, outputs, log_px)  # sum_j x l - log(1 + exp(l))
+        return log_px, BernoulliCache(x, outputs, memory)
+
+    def log_density_backward(self, dlog_px, cache):
+        x, logits, memory = cache
+        dlogits = memory.take(logits.shape, logits.dtype)
+        _kernels.bernoulli_backward(dlog_px, x, logits, dlogits)  # dlog_px (x - sigmoid(l))
+        return dlogits
+
+    def mean(self, outputs):
+        p = np.empty_like(outputs)
+        _kernels.activate(outputs, "sigmoid", p)
+        return p
+
+    def draw(self, outputs, noise):
+        return noise.bernoulli("x", self.mean(outputs), np.arange(len(outputs)))
+
+    def outside(self, x):
+        return ~((x >= 0) & (x <= 1))
+
+
+class GaussianCache(NamedTuple):
+    x: np.ndarray  # (B, D)
+    mean: np.ndarray  # (B * k, D)
+    logvar: np.ndarray  # (B * k, D), or (1, D) for all rows
+    excess: np.ndarray | None  # logvar - log floor^2, shaped like logvar; None where std is fixed
+    memory: Lease
+
+
+@register
+class Gaussian(Likelihood):
+    """x_j ~ N(mean_j, std_j^2), independent columns; x in any unit, std in the same.
+
+    std: a number (fixed, the same for all columns), "learned" (one number per column, a parameter) or "predicted" (one
+    per row and column: the decoder then has 2 D outputs, [mean | rho]).
+
+    A learned or predicted std cannot fall below ``floor``: std^2 = floor^2 + exp(rho), rho a free number, so
+
+        logvar = log(floor^2 + exp(rho)) = c + softplus(rho - c),  c = log floor^2      dlogvar/drho = sigmoid(rho - c)
+
+    Without a floor a constant column would drive its likelihood to infinity.
+    """
+
+    def __init__(self, n_features, std=1.0, floor=1e-3):
+        super().__init__(n_features)
+        if std not in ("learned", "predicted") and not (isinstance(std, int | float) and 0 < std < np.inf):
+            raise ValueError(f"std must be 'learned', 'predicted' or a positive number, not {std!r}")
+        if not 0 < floor < np.inf:
+            raise ValueError(f"floor must be a positive number, not {floor!r}")
+        self.std, self.floor = std, float(floor)
+        self.log_floor = 2 * np.log(self.floor)  # c
+
+    @property
+    def n_outputs(self):
+        return 2 * self.n_features if self.std == "predicted" else self.n_features
+
+    def log_density(self, x, outputs, workspace=None):
+        memory = Lease(workspace)
+        mean, logvar, excess = self._split(outputs, memory)
+        log_px = memory.take((len(outputs),), outputs.dtype)
+        _kernels.gaussian(x, mean, logvar, log_px)
+        return log_px, GaussianCache(x, mean, logvar, excess, memory)
+
+    def log_density_backward(self, dlog_px, cache):
+        x, mean, logvar, excess, memory = cache
+        doutputs = memory.take((len(mean), self.n_outputs), mean.dtype)
+        dmean = doutputs[:, : self.n_features]
+        if excess is None:  # fixed
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean)
+        elif self.std == "predicted":
+            drho = doutputs[:, self.n_features :]
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, drho)  # first the derivative by logvar
+            _kernels.activate_backward(drho, excess, "softplus", dx=drho)  # then times sigmoid(rho - c)
+        else:
+            dlogvar_rows = memory.take(mean.shape, mean.dtype)
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar_rows)
+            dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
+            _kernels.activate_backward(dlogvar_rows, dlogvar_rows, None, dx=dlogvar_rows, db=dlogvar, accumulate=False)
+            drho = memory.take(excess.shape, mean.dtype)
+            _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho, db=self.drho)
+        return doutputs
+
+    def _split(self, outputs, memory):
+        """mean, logvar, and logvar's excess over the floor."""
+        mean = outputs[:, : self.n_features]
+        if self.std == "predicted":
+            rho = outputs[:, self.n_features :]
+        elif self.std == "learned":
+            rho = self.rho[None]
+        else:
+            logvar = memory.take((1, self.n_features), outputs.dtype)
+            logvar[...] = 2 * np.log(self.std)
+            return mean, logvar, None
+        shifted, excess = memory.take(rho.shape, rho.dtype), memory.take(rho.shape, rho.dtype)
+        logvar = memory.take(rho.shape, rho.dtype)
+        np.subtract(rho, self.log_floor, out=shifted)
+        _kernels.activate(shifted, "softplus", excess)
+        np.add(excess, self.log_floor, out=logvar)
+        return mean, logvar, excess
+
+    def mean(self, outputs):
+        return outputs[:, : self.n_features].copy()
+
+    def draw(self, outputs, noise):
+        mean, logvar, _ = self._split(outputs, Lease(None))
+        return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
+
+    def shapes(self):
+        return {"rho": (self.n_features,)} if self.std == "learned" else {}
+
+    def config(self):
+        return {"n_features": self.n_features, "std": self.std, "floor": self.floor}
+
+
+class CategoricalCache(NamedTuple):
+    x: np.ndarray  # (B, D)
+    logits: np.ndarray  # (B * k, D)
+    memory: Lease
+
+
+@register
+class Categorical(Likelihood):
+    """Groups of one-hot columns: sizes (3, 2) means columns 0-2 say which of three, columns 3-4 which of two."""
+
+    support = "one-hot groups: one 1 and else 0 in the columns of each group"
+
+    def __init__(self, sizes):
+        self.sizes = [int(size) for size in sizes]
+        if not self.sizes or min(self.sizes) < 1:
+            raise ValueError(f"sizes must be one or more group sizes of at least 1, not {sizes!r}")
+        super().__init__(sum(self.sizes))
+        self.edges = np.concatenate([[0], np.cumsum(self.sizes)])  # group g: columns edges[g] .. edges[g + 1]
+
+    def log_density(self, x, outputs, workspace=None):
+        memory = Lease(workspace)
+        log_px = memory.take((len(outputs),), outputs.dtype)
+        _kernels.categorical(x, outputs, self.edges, log_px)  # sum_j x_j (l_j - L) over the groups
+        return log_px, CategoricalCache(x, outputs, memory)
+
+    def log_density_backward(self, dlog_px, cache):
+        x, logits, memory = cache
+        dlogits = memory.take(logits.shape, logits.dtype)
+        _kernels.categorical_backward(dlog_px, x, logits, self.edges, dlogits)  # dlog_px (x_j - exp(l_j - L))
+        return dlogits
+
+    def mean(self, outputs):
+        """The probabilities, (B * k, D)."""
+        p = np.empty_like(outputs)
+        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+            e = np.exp(outputs[:, first:end] - outputs[:, first:end].max(axis=1, keepdims=True))
+            p[:, first:end] = e / e.sum(axis=1, keepdims=True)
+        return p
+
+    def draw(self, outputs, noise):
+        """One-hot draws by Gumbel's trick: the largest of l_j - log(-log u_j) is j with probability softmax(l)_j."""
+        u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), outputs.dtype)
+        scores = outputs - np.log(-np.log(u))
+        x = np.zeros_like(outputs)
+        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+            x[np.arange(len(x)), first + scores[:, first:end].argmax(axis=1)] = 1
+        return x
+
+    def outside(self, x):
+        wrong = ~((x == 0) | (x == 1))
+        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+            wrong[:, first] |= np.nan_to_num(x[:, first:end]).sum(axis=1) != 1
+        return wrong
+
+    def config(self):
+        return {"sizes": self.sizes}
+
+
+def make_likelihood(name, n_features):
+    """A likelihood from a word: "bernoulli", "gaussian" (a std learned per column), "gaussian-predicted" (per row and
+    column), "gaussian-fixed" (std 1). Raises ValueError for another word."""
+    makers = {
+        "bernoulli": lambda: Bernoulli(n_features),
+        "gaussian": lambda: Gaussian(n_features, std="learned"),
+        "gaussian-predicted": lambda: Gaussian(n_features, std="predicted"),
+        "gaussian-fixed": lambda: Gaussian(n_features, std=1.0),
+    }
+    if name not in makers:
+        raise ValueError(f"likelihood must be one of {', '.join(makers)}, or a Likelihood, not {name!r}")
+    return makers[name]()

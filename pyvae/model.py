@@ -1,0 +1,243 @@
+"""The variational autoencoder: encoder, posterior, prior, decoder and likelihood put together.
+
+One pass forward, for a row x:
+
+    x -- encoder --> [mu | logvar] -- eps --> z = mu + sigma eps -- decoder --> outputs -- likelihood --> log p(x|z)
+                           |                  |
+                           +--> KL            +--> log p(z), log q(z|x)
+
+and one backward, where mu and logvar are reached on two ways, through the sample z and through the KL; their
+derivatives add up.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae.data import Batch, as_source, check_support
+from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
+from pyvae.layers import mlp
+from pyvae.likelihoods import Likelihood, make_likelihood
+from pyvae.noise import Noise
+from pyvae.objectives import Terms, elbo
+from pyvae.parameters import Arena, Module, build, register
+from pyvae.priors import PriorCache, StandardNormal
+from pyvae.workspace import Lease, Workspace
+
+CHUNK_ROWS = 2048  # rows of decoder output that are evaluated together
+
+
+class ModelCache(NamedTuple):
+    encoder: object
+    outputs: np.ndarray  # (B, 2 Z), the encoder's
+    sample: SampleCache
+    kl: KLCache
+    prior: PriorCache
+    decoder: object
+    likelihood: object
+    workspace: Workspace | None
+
+
+@register
+class VAE(Module):
+    """A variational autoencoder (Kingma and Welling 2014).
+
+    encoder: a layer from D columns to 2 Z. decoder: from Z columns to likelihood.n_outputs. seed: of the first weights.
+    dtype: float32 to train, float64 to check gradients. ``parameters`` is the Arena of all weights and gradients.
+    Raises ValueError where the parts do not fit together.
+    """
+
+    def __init__(self, encoder, decoder, likelihood, prior=None, posterior=None, seed=0, dtype=np.float32):
+        self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
+        self.prior = prior or StandardNormal()
+        self.posterior = posterior or DiagonalGaussian()
+        self.metadata = {}  # JSON-able notes that are saved with the model, such as the shape of its images
+        if encoder.n_out is None or encoder.n_out % 2:
+            raise ValueError(f"encoder must make 2 * latent_dim columns, [mu | logvar], not {encoder.n_out}")
+        self.n_features, self.latent_dim = likelihood.n_features, encoder.n_out // 2
+        if encoder.n_in != self.n_features:
+            raise ValueError(f"encoder takes {encoder.n_in} columns, but the likelihood has {self.n_features}")
+        if decoder.n_in != self.latent_dim:
+            raise ValueError(f"decoder takes {decoder.n_in} columns, but the encoder makes {self.latent_dim} latents")
+        if decoder.n_out != likelihood.n_outputs:
+            raise ValueError(f"decoder makes {decoder.n_out} columns, but the likelihood takes {likelihood.n_outputs}")
+        self.parameters = Arena(self.children(), dtype, seed)
+
+    @classmethod
+    def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
+        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse.
+
+        likelihood: a Likelihood, or a word: "bernoulli", "gaussian", "gaussian-predicted", "gaussian-fixed".
+        """
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")
+        likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
+        encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
+        decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
+        return cls(encoder, decoder, likelihood, seed=seed)
+
+    def forward(self, batch, noise, k=1, workspace=None):
+        """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them."""
+        x = batch.x
+        outputs, encoder_cache = self.encoder.forward(x, noise, workspace)
+        mu, logvar = self.posterior.split(outputs, workspace)
+
+        shape = (len(x) * k, self.latent_dim)
+        eps = noise.normal("z", shape, batch.rows, x.dtype, out=Lease(workspace).take(shape, x.dtype))
+        z, log_qz, sample_cache = self.posterior.sample(mu, logvar, eps, workspace)
+        kl, kl_cache = self.posterior.kl(mu, logvar, workspace)
+        log_pz, prior_cache = self.prior.log_density(z, workspace)
+
+        decoded, decoder_cache = self.decoder.forward(z, noise, workspace)
+        log_px, likelihood_cache = self.likelihood.log_density(x, decoded, workspace)
+
+        terms = Terms(log_px, log_pz, log_qz, kl, z, mu, logvar)
+        return terms, ModelCache(
+            encoder_cache, outputs, sample_cache, kl_cache, prior_cache, decoder_cache, likelihood_cache, workspace
+        )
+
+    def backward(self, cache, dterms):
+        """Add to ``parameters.grads`` the loss's derivatives, given those by the terms of ``forward``."""
+        if dterms.log_px is None:
+            dz = np.zeros_like(cache.sample.eps)
+        else:
+            decoded_gradient = self.likelihood.log_density_backward(dterms.log_px, cache.likelihood)
+            dz = self.decoder.backward(decoded_gradient, cache.decoder)
+        if dterms.log_pz is not None:
+            dz = dz + self.prior.log_density_backward(dterms.log_pz, cache.prior)
+        if dterms.z is not None:
+            dz = dz + dterms.z
+
+        # mu and logvar are reached through the sample z and through the KL: two gradients each, which add up.
+        dmu, dlogvar = self.posterior.sample_backward(dz, dterms.log_qz, cache.sample)
+        if dterms.kl is not None:
+            dmu_kl, dlogvar_kl = self.posterior.kl_backward(dterms.kl, cache.kl)
+            dmu, dlogvar = np.add(dmu, dmu_kl, out=dmu), np.add(dlogvar, dlogvar_kl, out=dlogvar)
+        if dterms.mu is not None:
+            dmu = dmu + dterms.mu
+        if dterms.logvar is not None:
+            dlogvar = dlogvar + dterms.logvar
+
+        doutputs = self.posterior.split_backward(dmu, dlogvar, cache.outputs, cache.workspace)
+        self.encoder.backward(doutputs, cache.encoder)
+
+    def loss_and_gradients(self, x, eps, beta=1.0):
+        """The negative ELBO of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen.
+
+        Leaves the gradients in ``parameters.grads``, in place of what was there.
+        """
+        x = np.asarray(x, dtype=self.parameters.dtype)
+        self.parameters.zero_grads()
+        terms, cache = self.forward(Batch(x), Noise.frozen(z=eps), k=len(eps) // len(x))
+        loss, dterms = elbo(terms, beta=beta)
+        self.backward(cache, dterms)
+        return loss
+
+    def encode(self, X):
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D)."""
+        source = self._checked(X)
+        mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
+        logvar = np.empty_like(mu)
+        workspace = Workspace()
+        for rows, batch in self._chunks(source, 1, Noise(0), workspace):
+            outputs, _ = self.encoder.forward(batch.x, None, workspace)
+            mu[rows], logvar[rows] = self.posterior.split(outputs, workspace)
+        return mu, logvar
+
+    def decode(self, Z):
+        """E[x|z] (N, D) for the rows of Z (N, latent_dim)."""
+        source = as_source(Z, self.latent_dim, name="Z")
+        mean = np.empty((len(source), self.n_features), self.parameters.dtype)
+        workspace = Workspace()
+        for rows, batch in self._chunks(source, 1, Noise(0), workspace):
+            outputs, _ = self.decoder.forward(batch.x, None, workspace)
+            mean[rows] = self.likelihood.mean(outputs)
+        return mean
+
+    def reconstruct(self, X):
+        """E[x|z] at z = the posterior mean of each row of X: (N, D)."""
+        return self.decode(self.encode(X)[0])
+
+    def sample(self, n, seed=0, mean=True):
+        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x drawn from p(x|z)."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        noise = Noise(seed)
+        z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
+        if mean:
+            return self.decode(z)
+        outputs, _ = self.decoder.forward(z)
+        return self.likelihood.draw(outputs, noise)
+
+    def elbo(self, X, n_samples=1, seed=0):
+        """The evidence lower bound of each row of X, (N,), nats: 1/k sum_s log p(x|z_s) - KL, k = n_samples."""
+        reconstruction, kl = self.elbo_terms(X, n_samples, seed)
+        return -(reconstruction + kl)
+
+    def elbo_terms(self, X, n_samples=1, seed=0):
+        """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats."""
+        source = self._checked(X)
+        reconstruction, kl = np.empty(len(source)), np.empty(len(source))
+        workspace = Workspace()
+        noise = Noise(seed)
+        for rows, batch in self._chunks(source, n_samples, noise, workspace):
+            terms, _ = self.forward(batch, noise, n_samples, workspace)
+            reconstruction[rows] = -terms.log_px.reshape(len(batch.x), n_samples).mean(axis=1, dtype=np.float64)
+            kl[rows] = terms.kl
+        return reconstruction, kl
+
+    def log_likelihood(self, X, n_samples=5000, seed=0):
+        """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
+
+        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; a lower bound that rises with k.
+        """
+        source = self._checked(X)
+        result = np.empty(len(source))
+        workspace = Workspace()
+        noise = Noise(seed)
+        for rows, batch in self._chunks(source, n_samples, noise, workspace):
+            terms, _ = self.forward(batch, noise, n_samples, workspace)
+            log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
+            log_w = log_w.reshape(len(batch.x), n_samples)
+            highest = log_w.max(axis=1, keepdims=True)
+            result[rows] = np.log(np.exp(log_w - highest).mean(axis=1)) + highest[:, 0]
+        return result
+
+    def _checked(self, X):
+        source = as_source(X, self.n_features)
+        check_support(source, self.likelihood)
+        return source
+
+    def _chunks(self, source, n_samples, noise, workspace):
+        """Slices of the rows, with their batches; no result depends on where the cuts are."""
+        if isinstance(n_samples, bool) or not hasattr(n_samples, "__index__") or n_samples < 1:
+            raise ValueError(f"n_samples must be a whole number of at least 1, not {n_samples!r}")
+        step = max(1, CHUNK_ROWS // n_samples)
+        for start in range(0, len(source), step):
+            rows = slice(start, min(start + step, len(source)))
+            workspace.reset()
+            out = workspace.take((rows.stop - rows.start, source.n_features), self.parameters.dtype)
+            yield rows, source.gather(np.arange(rows.start, rows.stop), noise, out)
+
+    def children(self):
+        return {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "likelihood": self.likelihood,
+            "prior": self.prior,
+            "posterior": self.posterior,
+        }
+
+    def config(self):
+        return {name: part.describe() for name, part in self.children().items()}
+
+    @classmethod
+    def from_config(cls, config, dtype=np.float32):
+        return cls(**{name: build(part) for name, part in config.items()}, dtype=dtype)
+
+    def astype(self, dtype):
+        """A copy of this model whose parameters are float32 or float64."""
+        copy = type(self).from_config(self.config(), dtype)
+        copy.parameters.copy_from(self.parameters)
+        copy.metadata = dict(self.metadata)
+        return copy

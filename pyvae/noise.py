@@ -1,0 +1,102 @@
+"""Noise: every random number of the library as a pure function of seed, step, name, row and column.
+
+Nothing below training draws from anywhere else, and nothing has a state. So noise does not depend on the number of
+threads, on which rows share a minibatch, or on what was drawn before; and a forward pass can be repeated exactly, which
+is what a gradient check needs. The generator is Philox4x32-10 (see ``_kernels/random_ref.py``):
+
+    key = SeedSequence([seed, stream]).generate_state(2),   counter = (block of four columns, sample, row, step)
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from pyvae import _kernels
+
+# A stream's number is part of every random number that was ever drawn from it: never renumber, only append.
+STREAMS = {
+    "z": 0,  # eps of the reparameterization
+    "weights": 1,  # initial weights; step = number of the layer
+    "order": 2,  # the order of rows; step = epoch
+    "binarize": 3,  # gray values to black and white
+    "prior": 4,  # z drawn from the prior
+    "x": 5,  # x drawn from the likelihood
+    "split": 6,  # which rows are held out
+}
+
+
+@lru_cache(maxsize=256)
+def _key(seed, name):
+    if name not in STREAMS:
+        raise ValueError(f"no noise is called {name!r}; the names are {', '.join(STREAMS)}")
+    return tuple(int(word) for word in np.random.SeedSequence([seed, STREAMS[name]]).generate_state(2))
+
+
+def check_seed(seed):
+    """The seed as an int; ValueError unless it is a whole number that is not negative."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed.__index__() < 0:
+        raise ValueError(f"seed must be a whole number, 0 or above, not {seed!r}")
+    return seed.__index__()
+
+
+class Noise:
+    """The random numbers of one step: ``Noise(seed, step).normal("z", shape, rows)``.
+
+    ``shape`` is (B * k, columns) for the k samples of B rows, samples of a row next to each other; ``rows`` holds the
+    rows' global numbers. seed is any whole number from 0; step and row numbers are below 2^32 (OverflowError).
+    """
+
+    def __init__(self, seed, step=0):
+        self.seed = check_seed(seed)
+        if not 0 <= step < 2**32:
+            raise OverflowError(f"step must lie in 0 .. 2^32 - 1, not {step}")
+        self.step = step
+
+    def normal(self, name, shape, rows, dtype=np.float32, out=None):
+        """Independent standard normal numbers, (B * k, columns). float32 are the float64 ones, rounded."""
+        out = np.empty(shape, dtype) if out is None else out
+        _kernels.normal(_key(self.seed, name), self.step, rows, out)
+        return out
+
+    def uniform(self, name, shape, rows, dtype=np.float32, out=None):
+        """Independent uniform numbers in the open interval (0, 1), (B * k, columns)."""
+        out = np.empty(shape, dtype) if out is None else out
+        _kernels.uniform(_key(self.seed, name), self.step, rows, out)
+        return out
+
+    def bernoulli(self, name, probability, rows, out=None):
+        """1 with the given probability, else 0, independently; shaped like ``probability``, (B * k, columns)."""
+        out = np.empty_like(probability) if out is None else out
+        _kernels.bernoulli_draw(_key(self.seed, name), self.step, rows, probability, out)
+        return out
+
+    def permutation(self, name, n, start=0, stop=None):
+        """Places start .. stop of a random order of 0 .. n - 1, int64; the order of all n is never stored."""
+        out = np.empty((n if stop is None else stop) - start, dtype=np.int64)
+        _kernels.permutation(_key(self.seed, name), self.step, n, start, out)
+        return out
+
+    def key(self, name):
+        """The Philox key of a stream: two integers below 2^32."""
+        return _key(self.seed, name)
+
+    @staticmethod
+    def frozen(**arrays):
+        """Noise that holds given arrays: ``Noise.frozen(z=eps)`` returns eps whenever "z" is asked for."""
+        return FrozenNoise(arrays)
+
+
+class FrozenNoise:
+    """Noise whose numbers are given, for lessons and gradient checks."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+
+    def normal(self, name, shape, rows, dtype=np.float32, out=None):
+        """The array of that name. Raises KeyError where there is none, ValueError where its shape is another."""
+        if name not in self.arrays:
+            raise KeyError(f"this frozen noise holds {', '.join(self.arrays)}, not {name!r}")
+        array = np.asarray(self.arrays[name], dtype=dtype)
+        if array.shape != tuple(shape):
+            raise ValueError(f"the frozen noise {name!r} must have the shape {tuple(shape)}, not {array.shape}")
+        return array

@@ -1,0 +1,41 @@
+"""Optimizers: how gradients become steps.
+
+Adam (Kingma and Ba 2015, algorithm 1) keeps two running means of every gradient, of itself and of its square, and moves
+each weight by their ratio, so that the step's size does not depend on the gradient's scale:
+
+    m = beta1 m + (1 - beta1) g         v = beta2 v + (1 - beta2) g^2
+    weight -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+The divisions by 1 - beta^t undo the bias of means that start from zero. Weights, gradients and both means are flat
+arrays of equal length, so a step is one pass over four of them, for all layers at once.
+"""
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae.workspace import aligned_empty
+
+
+class Adam:
+    """Adam over the Arena ``parameters``. Raises ValueError for numbers out of range."""
+
+    def __init__(self, parameters, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        if not 0 < learning_rate < np.inf:
+            raise ValueError(f"learning_rate must be a positive number, not {learning_rate!r}")
+        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and epsilon > 0):
+            raise ValueError(f"beta1 and beta2 must lie in [0, 1) and epsilon above 0, not {beta1}, {beta2}, {epsilon}")
+        self.parameters = parameters
+        self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
+        self.m = aligned_empty(parameters.values.shape, parameters.dtype)
+        self.v = aligned_empty(parameters.values.shape, parameters.dtype)
+        self.m[...] = 0
+        self.v[...] = 0
+        self.t = 0  # steps taken
+
+    def step(self):
+        """Move the values by one step, from the gradients as they stand."""
+        self.t += 1
+        _kernels.adam(
+            self.parameters.values, self.parameters.grads, self.m, self.v,
+            self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t,
+        )  # fmt: skip

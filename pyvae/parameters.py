@@ -1,0 +1,129 @@
+"""Arena: all weights of a model in one flat array, all gradients in another, and named views into both.
+
+    values  | encoder.0.W ........ | encoder.0.b .. | decoder.0.W ........ |
+    grads   | encoder.0.dW ....... | encoder.0.db . | decoder.0.dW ....... |
+
+Every tensor starts on a 64-byte boundary; the gaps hold zeros. So the optimizer is one pass over flat arrays, a file
+is one array with a table of names, and adding gradients of several machines is one sum. Layers see none of this: a
+layer holds the views ``W, b, dW, db``.
+"""
+
+import numpy as np
+
+from pyvae.noise import Noise
+from pyvae.workspace import ALIGNMENT, aligned_empty
+
+REGISTRY = {}
+
+
+def register(cls):
+    """Class decorator: files name a module by its class, and loading one finds the class here."""
+    REGISTRY[cls.__name__] = cls
+    return cls
+
+
+def build(config):
+    """The module that ``config()`` described. Raises ValueError for a type that is not registered."""
+    config = dict(config)
+    kind = config.pop("type", None)
+    if kind not in REGISTRY:
+        raise ValueError(f"unknown part {kind!r}; a class of your own must be decorated with pyvae.register")
+    return REGISTRY[kind].from_config(config)
+
+
+class Module:
+    """What layers, likelihoods, posteriors and priors have in common: parameters, parts and a description."""
+
+    def shapes(self):
+        """Names and shapes of its own parameters, such as {"W": (784, 400), "b": (400,)}."""
+        return {}
+
+    def children(self):
+        """Names and modules of its parts."""
+        return {}
+
+    def initialize(self, noise):
+        """Fill its own parameters, already bound, with their first values, drawn from the stream "weights"."""
+
+    def config(self):
+        """Its constructor's arguments, as what JSON can hold."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of ``config``."""
+        return cls(**config)
+
+    def describe(self):
+        """``config()`` with the name of the class: what ``build`` takes."""
+        return {"type": type(self).__name__, **self.config()}
+
+
+class Arena:
+    """Values and gradients of the parameters of some modules, which it binds to themselves.
+
+    modules: a dict of names and modules. dtype: float32 to train, float64 to check gradients. seed: of the first
+    values. A module that stands in two places has one set of parameters.
+    """
+
+    def __init__(self, modules, dtype=np.float32, seed=0):
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
+        self._slices = {}  # name: (start, stop, shape)
+        owners = {}  # id(module): (prefix, module)
+        for name, module in modules.items():
+            self._collect(name, module, owners)
+        self._step = ALIGNMENT // self.dtype.itemsize
+        size = 0
+        for prefix, module in owners.values():
+            for name, shape in module.shapes().items():
+                stop = size + int(np.prod(shape))
+                self._slices[f"{prefix}.{name}"] = (size, stop, shape)
+                size = -(-stop // self._step) * self._step
+        self.values = aligned_empty((size,), self.dtype)
+        self.grads = aligned_empty((size,), self.dtype)
+        self.values[...] = 0
+        self.grads[...] = 0
+        for prefix, module in owners.values():
+            for name in module.shapes():
+                setattr(module, name, self[f"{prefix}.{name}"])
+                setattr(module, "d" + name, self.grad(f"{prefix}.{name}"))
+        for number, (_, module) in enumerate(owners.values()):
+            module.initialize(Noise(seed, step=number))
+
+    def _collect(self, prefix, module, owners):
+        if id(module) in owners:
+            return
+        owners[id(module)] = (prefix, module)
+        for name, child in module.children().items():
+            self._collect(f"{prefix}.{name}", child, owners)
+
+    @property
+    def names(self):
+        """Names of the parameters, in the order of the arena."""
+        return tuple(self._slices)
+
+    @property
+    def count(self):
+        """How many numbers there are to learn."""
+        return sum(stop - start for start, stop, _ in self._slices.values())
+
+    def __getitem__(self, name):
+        """The values of one parameter, a view."""
+        start, stop, shape = self._slices[name]
+        return self.values[start:stop].reshape(shape)
+
+    def grad(self, name):
+        """The gradient of one parameter, a view."""
+        start, stop, shape = self._slices[name]
+        return self.grads[start:stop].reshape(shape)
+
+    def zero_grads(self):
+        """Set every gradient to zero: backward passes add to them."""
+        self.grads[...] = 0
+
+    def copy_from(self, other):
+        """Take over the values of an arena with the same names and shapes, of whatever dtype."""
+        for name in self.names:
+            self[name][...] = other[name]

@@ -1,0 +1,25 @@
+"""What is installed and what runs: for bug reports and for ``pyvae info``."""
+
+import importlib.metadata
+import platform
+
+from pyvae import _kernels
+
+__version__ = "0.1.0"
+
+
+def versions():
+    """Versions of pyvae, Python and the libraries that it uses, and what the kernels run on: a dict."""
+    found = {"pyvae": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for package in ("numpy", "scipy", "safetensors", "tqdm", "scikit-learn", "matplotlib", "pooch"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, **_kernels.info()}
+
+
+def show_versions():
+    """Print ``versions()``, a line each."""
+    for name, value in versions().items():
+        print(f"{name + ':':<14}{value}")

@@ -1,0 +1,126 @@
+"""The native kernels. Everything else about the package stands in pyproject.toml.
+
+Every extension is one Cython file, which owns threads and argument checks, linked with one C file from
+``simd/``, which owns what happens inside a tile. The C file is compiled once for each pair of instruction
+set and float type; Cython picks the table of functions to call at run time.
+
+Environment variables:
+    PYVAE_NO_NATIVE=1   install the pure-Python twins alone, without a compiler
+    PYVAE_NO_OPENMP=1   build as if the compiler had no OpenMP (one thread)
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("pyvae") / "_kernels"
+WITH_C = ["dense", "gaussian", "likelihood", "random", "adam", "gather"]
+
+if platform.machine().lower() in ("x86_64", "amd64"):
+    LEVELS = {
+        "v2": ["-march=x86-64-v2"],
+        "v3": ["-march=x86-64-v3"],
+        "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    }
+else:
+    LEVELS = {"generic": []}
+
+# The last two allow what changes no result: no errno from math functions, no floating-point traps. -ffast-math never.
+C_FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-ffp-contract=off"]
+C_FLAGS += ["-fno-math-errno", "-fno-trapping-math"]
+
+
+def say(message):
+    print(f"pyvae: {message}", file=sys.stderr, flush=True)
+
+
+def openmp_flags(compiler):
+    """The flags that make OpenMP work, found by compiling and *running* a program; [] where it does not work."""
+    if os.environ.get("PYVAE_NO_OPENMP", "0") == "1":
+        say("OpenMP is switched off by PYVAE_NO_OPENMP: the kernels will run on one thread")
+        return []
+    program = """
+        #include <omp.h>
+        int main(void) {
+            int sum = 0;
+            #pragma omp parallel for reduction(+:sum)
+            for (int i = 0; i < 100; i++) sum += i;
+            return sum == 4950 && omp_get_max_threads() >= 1 ? 0 : 1;
+        }"""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "probe.c"
+        source.write_text(program)
+        try:
+            objects = compiler.compile([str(source)], output_dir="/", extra_postargs=["-fopenmp"])
+            compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=["-fopenmp"])
+            if subprocess.run([str(Path(folder) / "probe")], timeout=60).returncode == 0:
+                return ["-fopenmp"]
+        except Exception as error:
+            say(f"the OpenMP probe failed: {error}")
+    say("no working OpenMP with this compiler: the kernels will be built for ONE thread")
+    return []
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles each C file once per instruction set and float type, in parallel."""
+
+    def build_extensions(self):
+        import numpy
+
+        openmp = openmp_flags(self.compiler)
+        for extension in self.extensions:
+            extension.include_dirs += [numpy.get_include(), str(KERNELS)]
+            extension.define_macros += [
+                ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+                ("PYVAE_OPENMP", "1" if openmp else "0"),
+            ]
+            extension.extra_compile_args += ["-O2", "-fvisibility=hidden", *openmp]
+            extension.extra_link_args += openmp
+        jobs = []
+        for extension in self.extensions:
+            name = extension.name.rpartition(".")[2]
+            if name in WITH_C:
+                jobs += [(extension, name, level, real) for level in LEVELS for real in ("float", "double")]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for (extension, *_), path in zip(jobs, pool.map(self.compile_tile, jobs), strict=True):
+                extension.extra_objects.append(path)
+        self.parallel = os.cpu_count()
+        super().build_extensions()
+
+    def compile_tile(self, job):
+        _, name, level, real = job
+        folder = Path(self.build_temp) / f"{level}-{real}"
+        macros = [("PYVAE_LEVEL", level), ("REAL", real), ("REAL_IS_FLOAT", "1" if real == "float" else "0")]
+        source = str(KERNELS / "simd" / f"{name}.c")
+        (path,) = self.compiler.compile(
+            [source], output_dir=str(folder), macros=macros, extra_postargs=[*C_FLAGS, *LEVELS[level]]
+        )
+        return path
+
+
+def native_extensions():
+    if os.environ.get("PYVAE_NO_NATIVE", "0") == "1":
+        say("PYVAE_NO_NATIVE is set: installing the pure-Python kernels")
+        return []
+    if sys.platform != "linux":
+        say(f"native kernels are supported on Linux only, not on {sys.platform}: installing the pure-Python kernels")
+        return []
+    from Cython.Build import cythonize
+
+    headers = sorted(str(path) for path in (KERNELS / "simd").glob("*.h"))
+    extensions = [
+        Extension(f"pyvae._kernels.{name}", [str(KERNELS / f"{name}.pyx")], depends=headers)
+        for name in ["runtime", *WITH_C]
+    ]
+    directives = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False}
+    return cythonize(extensions, compiler_directives=directives)
+
+
+setup(ext_modules=native_extensions(), cmdclass={"build_ext": BuildKernels})
