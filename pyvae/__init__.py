@@ -1,5 +1,7 @@
 """pyvae: variational autoencoders in NumPy, with every gradient written out and checked, on Cython/OpenMP kernels.
 
+In three lines:
+
     model = pyvae.VAE.mlp(784, latent_dim=20, hidden=(400,))
     history = pyvae.train(model, X, epochs=10)
     model.elbo(X_test)

@@ -61,9 +61,7 @@ class ArraySource(DataSource):
         rows = np.asarray(rows, dtype=np.int64)
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         noise = noise or Noise(0)
-        _kernels.gather(
-            self.X, rows, self.scale, self.binarize, self.threshold, noise.key("binarize"), noise.step, out
-        )
+        _kernels.gather(self.X, rows, self.scale, self.binarize, self.threshold, noise.key("binarize"), noise.step, out)
         return Batch(out, rows=rows)
 
 

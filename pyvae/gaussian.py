@@ -8,8 +8,8 @@ smooth function of mu and logvar, through which gradients flow:
 
     z = mu + sigma eps,  eps ~ N(0, 1)      dz/dmu = 1      dz/dlogvar = eps dsigma/dlogvar = eps sigma / 2
 
-so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples. eps is an argument, not drawn in here: the
-backward pass must see the very numbers that forward used.
+so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples. eps is an argument, not drawn in here:
+the backward pass must see the very numbers that forward used.
 
 The KL divergence (ibid., appendix B), per row, in closed form:
 

@@ -51,7 +51,8 @@ def check_gradient(f, w, gradient, name="w", *, tolerance=1e-6, step=STEP, coord
 
     f: a function without arguments that evaluates at the present content of w, a float64 array, which is changed in
     place and put back. gradient: df/dw, of w's shape. coordinates: how many are compared at the most, chosen by the
-    seed. directions: how many random unit directions beside them where there are more. Raises TypeError unless w is float64.
+    seed; directions: how many random unit directions beside them where there are more. Raises TypeError unless w is
+    float64.
     """
     if w.dtype != np.float64:
         raise TypeError(f"{name} must be float64: differences of float32 have no digits to compare")

@@ -18,6 +18,7 @@ The dense layer. Let a = x W + b and y = f(a), f applied to each element. By the
 so backward remembers x, for dW, and y, from which f' can be told: for each f below, f'(a) is a function of f(a).
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -198,6 +199,6 @@ class Sequential(Layer):
 
 
 def mlp(sizes, activation):
-    """Dense layers through the given sizes, with the activation after each but the last: [784, 400, 40] -> two layers."""
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
-    return Sequential(*(Dense(a, b, activation if i < len(pairs) - 1 else None) for i, (a, b) in enumerate(pairs)))
+    """Dense layers through the given sizes, with the activation after each but the last."""
+    *hidden, last = pairwise(sizes)
+    return Sequential(*(Dense(n_in, n_out, activation) for n_in, n_out in hidden), Dense(*last))

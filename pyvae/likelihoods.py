@@ -13,7 +13,7 @@ Bernoulli, p = sigmoid(l):
 
 Gaussian, v = log std^2:
 
-    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)     dm = (x - m) exp(-v)     dv = ((x - m)^2 exp(-v) - 1) / 2
+    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)    dm = (x - m) exp(-v)    dv = ((x - m)^2 exp(-v) - 1) / 2
 
 Categorical, x one-hot within a group of columns, L = log sum_j exp(l_j):
 
@@ -22,6 +22,7 @@ Categorical, x one-hot within a group of columns, L = log sum_j exp(l_j):
 each summed over the columns (groups) of a row, then times dlog_px of the row.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ class Bernoulli(Likelihood):
     """Black and white x, p(x_j = 1) = sigmoid(logit_j); gray values in [0, 1] are taken as expectations of such x.
 
     For gray values x l - log(1 + exp(l)) is no normalised density over [0, 1]: it is the expected log-likelihood of
-    black and white rows drawn with probabilities x, the "binary cross-entropy" that published figures on gray MNIST use.
+    black and white rows drawn with probabilities x, the "binary cross-entropy" of published figures on gray MNIST.
     """
 
     support = "numbers from 0 to 1"
@@ -239,7 +240,7 @@ class Categorical(Likelihood):
     def mean(self, outputs):
         """The probabilities, (B * k, D)."""
         p = np.empty_like(outputs)
-        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+        for first, end in pairwise(self.edges):
             e = np.exp(outputs[:, first:end] - outputs[:, first:end].max(axis=1, keepdims=True))
             p[:, first:end] = e / e.sum(axis=1, keepdims=True)
         return p
@@ -249,13 +250,13 @@ class Categorical(Likelihood):
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), outputs.dtype)
         scores = outputs - np.log(-np.log(u))
         x = np.zeros_like(outputs)
-        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+        for first, end in pairwise(self.edges):
             x[np.arange(len(x)), first + scores[:, first:end].argmax(axis=1)] = 1
         return x
 
     def outside(self, x):
         wrong = ~((x == 0) | (x == 1))
-        for first, end in zip(self.edges[:-1], self.edges[1:], strict=True):
+        for first, end in pairwise(self.edges):
             wrong[:, first] |= np.nan_to_num(x[:, first:end]).sum(axis=1) != 1
         return wrong
 

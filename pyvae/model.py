@@ -159,7 +159,7 @@ class VAE(Module):
         return self.decode(self.encode(X)[0])
 
     def sample(self, n, seed=0, mean=True):
-        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x drawn from p(x|z)."""
+        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z)."""
         if n < 1:
             raise ValueError(f"n must be at least 1, not {n}")
         noise = Noise(seed)

@@ -91,9 +91,7 @@ def train(
     try:
         for epoch in range(epochs):
             start = time.perf_counter()
-            totals = _train_epoch(
-                model, source, optimizer, workspace, epoch, batch_size, beta, n_samples, seed, bar
-            )
+            totals = _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n_samples, seed, bar)
             reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
             history.append(
                 epoch=epoch + 1, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,

@@ -4,6 +4,8 @@ Shapes: x (B, D); logits, mean (B * k, D), the k samples of a row next to each o
 x is never repeated by the caller. logvar is (B * k, D), or (1, D) for all rows.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 LOG_2_PI = np.log(2 * np.pi)
@@ -51,13 +53,13 @@ def categorical(x, logits, edges, log_px):
     """log_px = sum over groups g, over their columns j in edges[g] .. edges[g+1], of x_j log softmax_g(logits)_j."""
     x = _repeat(x, logits)
     log_px[...] = 0
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         log_px += np.sum(x[:, first:end] * _log_softmax(logits[:, first:end]), axis=1)
 
 
 def categorical_backward(dlog_px, x, logits, edges, dlogits):
     """dlogits = dlog_px (x - softmax_g(logits)), as the x of a group add up to one."""
     x = _repeat(x, logits)
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in pairwise(edges):
         softmax = np.exp(_log_softmax(logits[:, first:end]))
         dlogits[:, first:end] = dlog_px[:, None] * (x[:, first:end] - softmax)

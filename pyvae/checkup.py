@@ -1,0 +1,208 @@
+"""What ``pyvae check`` checks: the gradients of every part of the library, and that the path that trains agrees.
+
+Each group below makes its parts at sizes that reach full tiles, their tails and a boundary between blocks of a long
+sum (256 columns), in float64 through whatever kernels are active, and hands them to ``gradcheck``. The last group
+compares the float32 gradients that training uses with float64 ones.
+"""
+
+import numpy as np
+
+from pyvae.data import Batch
+from pyvae.gaussian import DiagonalGaussian
+from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
+from pyvae.layers import Dense, ReLU, Sequential, Sigmoid, Softplus, Tanh, mlp
+from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
+from pyvae.model import VAE
+from pyvae.noise import Noise
+from pyvae.objectives import Terms, elbo
+from pyvae.parameters import Arena
+from pyvae.priors import StandardNormal
+
+FLOAT32_TOLERANCE = 1e-4
+
+
+def arena_of(module, seed=0):
+    """The module's parameters in float64, biases included drawn at random, so that none sits at a special value."""
+    arena = Arena({"part": module}, np.float64, seed)
+    arena.values += 0.1 * np.random.default_rng(seed).standard_normal(arena.values.shape)
+    return arena
+
+
+def check_layers():
+    """Dense with every activation at three sizes, the element-wise layers, and layers in sequence."""
+    rng = np.random.default_rng(0)
+    checks = []
+    for activation in (None, "relu", "tanh", "sigmoid", "softplus"):
+        for rows, n_in, n_out in ((5, 7, 3), (29, 40, 64), (6, 300, 35)):
+            layer = Dense(n_in, n_out, activation)
+            name = f"Dense {n_in}-{n_out} {activation or 'identity'}"
+            checks += check_layer(layer, arena_of(layer), rng.standard_normal((rows, n_in)), name=name)
+    for layer in (ReLU(), Tanh(), Sigmoid(), Softplus()):
+        checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
+    stack = Sequential(Dense(11, 20), Tanh(), Dense(20, 17, "relu"), Dense(17, 4))
+    checks += check_layer(stack, arena_of(stack), rng.standard_normal((8, 11)), name="Sequential")
+    shared = Dense(6, 6, "tanh")
+    twice = Sequential(shared, shared)
+    checks += check_layer(twice, arena_of(twice), rng.standard_normal((8, 6)), name="one layer used twice")
+    return checks
+
+
+def rows_for(likelihood, n_rows, rng):
+    """Random rows within the likelihood's support."""
+    if isinstance(likelihood, Bernoulli):
+        return rng.random((n_rows, likelihood.n_features))
+    if isinstance(likelihood, Categorical):
+        return np.hstack([np.eye(size)[rng.integers(size, size=n_rows)] for size in likelihood.sizes])
+    return rng.standard_normal((n_rows, likelihood.n_features))
+
+
+LIKELIHOODS = {
+    "Bernoulli": lambda: Bernoulli(35),
+    "Gaussian, fixed std": lambda: Gaussian(35, std=0.7),
+    "Gaussian, learned std": lambda: Gaussian(35, std="learned", floor=0.1),
+    "Gaussian, predicted std": lambda: Gaussian(35, std="predicted", floor=0.1),
+    "Categorical": lambda: Categorical([3, 2, 17, 1, 12]),
+}
+
+
+def check_likelihoods():
+    """Each likelihood's derivative by the decoder's outputs and by its own parameters, with 1 and 3 samples a row."""
+    checks = []
+    for name, make in LIKELIHOODS.items():
+        for k in (1, 3):
+            rng = np.random.default_rng(k)
+            likelihood = make()
+            arena = arena_of(likelihood)
+            x = rows_for(likelihood, 5, rng)
+            outputs = rng.standard_normal((5 * k, likelihood.n_outputs))
+            weights = rng.standard_normal(5 * k)
+
+            def loss(likelihood=likelihood, x=x, outputs=outputs, weights=weights):
+                return float(weights @ likelihood.log_density(x, outputs)[0])
+
+            doutputs = likelihood.log_density_backward(weights, likelihood.log_density(x, outputs)[1])
+            checks.append(check_gradient(loss, outputs, doutputs, f"{name}, k={k}: doutputs"))
+            for parameter in arena.names:
+                gradient = arena.grad(parameter).copy()
+                label = f"{name}, k={k}: d{parameter.rpartition('.')[2]}"
+                checks.append(check_gradient(loss, arena[parameter], gradient, label))
+    return raise_if_wrong(checks)
+
+
+def check_gaussian():
+    """The posterior's samples, their log-density and the KL, by the encoder's outputs; the prior's density by z."""
+    checks = []
+    for k, bounds in ((1, None), (3, None), (2, (-0.5, 0.8))):
+        rng = np.random.default_rng(k)
+        posterior = DiagonalGaussian(bounds)
+        outputs, eps = rng.standard_normal((6, 2 * 19)), rng.standard_normal((6 * k, 19))
+        dz, dlog_qz, dkl = rng.standard_normal(eps.shape), rng.standard_normal(len(eps)), rng.standard_normal(6)
+
+        def forward(posterior=posterior, outputs=outputs, eps=eps):
+            mu, logvar = posterior.split(outputs)
+            return *posterior.sample(mu, logvar, eps), *posterior.kl(mu, logvar)
+
+        def loss(forward=forward, dz=dz, dlog_qz=dlog_qz, dkl=dkl):
+            z, log_qz, _, kl, _ = forward()
+            return float(np.sum(dz * z) + dlog_qz @ log_qz + dkl @ kl)
+
+        _, _, sample_cache, _, kl_cache = forward()
+        dmu, dlogvar = posterior.sample_backward(dz, dlog_qz, sample_cache)
+        dmu_kl, dlogvar_kl = posterior.kl_backward(dkl, kl_cache)
+        doutputs = posterior.split_backward(dmu + dmu_kl, dlogvar + dlogvar_kl, outputs)
+        label = f"DiagonalGaussian, k={k}, bounds {bounds}: doutputs"
+        checks.append(check_gradient(loss, outputs, doutputs, label))
+
+    z, weights = rng.standard_normal((7, 19)), rng.standard_normal(7)
+    prior = StandardNormal()
+    dz = prior.log_density_backward(weights, prior.log_density(z)[1])
+    checks.append(check_gradient(lambda: float(weights @ prior.log_density(z)[0]), z, dz, "StandardNormal: dz"))
+    return raise_if_wrong(checks)
+
+
+def check_objective():
+    """The ELBO's derivative by each of its terms, with and without weights of the rows."""
+    checks = []
+    rng = np.random.default_rng(0)
+    terms = Terms(log_px=rng.standard_normal(12), kl=rng.standard_normal(4))
+    for label, weight, normalizer in (("", None, None), (" weighted", rng.random(4), None), (" split", None, 9.0)):
+
+        def loss(weight=weight, normalizer=normalizer):
+            return elbo(terms, weight, normalizer, beta=0.3)[0]
+
+        _, dterms = elbo(terms, weight, normalizer, beta=0.3)
+        checks.append(check_gradient(loss, terms.log_px, dterms.log_px, f"ELBO{label}: dlog_px"))
+        checks.append(check_gradient(loss, terms.kl, dterms.kl, f"ELBO{label}: dkl"))
+    return raise_if_wrong(checks)
+
+
+def make_models():
+    """Whole models: name -> (model, number of samples, beta)."""
+    gaussian, mixed = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
+    return {
+        "VAE 37-35-5 ReLU, Bernoulli": (VAE.mlp(37, latent_dim=5, hidden=(35,)), 1, 1.0),
+        "VAE 21-18-13-4 tanh, Gaussian": (VAE.mlp(21, 4, (18, 13), "tanh", gaussian), 3, 0.5),
+        "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", mixed), 2, 2.0),
+        "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+    }
+
+
+def check_models():
+    """Every parameter of whole models; and the derivative by all terms of a forward pass, not the ELBO's alone."""
+    rng = np.random.default_rng(0)
+    checks = []
+    for name, (model, k, beta) in make_models().items():
+        x = rows_for(model.likelihood, 6, rng)
+        checks += [c._replace(name=f"{name}: {c.name}") for c in check_gradients(model, x, n_samples=k, beta=beta)]
+    return checks + check_all_terms()
+
+
+def check_all_terms():
+    """model.backward for a loss that is a random linear function of every term."""
+    rng = np.random.default_rng(1)
+    likelihood = Gaussian(9, std="learned")
+    model = VAE(mlp([9, 8, 6], "tanh"), mlp([3, 8, 9], "tanh"), likelihood, dtype=np.float64)
+    arena = model.parameters
+    batch, noise = Batch(rng.standard_normal((4, 9))), Noise.frozen(z=rng.standard_normal((8, 3)))
+    terms, cache = model.forward(batch, noise, k=2)
+    dterms = Terms(*(rng.standard_normal(term.shape) for term in terms))
+    model.backward(cache, dterms)
+    gradients = {name: arena.grad(name).copy() for name in arena.names}
+
+    def loss():
+        terms, _ = model.forward(batch, noise, k=2)
+        return float(sum(np.sum(d * term) for d, term in zip(dterms, terms, strict=True)))
+
+    return raise_if_wrong(
+        [check_gradient(loss, arena[name], gradients[name], f"VAE, all terms: {name}") for name in arena.names]
+    )
+
+
+def check_float32():
+    """Gradients in float32, as training computes them, against float64, maximum norm per tensor."""
+    rng = np.random.default_rng(0)
+    models = {name: (model, k, beta, 6) for name, (model, k, beta) in make_models().items()}
+    models["VAE 784-400-20 ReLU, Bernoulli"] = (VAE.mlp(784), 1, 1.0, 128)
+    checks = []
+    for name, (model, k, beta, n_rows) in models.items():
+        x = rows_for(model.likelihood, n_rows, rng).astype(np.float32)
+        eps = rng.standard_normal((n_rows * k, model.latent_dim)).astype(np.float32)
+        exact = model.astype(np.float64)
+        model.loss_and_gradients(x, eps, beta)
+        exact.loss_and_gradients(x, eps, beta)
+        for parameter in model.parameters.names:
+            single, double = model.parameters.grad(parameter), exact.parameters.grad(parameter)
+            error = float(np.abs(single - double).max() / np.abs(double).max())
+            label = f"{name}, float32: {parameter}"
+            checks.append(Check(label, error, single.size, 0, error <= FLOAT32_TOLERANCE))
+    return raise_if_wrong(checks)
+
+
+GROUPS = {
+    "layers": check_layers,
+    "likelihoods": check_likelihoods,
+    "posterior and prior": check_gaussian,
+    "objective": check_objective,
+    "whole models": check_models,
+    "float32 against float64": check_float32,
+}

@@ -1,0 +1,117 @@
+"""The gradients of every part of the library, and that the checker notices wrong ones."""
+
+import numpy as np
+import pytest
+
+import pyvae
+from pyvae import checkup
+from pyvae.gradcheck import GradientError, check_gradient, check_layer
+
+
+@pytest.mark.parametrize("group", checkup.GROUPS)
+def test_gradients(group):
+    tolerance = 1e-4 if "float32" in group else 1e-6
+    checks = checkup.GROUPS[group]()
+    assert checks
+    for check in checks:
+        assert check.passed and check.error <= tolerance, str(check)
+
+
+def test_every_layer_and_likelihood_is_checked():
+    """A new class in the public interface must appear in the check-up."""
+    names = " ".join(check.name for group in ("layers", "likelihoods") for check in checkup.GROUPS[group]())
+    for name in pyvae.__all__:
+        kind = getattr(pyvae, name)
+        abstract = kind in (pyvae.Layer, pyvae.Likelihood)
+        if isinstance(kind, type) and issubclass(kind, pyvae.Layer | pyvae.Likelihood) and not abstract:
+            assert name in names
+
+
+class WrongDense(pyvae.Dense):
+    """A layer whose backward pass is wrong in a way that the test chooses."""
+
+    def __init__(self, change):
+        super().__init__(7, 5, "tanh")
+        self.change = change
+
+    def backward(self, dy, cache):
+        dx = super().backward(dy, cache)
+        self.change(self, dx)
+        return dx
+
+
+def scale_dx(layer, dx):
+    dx *= 1 + 1e-5
+
+
+def flip_one_weight(layer, dx):
+    layer.dW[2, 3] *= -1
+
+
+def forget_bias(layer, dx):
+    layer.db[...] = 0
+
+
+@pytest.mark.parametrize("change", [scale_dx, flip_one_weight, forget_bias])
+def test_planted_wrong_gradients_are_found(change):
+    layer = WrongDense(change)
+    with pytest.raises(GradientError, match="WRONG"):
+        check_layer(layer, checkup.arena_of(layer), np.random.default_rng(0).standard_normal((6, 7)))
+
+
+def test_wrong_model_gradient_names_the_tensor():
+    class Wrong(pyvae.Dense):
+        def backward(self, dy, cache):
+            dx = super().backward(dy, cache)
+            self.db *= 2
+            return dx
+
+    pyvae.register(Wrong)
+    encoder, decoder = Wrong(6, 4), pyvae.Dense(2, 6)
+    model = pyvae.VAE(encoder, decoder, pyvae.Bernoulli(6))
+    with pytest.raises(GradientError, match=r"encoder\.b .*WRONG") as caught:
+        pyvae.check_gradients(model, np.random.default_rng(0).random((5, 6)))
+    assert "decoder" not in str(caught.value)
+
+
+def test_kinks_are_skipped_but_do_not_excuse_a_wrong_gradient():
+    w = np.array([0.0, 1.0, -2.0])
+
+    def f():
+        return float(np.maximum(w, 0).sum() + (w**2).sum())
+
+    right = (w > 0) + 2 * w
+    check = check_gradient(f, w, right)
+    assert check.passed and check.skipped == 1 and check.compared == 2
+    assert not check_gradient(f, w, right + [0, 1e-3, 0]).passed
+    assert not check_gradient(f, w, right + [1.5, 0, 0]).passed  # outside the two slopes, 0 and 1
+
+
+def test_too_many_kinks_fail():
+    w = np.zeros(10)
+    assert not check_gradient(lambda: float(np.maximum(w, 0).sum()), w, np.zeros(10)).passed
+
+
+def test_checker_refuses_float32():
+    w = np.zeros(3, dtype=np.float32)
+    with pytest.raises(TypeError, match="float64"):
+        check_gradient(lambda: 0.0, w, w)
+
+
+def test_checker_puts_the_values_back():
+    w = np.random.default_rng(0).standard_normal(300)
+    before = w.copy()
+    check_gradient(lambda: float(np.sin(w).sum()), w, np.cos(w))
+    np.testing.assert_array_equal(w, before)
+
+
+def test_gradcheck_imports_numpy_alone():
+    import ast
+    import inspect
+
+    from pyvae import gradcheck
+
+    tree = ast.parse(inspect.getsource(gradcheck))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert imported == {"numpy", "typing"}
