@@ -264,15 +264,17 @@ class Categorical(Likelihood):
         return {"sizes": self.sizes}
 
 
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "gaussian": lambda n_features: Gaussian(n_features, std="learned"),
+    "gaussian-predicted": lambda n_features: Gaussian(n_features, std="predicted"),
+    "gaussian-fixed": lambda n_features: Gaussian(n_features, std=1.0),
+}
+
+
 def make_likelihood(name, n_features):
     """A likelihood from a word: "bernoulli", "gaussian" (a std learned per column), "gaussian-predicted" (per row and
     column), "gaussian-fixed" (std 1). Raises ValueError for another word."""
-    makers = {
-        "bernoulli": lambda: Bernoulli(n_features),
-        "gaussian": lambda: Gaussian(n_features, std="learned"),
-        "gaussian-predicted": lambda: Gaussian(n_features, std="predicted"),
-        "gaussian-fixed": lambda: Gaussian(n_features, std=1.0),
-    }
-    if name not in makers:
-        raise ValueError(f"likelihood must be one of {', '.join(makers)}, or a Likelihood, not {name!r}")
-    return makers[name]()
+    if name not in LIKELIHOODS:
+        raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")
+    return LIKELIHOODS[name](n_features)
