@@ -191,7 +191,7 @@ def run_train(options):
         model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
         model.metadata["value_range"] = dataset.value_range()
     if dataset.test is not None:
-        check_support(dataset.test, model.likelihood, "test X")
+        check_support(dataset.test, model.likelihood)
 
     say = (lambda text: None) if options.quiet or options.json else print
     layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))

@@ -29,6 +29,7 @@ class DataSource:
     """Where minibatches come from: ``len(source)`` rows of ``n_features`` numbers, picked by ``gather``."""
 
     n_features = None
+    name = "X"  # what messages call it
 
     def __len__(self):
         raise NotImplementedError
@@ -97,15 +98,15 @@ def as_source(X, n_features=None, name="X"):
     """X as a DataSource; ValueError where it has not n_features columns."""
     source = X if isinstance(X, DataSource) else ArraySource(X, name=name)
     if n_features is not None and source.n_features != n_features:
-        raise ValueError(f"{name} must have {n_features} columns, as the model has, not {source.n_features}")
+        raise ValueError(f"{source.name} must have {n_features} columns, as the model has, not {source.n_features}")
     return source
 
 
-def check_support(source, likelihood, name="X"):
-    """Raise ValueError, naming row and column, where a value of the source lies outside the likelihood's support."""
+def check_support(source, likelihood):
+    """Raise ValueError, naming the place, where a value of the source lies outside the likelihood's support."""
     gray = source.source if isinstance(source, Rows) else source
     if isinstance(gray, ArraySource) and gray.binarize is not None:  # binarising would hide what is wrong
-        gray = ArraySource(gray.X, gray.scale, name=name)
+        gray = ArraySource(gray.X, gray.scale, name=gray.name)
     source = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
     for start in range(0, len(source), CHUNK_ROWS):
         batch = source.gather(np.arange(start, min(start + CHUNK_ROWS, len(source))))
@@ -113,6 +114,6 @@ def check_support(source, likelihood, name="X"):
         if outside.any():
             i, j = np.argwhere(outside)[0]
             raise ValueError(
-                f"{name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, but the {type(likelihood).__name__} likelihood "
-                f"takes {likelihood.support}"
+                f"{gray.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, "
+                f"but the {type(likelihood).__name__} likelihood takes {likelihood.support}"
             )

@@ -53,7 +53,7 @@ class Noise:
         self.step = step
 
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
-        """Independent standard normal numbers, (B * k, columns). float32 are the float64 ones, rounded."""
+        """Independent standard normal numbers, (B * k, columns). float32 are the float64 ones to a few last places."""
         out = np.empty(shape, dtype) if out is None else out
         _kernels.normal(_key(self.seed, name), self.step, rows, out)
         return out

@@ -83,7 +83,7 @@ def train(
     source, validation = split(X, X_val, validation_fraction, seed, model.n_features)
     check_support(source, model.likelihood)
     if validation is not None:
-        check_support(validation, model.likelihood, "X" if X_val is None else "X_val")
+        check_support(validation, model.likelihood)
     optimizer = Adam(model.parameters, learning_rate)
     history = History()
     workspace = Workspace()

@@ -25,7 +25,7 @@ def reparameterize(mu, logvar, eps, z, log_qz):
 
 def reparameterize_backward(dz, mu, logvar, eps, dmu, dlogvar):
     """dmu = sum over the row's samples of dz;  dlogvar = sum over them of dz eps sigma / 2."""
-    samples = (len(mu), -1 if len(mu) else 0, mu.shape[1])  # (B, k, Z)
+    samples = (len(mu), len(eps) // max(len(mu), 1), mu.shape[1])  # (B, k, Z)
     dmu[...] = dz.reshape(samples).sum(axis=1)
     dlogvar[...] = (dz * eps).reshape(samples).sum(axis=1) * (np.exp(logvar / 2) / 2)
 

@@ -106,6 +106,10 @@ cdef uint32_t feistel(uint32_t x, int half, uint32_t mask, uint32_t epoch, uint3
 def permutation(key, epoch, n, start, out):
     cdef uint32_t key0 = key[0], key1 = key[1], epoch_ = epoch
     cdef uint64_t n_ = n, start_ = start
+    if not isinstance(out, np.ndarray) or out.dtype != np.int64 or out.ndim != 1:
+        raise TypeError("out must be a one-dimensional array of int64")
+    if not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
+        raise ValueError("out must be a writable contiguous array, to be written in place")
     cdef cnp.int64_t[::1] out_ = out
     cdef Py_ssize_t count = out_.shape[0], i
     if n_ > <uint64_t>1 << 32 or start_ + count > n_:

@@ -77,6 +77,8 @@ def permutation(key, epoch, n, start, out):
     """
     if n > 2**32 or start + len(out) > n:
         raise ValueError(f"positions {start} .. {start + len(out)} must lie within n = {n}, at most 2^32")
+    if not 0 <= epoch < 2**32:
+        raise OverflowError(f"epoch must lie in 0 .. 2^32 - 1, not {epoch}")
     half = (max(n - 1, 1).bit_length() + 1) // 2
     mask = np.uint64(2**half - 1)
     x = np.arange(start, start + len(out), dtype=np.uint64)

@@ -10,16 +10,9 @@
 enum { CELLS = 64 };
 
 /* Box and Muller (1958): two words make two independent normals, by radius and angle. The radius sees
-   u = (w + 1/2) / 2^32, so that |normal| <= 6.77; float rounds u to 1 for the last few w, which gives a radius of 0. */
+   u = (w + 1/2) / 2^32, so that |normal| <= 6.77. */
 static inline void box_muller(uint32_t w_radius, uint32_t w_angle, REAL *first, REAL *second) {
-#if REAL_IS_FLOAT
-    /* from halves: a signed conversion vectorises, an unsigned one does not */
-    REAL u = ((REAL)(int32_t)(w_radius >> 16) * 65536 + (REAL)(int32_t)(w_radius & 0xffff)) + (REAL)0.5;
-#else
-    REAL u = (REAL)w_radius + (REAL)0.5;
-#endif
-    REAL square = -2 * log_real(u * (REAL)2.3283064365386963e-10), sine, cosine;
-    REAL radius = sqrt_real(square < 0 ? 0 : square);
+    REAL radius = sqrt_real(-2 * log_of_word(w_radius)), sine, cosine;
     sincos_turn(w_angle, &sine, &cosine);
     *first = radius * cosine;
     *second = radius * sine;

@@ -78,12 +78,9 @@ static inline float expm1_minus_real(float x) {
     return __builtin_fabsf(x) < 0.34f ? small : big;
 }
 
-/* log(x) for normal x > 0: x = 2^e m, sqrt(1/2) <= m < sqrt(2), and a polynomial in m - 1. */
-static inline float log_real(float x) {
-    int32_t bits = float_bits(x);
-    int32_t e = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3: sqrt(1/2) */
-    float m = bits_float(bits - (int32_t)((uint32_t)e << 23)) - 1.0f;
-    float n = (float)e, m2 = m * m;
+/* log(2^n (1 + m)) for sqrt(1/2) <= 1 + m < sqrt(2): a polynomial in m. */
+static inline float log_parts(float n, float m) {
+    float m2 = m * m;
     float p = 7.0376836292e-2f;
     p = FMA(p, m, -1.1514610310e-1f);
     p = FMA(p, m, 1.1676998740e-1f);
@@ -97,6 +94,27 @@ static inline float log_real(float x) {
     y = FMA(n, -2.12194440e-4f, y);
     y = FMA(-0.5f, m2, y);
     return FMA(n, 0.693359375f, m + y);
+}
+
+/* log(x) for normal x > 0, x = 2^e (1 + m). */
+static inline float log_real(float x) {
+    int32_t bits = float_bits(x);
+    int32_t e = (bits - 0x3f3504f3) >> 23; /* 0x3f3504f3: sqrt(1/2) */
+    return log_parts((float)e, bits_float(bits - (int32_t)((uint32_t)e << 23)) - 1.0f);
+}
+
+/* w + 1/2, rounded. From halves: a signed conversion vectorises, an unsigned one does not. */
+static inline float float_of_word(uint32_t w) {
+    return ((float)(int32_t)(w >> 16) * 65536.0f + (float)(int32_t)(w & 0xffff)) + 0.5f;
+}
+
+/* log(u), u = (w + 1/2) / 2^32. Near u = 1, which float cannot tell from its neighbours, from 1 - u, which it can. */
+static inline float log_of_word(uint32_t w) {
+    float u = float_of_word(w) * 2.3283064365386963e-10f, rest = float_of_word(~w) * 2.3283064365386963e-10f;
+    int32_t bits = float_bits(u);
+    int32_t e = (bits - 0x3f3504f3) >> 23;
+    float m = bits_float(bits - (int32_t)((uint32_t)e << 23)) - 1.0f;
+    return log_parts((float)e, e == 0 ? -rest : m);
 }
 
 /* log(1 + t) for 0 <= t <= 1: the second term gives back what rounding 1 + t lost. */
@@ -146,6 +164,7 @@ static inline double expm1_minus_real(double x) {
     return fabs(x) < 1e-3 ? series : expm1(x) - x;
 }
 static inline double log_real(double x) { return log(x); }
+static inline double log_of_word(uint32_t w) { return log(((double)w + 0.5) * 2.3283064365386963e-10); }
 static inline double log1p_real(double t) { return log1p(t); }
 static inline double tanh_real(double x) { return tanh(x); }
 static inline double sqrt_real(double x) { return sqrt(x); }

@@ -1,0 +1,161 @@
+"""What holds for the source as a whole: imports point downward, files stay short, everything public is explained."""
+
+import ast
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyvae
+
+PACKAGE = Path(pyvae.__file__).parent
+REPOSITORY = Path(__file__).parents[1]
+
+# From the ground up: a module imports from its own line and from those above it.
+FLOORS = [
+    ["_kernels"],
+    ["workspace", "noise", "parameters", "data", "gradcheck", "versions"],
+    ["layers", "gaussian", "likelihoods", "priors", "objectives"],
+    ["model"],
+    ["optim", "persistence"],
+    ["training"],
+    ["datasets", "plots", "checkup"],
+    ["cli"],
+    ["__init__", "__main__"],
+]
+FLOOR = {module: i for i, modules in enumerate(FLOORS) for module in modules}
+
+
+def imported_modules(path):
+    """Modules of pyvae that a file imports, by the first part of their name below pyvae."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pyvae":
+            _, _, below = node.module.partition(".")
+            yield from [below.split(".")[0]] if below else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("pyvae."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_point_downward(path):
+    assert path.stem in FLOOR, f"say in FLOORS where {path.name} stands"
+    for imported in imported_modules(path):
+        assert FLOOR[imported] <= FLOOR[path.stem], f"{path.name} imports {imported}, which stands above it"
+
+
+def test_kernels_know_nothing_of_what_stands_above():
+    for path in PACKAGE.glob("_kernels/*.py"):
+        assert set(imported_modules(path)) <= {"_kernels"}
+
+
+def lines_of_code(path):
+    """Lines that are neither blank nor comment nor docstring."""
+    source = path.read_text()
+    counted = {i for i, line in enumerate(source.splitlines(), 1) if line.strip() and not line.strip().startswith("#")}
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            counted -= set(range(body[0].lineno, body[0].end_lineno + 1))
+    return len(counted)
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_files_stay_short(path):
+    assert lines_of_code(path) <= 300
+
+
+def test_backpropagation_can_be_read_in_one_sitting():
+    reading = ("layers", "gaussian", "likelihoods", "objectives", "model")
+    assert sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in reading) <= 1000
+
+
+def public_callables():
+    for name in pyvae.__all__:
+        thing = getattr(pyvae, name)
+        if inspect.isclass(thing) or inspect.isfunction(thing):
+            yield name, thing
+        if inspect.isclass(thing):
+            for method, value in vars(thing).items():
+                if inspect.isfunction(value) and not method.startswith("_"):
+                    yield f"{name}.{method}", value
+
+
+@pytest.mark.parametrize(
+    ("name", "thing"), list(public_callables()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_everything_public_has_a_docstring(name, thing):
+    """Methods that override another may leave the explanation to it."""
+    owner, _, method = name.partition(".")
+    inherited = method and any(method in vars(base) for base in getattr(pyvae, owner).__mro__[1:])
+    assert inherited or thing.__doc__, f"{name} has no docstring"
+
+
+def test_import_is_light():
+    """scipy, matplotlib and scikit-learn are imported where they are used, not with pyvae."""
+    code = "import sys, pyvae; print([m for m in ('scipy', 'matplotlib', 'sklearn', 'pooch') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYVAE_")}
+
+
+def test_the_switch_between_kernels():
+    """PYVAE_KERNELS=reference runs the twins; what is not there or not known is an ImportError, never a silent swap."""
+    code = "import pyvae; print(pyvae._kernels.info()['kernels'])"
+
+    def run(**environment):
+        return subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={**ENVIRONMENT, **environment}
+        )
+
+    assert run(PYVAE_KERNELS="reference").stdout.startswith("reference")
+    assert "PYVAE_KERNELS must be" in run(PYVAE_KERNELS="fastest").stderr
+    if pyvae._kernels.BUILT:
+        assert run(PYVAE_KERNELS="native").stdout.startswith("native")
+        assert "PYVAE_MAX_ISA must be" in run(PYVAE_MAX_ISA="v9").stderr
+    else:
+        assert "built without native kernels" in run(PYVAE_KERNELS="native").stderr
+
+
+def test_after_a_fork_the_child_runs_serially():
+    if not pyvae._kernels.BUILT:
+        pytest.skip("needs the native kernels")
+    code = (
+        "import os, numpy as np, pyvae\n"
+        "model, X = pyvae.VAE.mlp(200, hidden=(300,)), np.full((500, 200), 0.5)\n"
+        "expected = model.elbo(X)\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    ok = np.array_equal(model.elbo(X), expected) and pyvae.get_num_threads() == 1\n"
+        "    os._exit(0 if ok else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2", True])
+def test_wrong_numbers_of_threads_are_refused(n):
+    with pytest.raises(ValueError, match="n must be a whole number of threads"):
+        pyvae.set_num_threads(n)
+
+
+def markdown_files():
+    return sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("path", markdown_files(), ids=lambda path: path.name)
+def test_links_of_the_documentation_lead_somewhere(path):
+    """Files exist, and a link to a line (#L12) of code names what stands there: [`elbo`](pyvae/objectives.py#L30)."""
+    for text, target in re.findall(r"\[([^\]]*)\]\(([^)\s]+)\)", path.read_text()):
+        if target.startswith(("http://", "https://", "#")):
+            continue
+        file, _, line = target.partition("#L")
+        assert (path.parent / file).exists(), f"{path.name} links to {file}, which is not there"
+        if line:
+            found = (path.parent / file).read_text().splitlines()[int(line.split("-")[0]) - 1]
+            assert text.strip("`") in found, f"{path.name} links {text} to {file} line {line}, where stands: {found}"
