@@ -204,15 +204,29 @@ def test_astype_copies(rng):
     assert model.parameters.values.any()
 
 
-def test_first_weights_follow_he_and_glorot():
-    he, glorot = Dense(400, 300, "relu"), Dense(400, 300, "tanh")
-    pyvae.VAE(pyvae.Sequential(he, glorot.__class__(300, 4)), Dense(2, 400), pyvae.Bernoulli(400))
-    pyvae.VAE(pyvae.Sequential(glorot, Dense(300, 4)), Dense(2, 400), pyvae.Bernoulli(400))
-    assert he.W.std() == pytest.approx(np.sqrt(2 / 400), rel=0.01)
-    limit = np.sqrt(6 / 700)
-    assert glorot.W.std() == pytest.approx(limit / np.sqrt(3), rel=0.01) and np.abs(glorot.W).max() < limit
-    assert not he.b.any() and not glorot.b.any()
-    assert np.corrcoef(he.W[:, 0], he.W[:, 1])[0, 1] == pytest.approx(0, abs=0.2)
+@pytest.mark.parametrize(
+    ("init", "std", "limit"),
+    [
+        ("uniform", 1 / np.sqrt(3 * 400), 1 / np.sqrt(400)),
+        ("he", np.sqrt(2 / 400), np.inf),
+        ("glorot", np.sqrt(2 / 700), np.sqrt(6 / 700)),
+    ],
+)
+def test_first_weights(init, std, limit):
+    layer = Dense(400, 300, "relu", init)
+    pyvae.VAE(pyvae.Sequential(layer, Dense(300, 4)), Dense(2, 400), pyvae.Bernoulli(400), seed=5)
+    assert layer.W.std() == pytest.approx(std, rel=0.01) and np.abs(layer.W).max() < limit
+    assert layer.W.mean() == pytest.approx(0, abs=4 * std / np.sqrt(layer.W.size)) and not layer.b.any()
+    assert np.abs(np.corrcoef(layer.W, rowvar=False) - np.eye(300)).max() < 0.3
+
+
+def test_layers_and_seeds_have_different_first_weights():
+    def weights(seed):
+        return pyvae.VAE.mlp(5, latent_dim=5, hidden=(5,), seed=seed).parameters
+
+    assert not np.array_equal(weights(0)["decoder.0.W"], weights(0)["decoder.1.W"])
+    assert not np.array_equal(weights(0)["decoder.0.W"], weights(1)["decoder.0.W"])
+    np.testing.assert_array_equal(weights(1).values, weights(1).values)
 
 
 def test_a_stale_cache_is_noticed(rng):

@@ -64,7 +64,7 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
         source_ = np.array(source[rows_], dtype=source.dtype.newbyteorder("="), order="C")
         positions = np.arange(count)
     cdef cnp.ndarray out_ = output(out, "out", real, count, source_.shape[1])
-    if count > 1 and stride(out_) != out_.shape[1]:
+    if not cnp.PyArray_IS_C_CONTIGUOUS(out_):
         raise ValueError("out must be contiguous, to be written in place")
     cdef gather_t g
     g.source, g.source_row, g.columns = cnp.PyArray_DATA(source_), stride(source_), source_.shape[1]

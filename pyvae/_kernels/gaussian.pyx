@@ -62,7 +62,7 @@ cdef class Posterior:
             a = output(array, name, self.real, rows, self.q.columns)
         else:
             a = matrix(array, name, self.real, rows, self.q.columns)
-        if a.shape[0] > 1 and stride(a) != self.q.columns:
+        if not cnp.PyArray_IS_C_CONTIGUOUS(a):
             if writable:
                 raise ValueError(f"{name} must be contiguous, to be written in place")
             a = a.copy()
@@ -143,7 +143,7 @@ def standard_normal(z, log_pz):
     cdef cnp.ndarray z_ = matrix(z, "z", real, -1, -1)
     cdef Py_ssize_t rows = z_.shape[0], columns = z_.shape[1], t
     cdef const gaussian_table_t *table = gaussian_tables[level][real]
-    if rows > 1 and stride(z_) != columns:
+    if not cnp.PyArray_IS_C_CONTIGUOUS(z_):
         z_ = z_.copy()
     cdef cnp.ndarray log_pz_ = output_vector(log_pz, "log_pz", real, rows)
     cdef const void *z_data = cnp.PyArray_DATA(z_)

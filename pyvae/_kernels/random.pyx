@@ -5,7 +5,7 @@ Twin: ``random_ref.py``, which defines what every function here returns, and whe
 from cython.parallel cimport prange
 cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t
-from pyvae._kernels.runtime cimport level, matrix, output, real_type, row_numbers, samples_per_row, stride, threads_for
+from pyvae._kernels.runtime cimport level, matrix, output, real_type, row_numbers, samples_per_row, threads_for
 
 import numpy as np
 
@@ -64,7 +64,7 @@ cdef draw(int kind, object key, object step, object rows, object probability, ob
     d.rows = <const cnp.int64_t *>cnp.PyArray_DATA(rows_)
     d.samples = samples_per_row(out_.shape[0], rows_.shape[0], "out")
     d.columns, d.out, d.kind = out_.shape[1], cnp.PyArray_DATA(out_), kind
-    if out_.shape[0] > 1 and stride(out_) != d.columns:
+    if not cnp.PyArray_IS_C_CONTIGUOUS(out_):
         raise ValueError("out must be contiguous, to be written in place")
     if kind == BERNOULLI:
         probability_ = np.ascontiguousarray(matrix(probability, "probability", real, out_.shape[0], d.columns))

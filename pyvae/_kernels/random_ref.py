@@ -48,7 +48,8 @@ def _words(key, step, rows, shape):
 
 def uniform(key, step, rows, out):
     """out = (floor(w / 2^9) + 1/2) / 2^23: the open interval (0, 1), exact in float32 and float64."""
-    words = _words(key, step, rows, out.shape).reshape(len(out), -1)[:, : out.shape[1]]
+    words = _words(key, step, rows, out.shape)
+    words = words.reshape(len(out), 4 * words.shape[1])[:, : out.shape[1]]
     out[...] = ((words >> 9) + 0.5) * 2.0**-23
 
 
@@ -59,7 +60,7 @@ def normal(key, step, rows, out):
     radius = np.sqrt(-2 * np.log((words[..., 0::2] + 0.5) / 2**32))
     angle = words[..., 1::2] * (2 * np.pi / 2**32)
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
-    out[...] = pairs.reshape(len(out), -1)[:, : out.shape[1]]
+    out[...] = pairs.reshape(len(out), 4 * words.shape[1])[:, : out.shape[1]]
 
 
 def bernoulli(key, step, rows, probability, out):

@@ -1,0 +1,1195 @@
+"""Every native kernel against its NumPy twin: values, shapes, layouts of memory, threads and instruction sets.
+
+A kernel is described once, in CASES, by the shapes and kinds of its arguments; most tests below go over all of them.
+What is right is what the twin computes in float64. The native kernel and the twin in the type at hand must both come
+within a bound that each case states: a small multiple of eps times the size of the numbers that were added up.
+"""
+
+import importlib
+import inspect
+import platform
+from itertools import pairwise, product
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from pyvae import _kernels
+
+if not _kernels.BUILT:
+    pytest.skip("this installation was built without native kernels", allow_module_level=True)
+
+
+def import_kernels(name):
+    """A module of the package, without leaving it there under a name that belongs to a function, such as ``dense``."""
+    function = getattr(_kernels, name, None)
+    module = importlib.import_module(f"pyvae._kernels.{name}")
+    if inspect.isroutine(function):
+        setattr(_kernels, name, function)
+    return module
+
+
+MODULES = ("adam", "dense", "gather", "gaussian", "likelihood", "random")
+NATIVE = {name: import_kernels(name) for name in MODULES}
+TWINS = {name: import_kernels(f"{name}_ref") for name in MODULES}
+runtime = import_kernels("runtime")
+
+LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+REALS = (np.float32, np.float64)
+ACTIVATIONS = (None, "relu", "tanh", "sigmoid", "softplus")
+NOT_KERNELS = {"get_num_threads", "info", "set_num_threads", "threads"}
+KEY = (0x12345678, 0xFEDCBA98)
+
+
+@pytest.fixture(autouse=True)
+def one_thread_unless_the_test_says_more():
+    level, threads = runtime.get_level(), runtime.get_num_threads()
+    runtime.set_num_threads(1)
+    yield
+    runtime.set_level(level)
+    runtime.set_num_threads(threads)
+
+
+@pytest.fixture(params=LEVELS)
+def level(request):
+    runtime.set_level(request.param)
+    return request.param
+
+
+@pytest.fixture(params=REALS, ids=["float32", "float64"])
+def real(request):
+    return request.param
+
+
+# --- What the kernels take -------------------------------------------------------------------------------------------
+
+
+class Array(NamedTuple):
+    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D) and its kind."""
+
+    shape: str
+    kind: str = "normal"
+    dtype: type | None = None  # None: the float type at hand
+
+
+class Sizes(NamedTuple):
+    B: int
+    k: int
+    D: int
+    H: int
+
+    def shape(self, letters):
+        sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D}
+        return tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
+
+
+def edges_of(columns):
+    """Groups of 1, 2, 17, 3 and 40 columns, again and again, that cover the columns."""
+    edges = np.cumsum([0] + [1, 2, 17, 3, 40] * (columns // 63 + 1))
+    return np.append(edges[edges < columns], columns)
+
+
+def one_hot(rng, shape):
+    x = np.zeros(shape)
+    for first, end in pairwise(edges_of(shape[1])):
+        x[np.arange(shape[0]), rng.integers(first, end, size=shape[0])] = 1
+    return x
+
+
+def values_of(array, shape, rng, real, activation=None):
+    """An argument's values. What goes in must be exact in float32, so that all types are given the same numbers."""
+    kinds = {
+        "normal": lambda: rng.standard_normal(shape),
+        "unit": lambda: rng.random(shape),
+        "positive": lambda: rng.standard_normal(shape) ** 2,
+        "one-hot": lambda: one_hot(rng, shape),
+        "activated": lambda: activated(rng.standard_normal(shape), activation),
+        "bytes": lambda: rng.integers(0, 256, shape),
+        "words": lambda: rng.integers(0, 2**32, shape),
+        "one of 9": lambda: rng.integers(0, 9, shape),
+        "edges": lambda: edges_of(shape[0]),
+        "empty": lambda: np.full(shape, -1 if array.dtype else np.nan),  # NaN would show if it were read
+    }
+    values = kinds[array.kind]()
+    return values.astype(np.float32).astype(real) if array.dtype is None else values.astype(array.dtype)
+
+
+def activated(x, activation):
+    y = np.empty_like(x)
+    TWINS["dense"].activate(x, activation, y)
+    return y
+
+
+class Case(NamedTuple):
+    """A kernel and one way to call it."""
+
+    kernel: str  # its name in pyvae._kernels
+    inputs: dict  # argument: an Array, or the value
+    outputs: dict  # argument: an Array
+    size: object = None  # arguments in float64 -> what each output's error is a multiple of; None: exact
+    factor: float = 4  # the multiple, times eps
+    any_row_stride: bool = False  # an output's rows may be any distance apart; else it must be contiguous
+    note: str = ""
+
+    @property
+    def module(self):
+        return next(name for name, kernels in KERNELS_OF.items() if self.kernel in kernels)
+
+    def function(self, modules):
+        return getattr(modules[self.module], KERNELS_OF[self.module][self.kernel])
+
+    def make(self, sizes, real, seed=0):
+        """Arguments: name -> value, the outputs' first contents included."""
+        rng = np.random.default_rng(seed)
+        arguments = {}
+        for name, spec in {**self.inputs, **self.outputs}.items():
+            if isinstance(spec, Array):
+                spec = values_of(spec, sizes.shape(spec.shape), rng, real, self.inputs.get("activation"))
+            arguments[name] = spec
+        return arguments
+
+    def floats(self, with_outputs=False):
+        """Names of the arguments that are arrays of the float type at hand."""
+        specs = {**self.inputs, **self.outputs} if with_outputs else self.inputs
+        return [name for name, spec in specs.items() if isinstance(spec, Array) and spec.dtype is None]
+
+    def __str__(self):
+        return f"{self.kernel} {self.note}".strip()
+
+
+# native module: {name in pyvae._kernels: name in the module}
+KERNELS_OF = {
+    "adam": {"adam": "adam", "sum_of_squares": "sum_of_squares"},
+    "dense": {name: name for name in ("activate", "activate_backward", "dense", "dense_dW", "dense_dx")},
+    "gather": {"gather": "gather"},
+    "gaussian": {
+        name: name for name in ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal")
+    },
+    "likelihood": {
+        name: name
+        for name in (
+            "bernoulli",
+            "bernoulli_backward",
+            "categorical",
+            "categorical_backward",
+            "gaussian",
+            "gaussian_backward",
+        )
+    },
+    "random": {
+        "bernoulli_draw": "bernoulli",
+        "normal": "normal",
+        "permutation": "permutation",
+        "philox4x32": "philox4x32",
+        "uniform": "uniform",
+    },
+}
+
+
+# --- How large the numbers are that each kernel adds up --------------------------------------------------------------
+
+
+def product_size(a, b):
+    """The length of the sums times |a| |b|: the bound of a product, componentwise."""
+    return max(a.shape[1], 1) * (np.abs(a) @ np.abs(b))
+
+
+def row_sum(terms):
+    """Sums over columns, of which 16 run side by side."""
+    return (1 + terms.shape[1] / 64) * np.sum(np.abs(terms), axis=1)
+
+
+def each_row(x, outputs):
+    return np.repeat(x, len(outputs) // max(len(x), 1), axis=0)
+
+
+def by_row(a, rows):
+    """Sums over the k samples of each row."""
+    return a.reshape(rows, len(a) // max(rows, 1), a.shape[1]).sum(axis=1)
+
+
+def size_of_dense(a):
+    size = product_size(a.x, a.W) + (0 if a.b is None else np.abs(a.b))
+    return {"out": size + np.abs(activated(a.x @ a.W, a.activation))}  # no activation is steeper than 1
+
+
+def size_of_activate_backward(a):
+    dx = np.empty_like(a.dy)
+    TWINS["dense"].activate_backward(a.dy, a.y, a.activation, dx)
+    error = {None: 0, "relu": 0, "tanh": np.abs(a.dy)}.get(a.activation, np.abs(dx))  # 1 - y^2 cancels
+    sums = max(len(dx), 1) * np.sum(np.abs(dx) + error, axis=0)
+    if a.db is not None and a.accumulate:
+        sums = sums + np.abs(a.db)
+    return {"dx": error, "db": sums}
+
+
+def size_of_reparameterize(a):
+    mu, logvar = each_row(a.mu, a.eps), each_row(a.logvar, a.eps)
+    return {
+        "z": np.abs(mu) + np.exp(logvar / 2) * np.abs(a.eps),
+        "log_qz": row_sum(a.eps**2 + np.abs(logvar) + np.log(2 * np.pi)),
+    }
+
+
+def size_of_reparameterize_backward(a):
+    k, rows = len(a.eps) // max(len(a.mu), 1), len(a.mu)
+    return {
+        "dmu": k * by_row(np.abs(a.dz), rows),
+        "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2),
+    }
+
+
+def size_of_bernoulli(a):
+    return {"log_px": row_sum(np.abs(each_row(a.x, a.logits) * a.logits) + activated(a.logits, "softplus"))}
+
+
+def size_of_bernoulli_backward(a):
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (each_row(a.x, a.logits) + activated(a.logits, "sigmoid"))}
+
+
+def size_of_gaussian(a):
+    square = (each_row(a.x, a.mean) - a.mean) ** 2 * np.exp(-a.logvar)
+    return {"log_px": row_sum(square + np.abs(a.logvar) + np.log(2 * np.pi))}
+
+
+def size_of_gaussian_backward(a):
+    scaled = (each_row(a.x, a.mean) - a.mean) * np.exp(-a.logvar / 2)
+    scale = np.abs(a.dlog_px[:, None])
+    return {"dmean": scale * np.abs(scaled) * np.exp(-a.logvar / 2), "dlogvar": scale * (scaled**2 + 1)}
+
+
+def softmax_of(a):
+    """l - max l and softmax(l), group by group."""
+    shifted, p = np.empty_like(a.logits), np.empty_like(a.logits)
+    for first, end in pairwise(a.edges):
+        group = a.logits[:, first:end]
+        shifted[:, first:end] = group - group.max(axis=1, keepdims=True)
+        e = np.exp(shifted[:, first:end])
+        p[:, first:end] = e / e.sum(axis=1, keepdims=True)
+    return shifted, p
+
+
+def size_of_categorical(a):
+    shifted, _ = softmax_of(a)
+    return {"log_px": row_sum(each_row(a.x, a.logits) * (np.abs(shifted) + 5))}
+
+
+def size_of_categorical_backward(a):
+    shifted, p = softmax_of(a)
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (each_row(a.x, a.logits) + p * (4 + np.abs(shifted)))}
+
+
+def size_of_adam(a):
+    m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * a.grads)
+    v = a.beta2 * a.v + (1 - a.beta2) * a.grads**2
+    correction1, correction2 = 1 - a.beta1**a.step, np.sqrt(1 - a.beta2**a.step)
+    move = a.learning_rate / correction1 * m / (np.sqrt(v) / correction2 + a.epsilon)
+    return {"m": m, "v": v, "values": np.abs(a.values) + move}
+
+
+def twin_size(name, function):
+    """Where nothing cancels: an error of a few units in the last place of the value itself."""
+
+    def size(a):
+        out = np.empty_like(getattr(a, name))
+        function(*(getattr(a, argument) for argument in inspect.signature(function).parameters if argument != name), out)
+        return {name: np.abs(out)}
+
+    return size
+
+
+def plus_start(size):
+    """The same, where an output is added to."""
+    return lambda a: {"out": size(a)["out"] + np.abs(a.out)}
+
+
+def dense_cases():
+    x, W, b, dy, dx = Array("BD"), Array("DH"), Array("H"), Array("BH"), Array("BD")
+    empty, start = Array("BH", "empty"), Array("BH")
+    for activation in ACTIVATIONS:
+        inputs = {"x": x, "W": W, "b": b, "activation": activation}
+        yield Case("dense", inputs, {"out": empty}, size_of_dense, 2, True, str(activation))
+    yield Case("dense", {"x": x, "W": W, "b": None, "activation": None}, {"out": empty}, size_of_dense, 2, True, "no b")
+    for kernel, inputs, shape, size in (
+        ("dense_dx", {"dy": dy, "W": W}, "BD", lambda a: {"out": product_size(a.dy, a.W.T)}),
+        ("dense_dW", {"x": x, "dy": dy}, "DH", lambda a: {"out": product_size(a.x.T, a.dy)}),
+    ):
+        yield Case(kernel, inputs, {"out": Array(shape, "empty")}, size, 2, True)
+        inputs = {**inputs, "accumulate": True}
+        yield Case(kernel, inputs, {"out": Array(shape)}, plus_start(size), 2, True, "accumulate")
+    for activation in ACTIVATIONS:
+        inputs, out = {"x": x, "activation": activation}, Array("BD", "empty")
+        size = twin_size("out", TWINS["dense"].activate)
+        yield Case("activate", inputs, {"out": out}, size, 4, True, str(activation))
+        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation}
+        for note, more, outputs in (
+            ("no db", {"db": None, "accumulate": True}, {"dx": out}),
+            ("db", {"accumulate": False}, {"dx": out, "db": Array("D", "empty")}),
+            ("db added", {"accumulate": True}, {"dx": out, "db": Array("D")}),
+        ):
+            note = f"{activation}, {note}"
+            yield Case("activate_backward", inputs | more, outputs, size_of_activate_backward, 6, True, note)
+
+
+def gaussian_cases():
+    mu, logvar, eps, empty = Array("BD"), Array("BD"), Array("KD"), Array("BD", "empty")
+    yield Case(
+        "reparameterize",
+        {"mu": mu, "logvar": logvar, "eps": eps},
+        {"z": Array("KD", "empty"), "log_qz": Array("K", "empty")},
+        size_of_reparameterize,
+    )
+    yield Case(
+        "reparameterize_backward",
+        {"dz": Array("KD"), "mu": mu, "logvar": logvar, "eps": eps},
+        {"dmu": empty, "dlogvar": empty},
+        size_of_reparameterize_backward,
+    )
+    yield Case(
+        "kl",
+        {"mu": mu, "logvar": logvar},
+        {"out": Array("B", "empty")},
+        lambda a: {"out": row_sum(a.mu**2 + np.abs(np.expm1(a.logvar)) + np.abs(a.logvar))},
+    )
+    yield Case(
+        "kl_backward",
+        {"dkl": Array("B"), "mu": mu, "logvar": logvar},
+        {"dmu": empty, "dlogvar": empty},
+        lambda a: {name: np.abs(out) for name, out in run_twin(CASE["kl_backward"], vars(a), np.float64).items()},
+        factor=8,
+    )
+    yield Case(
+        "standard_normal",
+        {"z": Array("KD")},
+        {"log_pz": Array("K", "empty")},
+        lambda a: {"log_pz": row_sum(a.z**2 + np.log(2 * np.pi))},
+    )
+
+
+def likelihood_cases():
+    x, outputs, dlog_px = Array("BD", "unit"), Array("KD"), Array("K")
+    log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
+    inputs = {"x": x, "logits": outputs}
+    yield Case("bernoulli", inputs, log_px, size_of_bernoulli)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("bernoulli_backward", inputs, {"dlogits": gradient}, size_of_bernoulli_backward, any_row_stride=True)
+    for note, logvar in (("logvar of each row", Array("KD")), ("one logvar", Array("1D"))):
+        inputs = {"x": x, "mean": outputs, "logvar": logvar}
+        yield Case("gaussian", inputs, log_px, size_of_gaussian, note=note)
+        inputs = {"dlog_px": dlog_px, **inputs}
+        both = {"dmean": gradient, "dlogvar": gradient}
+        yield Case("gaussian_backward", inputs, both, size_of_gaussian_backward, 4, True, note)
+    inputs = {**inputs, "dlogvar": None}
+    yield Case("gaussian_backward", inputs, {"dmean": gradient}, size_of_gaussian_backward, 4, True, "no dlogvar")
+    inputs = {"x": Array("BD", "one-hot"), "logits": outputs, "edges": Array("D", "edges", np.int64)}
+    yield Case("categorical", inputs, log_px, size_of_categorical)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("categorical_backward", inputs, {"dlogits": gradient}, size_of_categorical_backward, any_row_stride=True)
+
+
+def random_cases():
+    rows, out = Array("B", "words", np.int64), {"out": Array("KD", "empty")}
+    draw = {"key": KEY, "step": 2**32 - 1, "rows": rows}
+    yield Case("uniform", draw, out)
+    yield Case("bernoulli_draw", {**draw, "probability": Array("KD", "unit")}, out)
+    yield Case("normal", draw, out, twin_size("out", TWINS["random"].normal), factor=8)
+    yield Case("philox4x32", {"counter": Array("BD4", "words", np.uint32), "key": KEY}, {})
+    out = {"out": Array("B", "empty", np.int64)}
+    yield Case("permutation", {"key": KEY, "epoch": 3, "n": 1000, "start": 3}, out)
+
+
+def gather_cases():
+    rows, out = Array("B", "one of 9", np.int64), {"out": Array("BD", "empty")}
+    for kind, dtype, scale in (("bytes", np.uint8, 1 / 255), ("unit", np.float32, 0.9), ("unit", np.float64, 0.9)):
+        for binarize in (None, "threshold", "draw"):
+            inputs = {"source": Array("9D", kind, dtype), "rows": rows, "scale": scale, "binarize": binarize}
+            inputs |= {"threshold": 0.4, "key": KEY, "step": 7}
+            yield Case("gather", inputs, out, note=f"{dtype.__name__} {binarize}")
+
+
+def adam_cases():
+    moments = {"values": Array("N"), "m": Array("N"), "v": Array("N", "positive")}
+    numbers = {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step": 3}
+    yield Case("adam", {"grads": Array("N"), **numbers}, moments, size_of_adam, factor=8)
+    # squares are added in double whatever the type of x, so the error is not one of float32
+    yield Case("sum_of_squares", {"x": Array("N")}, {}, lambda a: {"returned": np.sum(a.x**2)}, factor=16)
+
+
+CASES = [*dense_cases(), *gaussian_cases(), *likelihood_cases(), *random_cases(), *gather_cases(), *adam_cases()]
+CASE = {str(case): case for case in CASES}
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+# --- How they are called ---------------------------------------------------------------------------------------------
+
+
+class Guarded:
+    """An output inside a larger array, of which nothing else may change.
+
+    layout: "rows apart" or "upside down", for outputs whose rows may be any distance apart; or "contiguous".
+    """
+
+    CANARY = -12345.0
+
+    def __init__(self, first, layout):
+        if first.ndim == 2 and layout != "contiguous":
+            self.base = np.full((len(first) + 2, first.shape[1] + 5), self.CANARY, dtype=first.dtype)
+            inside = (slice(1, -1), slice(2, -3))
+            self.array = self.base[inside][:: -1 if layout == "upside down" else 1]
+        else:
+            self.base = np.full(first.size + 70, self.CANARY, dtype=first.dtype)
+            inside = slice(33, 33 + first.size)
+            self.array = self.base[inside].reshape(first.shape)
+        self.outside = np.ones(self.base.shape, dtype=bool)
+        self.outside[inside] = False
+        self.array[...] = first
+
+    def check(self):
+        assert np.all(self.base[self.outside] == self.CANARY), "wrote outside its output"
+
+
+def run_native(case, arguments, layout=None):
+    """Results by name, each output guarded."""
+    layout = layout or ("rows apart" if case.any_row_stride else "contiguous")
+    outputs = {name: Guarded(arguments[name], layout) for name in case.outputs}
+    arrays = {name: output.array for name, output in outputs.items()}
+    returned = case.function(NATIVE)(**{**arguments, **arrays})
+    for output in outputs.values():
+        output.check()
+    return arrays if returned is None else {"returned": np.asarray(returned)}
+
+
+def run_twin(case, arguments, real):
+    """Results by name, of the twin in the float type ``real``."""
+    floats = case.floats(with_outputs=True)
+    arguments = {name: value.astype(real) if name in floats else value for name, value in arguments.items()}
+    arguments |= {name: arguments[name].copy() for name in case.outputs}
+    with np.errstate(all="ignore"):
+        returned = case.function(TWINS)(**arguments)
+    return {name: arguments[name] for name in case.outputs} if returned is None else {"returned": np.asarray(returned)}
+
+
+def assert_within(case, arguments, results, real):
+    """The results are those of the twin in float64, up to the case's bound; infinities and NaN in the same places."""
+    if case.size is None:
+        for name, right in run_twin(case, arguments, real).items():
+            np.testing.assert_array_equal(results[name], right)
+        return
+    exact = run_twin(case, arguments, np.float64)
+    eps = np.finfo(np.float64 if case.kernel == "sum_of_squares" else real).eps
+    floats = case.floats(with_outputs=True)
+    with np.errstate(all="ignore"):
+        double = {name: v.astype(np.float64) if name in floats else v for name, v in arguments.items()}
+        sizes = case.size(SimpleNamespace(**double))
+        for name, right in exact.items():
+            rounded = right.astype(results[name].dtype)
+            finite = np.isfinite(rounded)
+            np.testing.assert_array_equal(results[name][~finite], rounded[~finite])
+            error = np.abs(results[name].astype(np.float64) - right)[finite]
+            bound = case.factor * eps * np.broadcast_to(sizes[name], right.shape)[finite] + np.finfo(real).tiny
+            assert np.all(error <= bound), f"{name}: {np.max(error / bound)} times the bound"
+
+
+# One less and one more than every block size: rows in a patch (6, 14), lanes and rows per task (16), columns in a panel
+# (4, 8, 16, 32), columns per task and cells (64), rows in a tile and length of a sum in a block (256). Three rotations
+# of the list are put side by side, so that each size is met by rows, by columns and by lengths of sums.
+EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 29, 31, 32, 33, 63, 64, 65, 127, 255, 256, 257, 513)
+SIZES = [Sizes(B, 1 + i % 3, EDGES[i - 9], EDGES[i - 18]) for i, B in enumerate(EDGES)]
+SIZES += [Sizes(0, 1, 5, 3), Sizes(3, 2, 0, 4), Sizes(3, 1, 4, 0), Sizes(0, 1, 0, 0), Sizes(1, 1, 1, 1)]
+LARGE = Sizes(257, 3, 131, 67)  # enough work for several threads in every kernel, and no multiple of anything
+SMALL = Sizes(19, 2, 37, 21)
+
+
+# --- The catalogue is complete ---------------------------------------------------------------------------------------
+
+
+def test_every_exported_kernel_has_a_case():
+    assert {case.kernel for case in CASES} == set(_kernels.__all__) - NOT_KERNELS
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_native_function_is_exported(module):
+    kernel = NATIVE["dense"].dense
+    functions = {name for name, value in vars(NATIVE[module]).items() if isinstance(value, type(kernel))}
+    functions = {name for name in functions if not name.startswith("__")}  # Cython's own
+    assert functions == set(KERNELS_OF[module].values())
+
+
+@pytest.mark.parametrize("kernel", sorted({case.kernel for case in CASES}))
+def test_native_and_twin_have_the_same_signature(kernel):
+    case = next(case for case in CASES if case.kernel == kernel)
+    native, twin = (inspect.signature(case.function(modules)).parameters.values() for modules in (NATIVE, TWINS))
+    assert [(p.name, p.kind, p.default) for p in native] == [(p.name, p.kind, p.default) for p in twin]
+
+
+@pytest.mark.parametrize("kernel", sorted({case.kernel for case in CASES}))
+def test_the_package_exports_the_kernel_under_its_name(kernel):
+    case = next(case for case in CASES if case.kernel == kernel)
+    assert getattr(_kernels, kernel) is case.function(NATIVE if _kernels.KERNELS == "native" else TWINS)
+
+
+# --- Values ----------------------------------------------------------------------------------------------------------
+
+
+@every_case
+def test_native_is_right_at_every_size(case, real, level):
+    for sizes in [*SIZES, LARGE]:
+        arguments = case.make(sizes, real)
+        assert_within(case, arguments, run_native(case, arguments), real)
+
+
+@every_case
+def test_twin_is_right_within_the_same_bound(case, real):
+    for sizes in [*SIZES, LARGE]:
+        arguments = case.make(sizes, real)
+        assert_within(case, arguments, run_twin(case, arguments, real), real)
+
+
+@every_case
+def test_threads_change_no_bit(case, real, level):
+    arguments = case.make(LARGE, real)
+    one = run_native(case, arguments)
+    for threads in (2, 3):
+        runtime.set_num_threads(threads)
+        several = run_native(case, arguments)
+        for name in one:
+            np.testing.assert_array_equal(several[name], one[name])
+
+
+@pytest.mark.parametrize("size", [16383, 16384, 16385, 64 * 16384 - 1, 64 * 16384, 64 * 16384 + 1])
+@pytest.mark.parametrize("kernel", ["adam", "sum_of_squares"])
+def test_chunks_of_the_arena(kernel, size, level):
+    case = CASE[kernel]
+    arguments = case.make(Sizes(size, 1, 1, 1), np.float32)
+    runtime.set_num_threads(2)
+    assert_within(case, arguments, run_native(case, arguments), np.float32)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_fused_activation_is_the_activation_of_the_product(activation, real, level):
+    for sizes in (SMALL, LARGE):
+        arguments = CASE["dense None"].make(sizes, real)
+        product = run_native(CASE["dense None"], arguments)["out"]
+        fused = run_native(CASE["dense None"], {**arguments, "activation": activation})["out"]
+        right = run_native(CASE["activate None"], {"x": product, "activation": activation, "out": product.copy()})
+        np.testing.assert_array_equal(fused, right["out"])
+
+
+@pytest.mark.parametrize("kernel", ["dense_dx", "dense_dW"])
+def test_accumulate_adds_to_what_is_there(kernel, level):
+    """Small whole numbers, so that every order of additions gives the same bits."""
+    case = CASE[kernel]
+    arguments = {k: np.rint(v) for k, v in case.make(SMALL, np.float32).items()}
+    arguments["out"] = np.arange(arguments["out"].size, dtype=np.float32).reshape(arguments["out"].shape)
+    product = run_native(case, arguments)["out"]
+    total = run_native(case, {**arguments, "accumulate": True})["out"]
+    np.testing.assert_array_equal(total, product + arguments["out"])
+
+
+@pytest.mark.parametrize("kernel", ["dense_dx", "dense_dW"])
+def test_accumulate_over_no_rows_changes_nothing(kernel, real, level):
+    """No terms to add: a chain of additions of length 0."""
+    case = CASE[f"{kernel} accumulate"]
+    arguments = case.make(Sizes(0, 1, 5, 7) if kernel == "dense_dW" else Sizes(5, 1, 7, 0), real)
+    np.testing.assert_array_equal(run_native(case, arguments)["out"], arguments["out"])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_may_work_in_place(activation, real, level):
+    arguments = CASE["activate None"].make(SMALL, real) | {"activation": activation}
+    beside = run_native(CASE["activate None"], arguments)["out"]
+    x = arguments["x"].copy()
+    NATIVE["dense"].activate(x, activation, x)
+    np.testing.assert_array_equal(x, beside)
+
+    case = CASE[f"activate_backward {activation}, no db"]
+    arguments = case.make(SMALL, real)
+    beside = run_native(case, arguments)["dx"]
+    dy = arguments["dy"].copy()
+    NATIVE["dense"].activate_backward(dy, arguments["y"], activation, dx=dy)
+    np.testing.assert_array_equal(dy, beside)
+
+
+# --- Single functions to a few units in the last place ---------------------------------------------------------------
+
+
+def sweep(low, high):
+    """Numbers of float32 that lie evenly, and ones that come near zero in even steps of the exponent."""
+    magnitudes = np.geomspace(1e-30, max(-low, high), 20011)
+    x = np.concatenate([np.linspace(low, high, 40009), magnitudes, -magnitudes])
+    return x[(x >= low) & (x <= high)].astype(np.float32)[None]
+
+
+def expm1_minus(x):
+    """exp(x) - 1 - x, by its series near zero."""
+    series = x**2 / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5)))
+    return np.where(np.abs(x) < 1e-3, series, np.expm1(x) - x)
+
+
+def activate_by(activation):
+    def f(x):
+        y = np.empty_like(x)
+        NATIVE["dense"].activate(x, activation, y)
+        return y
+
+    return f
+
+
+def softplus_slope(x):
+    dx = np.empty_like(x)
+    NATIVE["dense"].activate_backward(np.ones_like(x), x, "softplus", dx)
+    return dx
+
+
+def exp_by_reparameterize(x):
+    z = np.empty_like(x)
+    NATIVE["gaussian"].reparameterize(np.zeros_like(x), 2 * x, np.ones_like(x), z, np.empty(1, x.dtype))
+    return z
+
+
+def expm1_by_kl_backward(x):
+    dlogvar = np.empty_like(x)
+    NATIVE["gaussian"].kl_backward(np.full(1, 2, x.dtype), x, x, np.empty_like(x), dlogvar)
+    return dlogvar
+
+
+def expm1_minus_by_kl(x):
+    out = np.empty(x.size, x.dtype)
+    NATIVE["gaussian"].kl(np.zeros_like(x).T, x.T, out)
+    return 2 * out[None]
+
+
+# native function, the same in float64, lowest and highest x, bound in units in the last place
+FUNCTIONS = {
+    "tanh": (activate_by("tanh"), np.tanh, -100, 100, 4),
+    "sigmoid": (activate_by("sigmoid"), lambda x: 1 / (1 + np.exp(-x)), -87, 100, 4),
+    "softplus": (activate_by("softplus"), lambda x: np.logaddexp(0, x), -87, 100, 4),
+    "softplus slope": (softplus_slope, lambda y: -np.expm1(-y), 0, 100, 6),
+    "exp": (exp_by_reparameterize, np.exp, -87, 88, 3),
+    "expm1": (expm1_by_kl_backward, np.expm1, -100, 88, 6),
+    "expm1 - x near zero": (expm1_minus_by_kl, expm1_minus, -0.33, 0.33, 6),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_single_functions_in_float32(name, level):
+    native, exact, low, high, ulps = FUNCTIONS[name]
+    x = sweep(low, high)
+    right = exact(x.astype(np.float64))
+    normal = np.abs(right) >= 4 * np.finfo(np.float32).tiny
+    error = np.abs(native(x) - right)[normal] / np.spacing(np.abs(right[normal]).astype(np.float32))
+    assert error.max() <= ulps
+
+
+def test_normals_near_zero_keep_their_relative_precision(level):
+    """A radius near zero comes from a uniform number that float32 cannot tell from 1."""
+    rows, single, double = np.arange(100_000), np.empty((100_000, 16), np.float32), np.empty((100_000, 16))
+    NATIVE["random"].normal(KEY, 0, rows, single)
+    NATIVE["random"].normal(KEY, 0, rows, double)
+    error = np.abs(single - double) / np.spacing(np.abs(double).astype(np.float32))
+    assert np.abs(double).min() < 1e-6
+    assert error.max() <= 6
+
+
+# --- Extreme numbers -------------------------------------------------------------------------------------------------
+
+LOGITS = (-1e4, -100, -85, -20, -1e-8, 0, 1e-8, 20, 85, 100, 1e4)
+LOGVARS = (-1e3, -80, -1e-8, 0, 1e-8, 80, 1e3)
+EXTREMES = [
+    *((f"activate {activation}", "x", LOGITS) for activation in ACTIVATIONS),
+    ("activate_backward relu, db", "y", (0, -0.0, 1e-8, 1e4)),
+    ("activate_backward tanh, db", "y", (-1, 0, 1e-8, 1)),
+    ("activate_backward sigmoid, db", "y", (0, 1e-8, 1)),
+    ("activate_backward softplus, db", "y", (0, 1e-8, 20, 1e4)),
+    ("bernoulli", "logits", LOGITS),
+    ("bernoulli_backward", "logits", LOGITS),
+    ("categorical", "logits", LOGITS),
+    ("categorical_backward", "logits", LOGITS),
+    ("gaussian logvar of each row", "logvar", LOGVARS),
+    ("gaussian_backward logvar of each row", "logvar", LOGVARS),
+    ("gaussian one logvar", "logvar", (-80, 80)),
+    ("reparameterize", "logvar", LOGVARS),
+    ("reparameterize_backward", "logvar", LOGVARS),
+    ("kl", "logvar", LOGVARS[:-1]),
+    ("kl", "logvar", (1e3, 0)),
+    ("kl_backward", "logvar", LOGVARS),
+    ("adam", "grads", (-1e15, -1e-15, 0, 1e-15, 1e15)),
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "values"), EXTREMES, ids=lambda value: str(value)[:40])
+def test_extreme_inputs(name, argument, values, real, level):
+    case = CASE[name]
+    arguments = case.make(SMALL, real)
+    arguments[argument][...] = np.resize(values, arguments[argument].shape)
+    assert_within(case, arguments, run_native(case, arguments), real)
+
+
+def is_decided_by_comparison(case, argument):
+    """Comparisons are false for NaN, so what they decide is a number; so is what does not depend on an argument."""
+    return (
+        case.kernel == "bernoulli_draw"
+        or (case.kernel == "activate_backward" and case.inputs["activation"] == "relu")
+        or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
+        or (case.kernel == "reparameterize_backward" and argument == "mu")
+    )
+
+
+
+def only_infinite(a):
+    """Infinities and NaN as they are, all else as 0."""
+    return np.where(np.isfinite(a), 0, a)
+
+
+@every_case
+def test_infinities_and_nan_propagate(case, real, level):
+    """In the first column, which is part of a full vector register, and in the last."""
+    for argument, value, place in product(case.floats(), (np.nan, np.inf, -np.inf), (0, -1)):
+        arguments = case.make(SMALL, real)
+        arguments[argument][(0,) * (arguments[argument].ndim - 1)][place] = value
+        native, twin = run_native(case, arguments), run_twin(case, arguments, real)
+        for name in native:
+            np.testing.assert_array_equal(only_infinite(native[name]), only_infinite(twin[name]))
+        if np.isnan(value) and not is_decided_by_comparison(case, argument):
+            assert any(np.isnan(result).any() for result in native.values())
+
+
+@pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
+def test_kl_is_never_negative(modules, real, level):
+    logvar = np.concatenate([np.geomspace(1e-37, 1, 5000), -np.geomspace(1e-37, 1, 5000), [0.0]]).astype(real)
+    for columns in (1, 17):
+        rows = np.resize(logvar, (len(logvar), columns))
+        out = np.empty(len(rows), real)
+        modules["gaussian"].kl(np.zeros_like(rows), rows, out)
+        assert out.min() >= 0
+
+
+# --- Subnormal numbers -----------------------------------------------------------------------------------------------
+
+flushes = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"), reason="no flush-to-zero on this machine"
+)
+
+
+@flushes
+@every_case
+def test_subnormal_inputs_are_zeros(case, real, level):
+    """To within the smallest normal number, which an input that is only passed on may differ by."""
+    tiny = np.finfo(real).tiny
+    for argument in case.floats():
+        subnormal, zero = case.make(SMALL, real), case.make(SMALL, real)
+        subnormal[argument][..., ::2], zero[argument][..., ::2] = tiny / 4, 0
+        with_subnormals, with_zeros = run_native(case, subnormal), run_native(case, zero)
+        for name in with_zeros:
+            np.testing.assert_allclose(with_subnormals[name], with_zeros[name], rtol=0, atol=tiny)
+
+
+# A subnormal number times a huge one: far from zero, unless it was taken as zero.
+AMPLIFIED = [
+    ("dense no b", "x", {"W": 1e30}, "out"),
+    ("dense no b", "W", {"x": 1e30}, "out"),
+    ("dense_dx", "dy", {"W": 1e30}, "out"),
+    ("dense_dW", "x", {"dy": 1e30}, "out"),
+    ("activate_backward tanh, no db", "dy", {"y": 1e15}, "dx"),
+    ("reparameterize", "eps", {"mu": 0, "logvar": 130}, "z"),
+    ("kl_backward", "dkl", {"mu": 1e30}, "dmu"),
+    ("bernoulli_backward", "dlog_px", {"x": 1e30}, "dlogits"),
+    ("gaussian_backward one logvar", "x", {"mean": 0, "logvar": -70}, "dmean"),
+]
+
+
+@flushes
+@pytest.mark.parametrize(("name", "argument", "others", "output"), AMPLIFIED)
+def test_subnormal_inputs_are_zeros_even_times_large_numbers(name, argument, others, output, level):
+    case = CASE[name]
+    arguments = case.make(SMALL, np.float32)
+    for other, value in others.items():
+        arguments[other][...] = value
+    arguments[argument][...] = np.finfo(np.float32).tiny / 4
+    assert np.abs(run_twin(case, arguments, np.float32)[output]).max() > 1e-12
+    assert np.all(run_native(case, arguments)[output] == 0)
+
+
+@flushes
+def test_adam_does_not_move_on_subnormal_moments(level):
+    subnormal = np.full(40, np.finfo(np.float32).tiny / 4)
+    values, grads, m, v = np.zeros((4, 40), np.float32)
+    m[...], v[...] = subnormal, subnormal
+    NATIVE["adam"].adam(values, grads, m, v, 1.0, 0.9, 0.999, 1e-30, 10)
+    assert not values.any() and not m.any() and not v.any()
+
+
+@every_case
+def test_the_callers_floating_point_state_is_left_alone(case, real, level):
+    """Subnormal arithmetic goes on working in this thread: neither results nor inputs are flushed to zero."""
+    for threads in (1, 2):
+        runtime.set_num_threads(threads)
+        run_native(case, case.make(LARGE, real))
+        for dtype in REALS:
+            tiny = np.full(40, np.finfo(dtype).tiny)
+            assert np.all(tiny * dtype(0.5) == tiny / 2) and np.all(tiny / 2 > 0)
+            assert np.all((tiny / 4) * dtype(4) == tiny)
+
+
+@every_case
+def test_kernels_raise_no_floating_point_error_in_numpy(case, real):
+    arguments = case.make(SMALL, real)
+    for name in case.floats():
+        arguments[name][...] = np.finfo(real).max
+    with np.errstate(all="raise"):
+        run_native(case, arguments)
+
+
+# --- Layouts of memory -----------------------------------------------------------------------------------------------
+
+
+def unaligned(a):
+    buffer = np.zeros(a.nbytes + 1, np.uint8)
+    view = buffer[1:].view(a.dtype).reshape(a.shape)
+    view[...] = a
+    return view
+
+
+def spread(a, step, axis):
+    """The same values in an array whose neighbours along an axis lie ``step`` apart."""
+    size = list(a.shape)
+    size[axis] *= abs(step)
+    index = [slice(None)] * a.ndim
+    index[axis] = slice(None, None, step)
+    view = np.full(size, 99, a.dtype)[tuple(index)]
+    view[...] = a
+    return view
+
+
+def read_only(a):
+    a = a.copy()
+    a.flags.writeable = False
+    return a
+
+
+LAYOUTS = {
+    "read-only": read_only,
+    "every second row": lambda a: spread(a, 2, 0),
+    "every third column": lambda a: spread(a, 3, -1),
+    "rows upside down": lambda a: spread(a, -1, 0),
+    "columns backwards": lambda a: spread(a, -2, -1),
+    "column-major": np.asfortranarray,
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "unaligned": unaligned,
+}
+
+
+@every_case
+def test_inputs_may_have_any_layout(case, real, level):
+    arguments = case.make(SMALL, real)
+    plain = run_native(case, arguments)
+    names = [name for name, spec in case.inputs.items() if isinstance(spec, Array)]
+    for layout, changed in product(LAYOUTS, [*([name] for name in names), names]):
+        same = arguments | {name: LAYOUTS[layout](arguments[name]) for name in changed}
+        results = run_native(case, same)
+        for name in plain:
+            np.testing.assert_array_equal(results[name], plain[name], f"{layout} {changed}")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.any_row_stride], ids=str)
+def test_outputs_may_have_any_row_stride(case, real, level):
+    for sizes in (SMALL, LARGE):
+        arguments = case.make(sizes, real)
+        plain = run_native(case, arguments, "contiguous")
+        for layout in ("rows apart", "upside down"):
+            results = run_native(case, arguments, layout)
+            for name in plain:
+                np.testing.assert_array_equal(results[name], plain[name])
+
+
+# --- What is refused -------------------------------------------------------------------------------------------------
+
+WRONG = {
+    "a list": lambda a: a.tolist(),
+    "int32": lambda a: a.astype(np.int32),
+    "complex": lambda a: a.astype(complex),
+    "a dimension more": lambda a: a[..., None].copy(),
+    "read-only": read_only,
+    "every second column": lambda a: spread(a, 2, -1),
+    "columns backwards": lambda a: spread(a, -1, -1),
+    "byte-swapped": lambda a: a.astype(a.dtype.newbyteorder()),
+    "unaligned": unaligned,
+    "another float type": lambda a: a.astype(np.float64 if a.dtype == np.float32 else np.float32),
+    "a row more": lambda a: np.zeros((len(a) + 1, *a.shape[1:]), a.dtype),
+    "a row less": lambda a: a[:-1].copy(),
+    "a column more": lambda a: np.zeros((*a.shape[:-1], a.shape[-1] + 1), a.dtype),
+    "a column less": lambda a: a[..., :-1].copy(),
+}
+SHAPES = ("a row more", "a row less", "a column more", "a column less")
+# These take the float type and the number of columns from out, as they have no other array to take it from.
+FROM_OUT = ("uniform", "normal", "permutation")
+
+
+def refusals():
+    for case in CASES:
+        for name in case.outputs:
+            for wrong in WRONG:
+                if case.kernel in FROM_OUT and wrong in ("another float type", "a column more", "a column less"):
+                    continue
+                if case.kernel == "permutation" and wrong in SHAPES:
+                    continue
+                if case.kernel == "gather" and wrong == "another float type":
+                    continue
+                yield pytest.param(case, name, wrong, id=f"{case}-{name}-{wrong}")
+
+
+@pytest.mark.parametrize(("case", "name", "wrong"), list(refusals()))
+def test_wrong_outputs_are_refused_by_name(case, name, wrong):
+    arguments = case.make(SMALL, np.float32)
+    with np.errstate(invalid="ignore"):
+        arguments = {key: np.nan_to_num(v) if key in case.outputs else v for key, v in arguments.items()}
+    arguments[name] = WRONG[wrong](arguments[name])
+    # Where the arrays disagree about the type or the shape, the other one may be blamed.
+    names = name
+    if case.kernel == "bernoulli_draw":
+        names = "out|probability"
+    elif case.kernel == "adam" and name == "values":
+        names = "values|grads"
+    with pytest.raises((TypeError, ValueError), match=rf"\b({names})\b"):
+        case.function(NATIVE)(**arguments)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.any_row_stride], ids=str)
+def test_outputs_that_must_be_contiguous_are_refused_otherwise(case):
+    for name, array in case.make(SMALL, np.float32).items():
+        if name in case.outputs and array.ndim == 2:
+            arguments = case.make(SMALL, np.float32) | {name: spread(array, 2, 0)}
+            with pytest.raises(ValueError, match=rf"\b{name}\b must be contiguous"):
+                case.function(NATIVE)(**arguments)
+
+
+@every_case
+def test_inputs_of_another_type_are_refused_by_name(case):
+    for name in case.floats():
+        arguments = case.make(SMALL, np.float32)
+        arguments[name] = arguments[name].astype(np.float16)
+        with pytest.raises(TypeError, match=rf"\b{name}\b must be"):
+            case.function(NATIVE)(**arguments)
+
+
+@pytest.mark.parametrize("kernel", ["dense", "activate", "activate_backward"])
+@pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
+def test_unknown_activation(kernel, modules):
+    case = CASE["activate_backward None, no db" if kernel == "activate_backward" else f"{kernel} None"]
+    with pytest.raises(ValueError, match="activation must be one of .*, not 'swish'"):
+        case.function(modules)(**case.make(SMALL, np.float32) | {"activation": "swish"})
+
+
+@pytest.mark.parametrize("edges", [[], [0, 5], [0, 5, 5, 37], [0, 20, 5, 37], [1, 37], [0, 38], [[0, 37]]])
+@pytest.mark.parametrize("kernel", ["categorical", "categorical_backward"])
+def test_groups_that_do_not_cover_the_columns(kernel, edges):
+    case = CASE[kernel]
+    with pytest.raises(ValueError, match="edges must rise from 0 to the 37 columns"):
+        case.function(NATIVE)(**case.make(SMALL, np.float32) | {"edges": edges})
+
+
+def test_rows_of_outputs_must_be_a_multiple_of_the_rows():
+    case = CASE["bernoulli"]
+    arguments = case.make(SMALL, np.float32)
+    arguments |= {"logits": arguments["logits"][:-1], "log_px": arguments["log_px"][:-1]}
+    with pytest.raises(ValueError, match="logits has 37 rows, which is no multiple of 19"):
+        case.function(NATIVE)(**arguments)
+
+
+def test_logvar_of_a_few_rows():
+    case = CASE["gaussian one logvar"]
+    arguments = case.make(SMALL, np.float32) | {"logvar": np.zeros((3, 37), np.float32)}
+    with pytest.raises(ValueError, match="logvar must have 38 rows or one, not 3"):
+        case.function(NATIVE)(**arguments)
+
+
+def test_unknown_levels_are_refused():
+    with pytest.raises(ValueError, match="no kernels for instruction set 'v9'"):
+        runtime.set_level("v9")
+
+
+@pytest.mark.parametrize("n", [0, -1, True, 1.5, "2", None])
+def test_numbers_of_threads_are_checked(n):
+    with pytest.raises(ValueError, match="n must be a whole number of threads"):
+        _kernels.set_num_threads(n)
+
+
+def test_threads_are_put_back():
+    before = _kernels.get_num_threads()
+    with pytest.raises(KeyError), _kernels.threads(before + 1):
+        raise KeyError
+    assert _kernels.get_num_threads() == before
+
+
+# --- Random words and the order of rows: exact -----------------------------------------------------------------------
+
+both = pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [
+        ([0] * 4, (0, 0), [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]),
+        ([0xFFFFFFFF] * 4, (0xFFFFFFFF,) * 2, [0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD]),
+        (
+            [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344],
+            (0xA4093822, 0x299F31D0),
+            [0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1],
+        ),
+    ],
+)
+@both
+def test_philox_known_answers(modules, counter, key, words):
+    np.testing.assert_array_equal(modules["random"].philox4x32(counter, key), np.array(words, dtype=np.uint32))
+
+
+@both
+def test_uniforms_are_the_words_of_their_place(modules, real):
+    """Counter = (block of four columns, sample, row, step); the middle of one of 2^23 cells."""
+    rows, k, columns, step = [5, 2**32 - 1, 0], 2, 6, 77
+    out = np.empty((6, columns), real)
+    modules["random"].uniform(KEY, step, rows, out)
+    for i, row in enumerate(rows):
+        for sample in range(k):
+            words = [modules["random"].philox4x32([block, sample, row, step], KEY) for block in (0, 1)]
+            right = (np.concatenate(words)[:columns].astype(np.float64) // 512 + 0.5) / 2**23
+            np.testing.assert_array_equal(out[i * k + sample], right)
+
+
+@both
+def test_philox_needs_four_words(modules):
+    with pytest.raises(ValueError):
+        modules["random"].philox4x32(np.zeros((2, 3), np.uint32), KEY)
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+@pytest.mark.parametrize(("step", "rows"), [(-1, [0]), (2**32, [0]), (0, [-1]), (0, [0, 2**32])])
+@both
+def test_counters_that_overflow(modules, name, step, rows):
+    with pytest.raises(OverflowError):
+        getattr(modules["random"], name)(KEY, step, rows, np.empty((len(rows), 3), np.float32))
+
+
+def permute(modules, n, start=0, stop=None, key=KEY, epoch=0):
+    out = np.empty((n if stop is None else stop) - start, np.int64)
+    modules["random"].permutation(key, epoch, n, start, out)
+    return out
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 16, 17, 100, 1000, 65536, 65537])
+@both
+def test_permutation_has_every_number_once(modules, n):
+    np.testing.assert_array_equal(np.sort(permute(modules, n)), np.arange(n))
+
+
+@pytest.mark.parametrize("n", [5, 100, 1000, 65537])
+@both
+def test_a_window_of_a_permutation_is_part_of_the_whole(modules, n):
+    whole = permute(modules, n)
+    for start, stop in ((0, 1), (1, 3), (n // 3, n // 2), (n - 1, n), (n, n)):
+        np.testing.assert_array_equal(permute(modules, n, start, stop), whole[start:stop])
+
+
+@both
+def test_permutations_of_other_keys_and_epochs_differ(modules):
+    orders = [permute(modules, 100, key=key, epoch=epoch) for key in (KEY, (1, 2), (2, 1)) for epoch in (0, 1, 2**31)]
+    orders.append(np.arange(100))
+    assert len({tuple(order) for order in orders}) == len(orders)
+
+
+def test_permutations_are_the_twins():
+    for n, start, stop in ((1, 0, 1), (100, 0, 100), (65537, 500, 1500), (2**32, 2**32 - 50, 2**32), (2**31 + 1, 7, 70)):
+        native, twin = (permute(modules, n, start, stop, epoch=2**32 - 1) for modules in (NATIVE, TWINS))
+        np.testing.assert_array_equal(native, twin)
+
+
+@pytest.mark.parametrize(
+    ("n", "start", "epoch", "error"),
+    [(9, 0, 0, ValueError), (100, 91, 0, ValueError), (2**32 + 1, 0, 0, ValueError), (100, 0, 2**32, OverflowError)],
+)
+@both
+def test_permutation_refuses_what_it_cannot_do(modules, n, start, epoch, error):
+    with pytest.raises(error):
+        modules["random"].permutation(KEY, epoch, n, start, np.empty(10, np.int64))
+
+
+# --- Picking rows ----------------------------------------------------------------------------------------------------
+
+
+def gather(source, rows, real, scale=1.0, binarize=None, threshold=0.5, modules=NATIVE):
+    out = np.empty((len(rows), source.shape[1]), real)
+    modules["gather"].gather(source, rows, scale, binarize, threshold, KEY, 7, out)
+    return out
+
+
+def bytes_source():
+    return np.random.default_rng(1).integers(0, 256, (40, 37), dtype=np.uint8)
+
+
+def memory_mapped(source, folder):
+    path = folder / "rows.npy"
+    np.save(path, source)
+    return np.load(path, mmap_mode="r")
+
+
+SOURCES = {
+    "uint8": lambda folder: bytes_source(),
+    "float32": lambda folder: bytes_source().astype(np.float32),
+    "float64": lambda folder: bytes_source().astype(np.float64),
+    "big-endian": lambda folder: bytes_source().astype(">f8"),
+    "column-major": lambda folder: np.asfortranarray(bytes_source()),
+    "memory-mapped": lambda folder: memory_mapped(bytes_source(), folder),
+    "memory-mapped, column-major": lambda folder: memory_mapped(np.asfortranarray(bytes_source() * 1.0), folder),
+    "every second row": lambda folder: spread(bytes_source(), 2, 0),
+    "upside down": lambda folder: spread(bytes_source(), -1, 0),
+}
+
+
+@pytest.mark.parametrize("binarize", [None, "threshold", "draw"])
+@pytest.mark.parametrize("kind", SOURCES)
+@both
+def test_gather_picks_the_same_rows_from_any_source(modules, kind, binarize, real, tmp_path):
+    rows = np.array([3, 3, 39, 0, 17])
+    x = bytes_source()[rows].astype(real) * real(1 / 255)
+    if binarize == "threshold":
+        x = x > real(0.4)
+    elif binarize == "draw":
+        u = np.empty(x.shape, real)
+        TWINS["random"].uniform(KEY, 7, rows, u)
+        x = u < x
+    source = SOURCES[kind](tmp_path)
+    np.testing.assert_array_equal(gather(source, rows, real, 1 / 255, binarize, 0.4, modules), x)
+
+
+@pytest.mark.parametrize("binarize", [None, "draw"])
+@both
+def test_gather_does_not_depend_on_the_rows_beside(modules, binarize):
+    source = bytes_source()
+    together = gather(source, np.arange(40), np.float32, 1 / 255, binarize, modules=modules)
+    for row in (0, 21, 39):
+        alone = gather(source, [row], np.float32, 1 / 255, binarize, modules=modules)
+        np.testing.assert_array_equal(alone[0], together[row])
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [([0, 40], IndexError), ([2**31], IndexError), ([-1], OverflowError), ([2**32], OverflowError)],
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+@both
+def test_gather_refuses_rows_that_are_not_there(modules, rows, error, order):
+    with pytest.raises(error):
+        gather(np.asarray(bytes_source(), order=order), rows, np.float32, modules=modules)
+
+
+@pytest.mark.parametrize("source", [np.zeros((3, 4), np.int16), np.zeros(4), np.zeros((3, 4), complex)])
+def test_gather_refuses_other_sources(source):
+    with pytest.raises(TypeError, match="source must be a two-dimensional array of uint8, float32 or float64"):
+        NATIVE["gather"].gather(source, [0], 1.0, None, 0.5, KEY, 0, np.empty((1, 4), np.float32))
+
+
+@both
+def test_gather_refuses_unknown_ways_to_binarize(modules):
+    with pytest.raises(ValueError, match="binarize must be one of .*, not 'round'"):
+        gather(bytes_source(), [0], np.float32, binarize="round", modules=modules)
