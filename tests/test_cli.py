@@ -130,7 +130,7 @@ def test_info(capsys):
 
 
 def test_the_installed_command():
-    done = subprocess.run([sys.executable, "-m", "pyvae", "--version"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-m", "pyvae", "--version"], capture_output=True, text=True)
     assert done.stdout == f"pyvae {pyvae.__version__}\n" and done.returncode == 0
 
 

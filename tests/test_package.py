@@ -97,7 +97,7 @@ def test_everything_public_has_a_docstring(name, thing):
 def test_import_is_light():
     """scipy, matplotlib and scikit-learn are imported where they are used, not with pyvae."""
     code = "import sys, pyvae; print([m for m in ('scipy', 'matplotlib', 'sklearn', 'pooch') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
@@ -110,7 +110,7 @@ def test_the_switch_between_kernels():
 
     def run(**environment):
         return subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env={**ENVIRONMENT, **environment}
+            [sys.executable, "-P", "-c", code], capture_output=True, text=True, env={**ENVIRONMENT, **environment}
         )
 
     assert run(PYVAE_KERNELS="reference").stdout.startswith("reference")
@@ -135,7 +135,7 @@ def test_after_a_fork_the_child_runs_serially():
         "    os._exit(0 if ok else 1)\n"
         "assert os.waitpid(child, 0)[1] == 0\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, "2", True])
