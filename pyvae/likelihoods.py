@@ -102,7 +102,7 @@ class Bernoulli(Likelihood):
         return dlogits
 
     def mean(self, outputs):
-        p = np.empty_like(outputs)
+        p = np.empty(outputs.shape, outputs.dtype)
         _kernels.activate(outputs, "sigmoid", p)
         return p
 

@@ -78,6 +78,8 @@ class VAE(Module):
 
     def forward(self, batch, noise, k=1, workspace=None):
         """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them."""
+        if batch.observed is not None:
+            raise NotImplementedError("rows with unobserved entries cannot be used yet: batch.observed must be None")
         x = batch.x
         outputs, encoder_cache = self.encoder.forward(x, noise, workspace)
         mu, logvar = self.posterior.split(outputs, workspace)

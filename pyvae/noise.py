@@ -66,7 +66,7 @@ class Noise:
 
     def bernoulli(self, name, probability, rows, out=None):
         """1 with the given probability, else 0, independently; shaped like ``probability``, (B * k, columns)."""
-        out = np.empty_like(probability) if out is None else out
+        out = np.empty(probability.shape, probability.dtype) if out is None else out
         _kernels.bernoulli_draw(_key(self.seed, name), self.step, rows, probability, out)
         return out
 

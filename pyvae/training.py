@@ -13,6 +13,7 @@ Every random number is a function of the seed, the step and the row, so a run ca
 
 import csv
 import io
+import math
 import time
 
 import numpy as np
@@ -156,7 +157,7 @@ def _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n
         step_reconstruction = loss * len(rows) - beta * step_kl
         reconstruction += step_reconstruction
         kl += step_kl
-        norm += np.sqrt(_kernels.sum_of_squares(model.parameters.grads))
+        norm += math.sqrt(_kernels.sum_of_squares(model.parameters.grads))
         bar.update(epoch, len(rows), step_reconstruction / len(rows), step_kl / len(rows))
     reconstruction, kl = reconstruction / n_rows, kl / n_rows
     return {
