@@ -26,7 +26,6 @@ from pyvae.workspace import Lease
 
 
 class SampleCache(NamedTuple):
-    mu: np.ndarray  # (B, Z)
     logvar: np.ndarray  # (B, Z)
     eps: np.ndarray  # (B * k, Z)
     memory: Lease
@@ -75,7 +74,7 @@ class DiagonalGaussian(Module):
         memory = Lease(workspace)
         z, log_qz = memory.take(eps.shape, eps.dtype), memory.take((len(eps),), eps.dtype)
         _kernels.reparameterize(mu, logvar, eps, z, log_qz)
-        return z, log_qz, SampleCache(mu, logvar, eps, memory)
+        return z, log_qz, SampleCache(logvar, eps, memory)
 
     def sample_backward(self, dz, dlog_qz, cache):
         """dmu and dlogvar through the samples; dlog_qz (B * k,) may be None.
@@ -83,11 +82,11 @@ class DiagonalGaussian(Module):
         Along z = mu + sigma eps, log q(z|x) = -1/2 sum_j eps_j^2 + logvar_j + log 2 pi: it does not move with mu, and
         each logvar_j moves it by -1/2.
         """
-        mu, logvar, eps, memory = cache
-        dmu, dlogvar = memory.take(mu.shape, mu.dtype), memory.take(mu.shape, mu.dtype)
-        _kernels.reparameterize_backward(dz, mu, logvar, eps, dmu, dlogvar)  # dmu = dz;  dlogvar = dz eps sigma / 2
+        logvar, eps, memory = cache
+        dmu, dlogvar = memory.take(logvar.shape, logvar.dtype), memory.take(logvar.shape, logvar.dtype)
+        _kernels.reparameterize_backward(dz, logvar, eps, dmu, dlogvar)  # dmu = dz;  dlogvar = dz eps sigma / 2
         if dlog_qz is not None:
-            dlogvar -= dlog_qz.reshape(len(mu), -1).sum(axis=1, keepdims=True) / 2
+            dlogvar -= dlog_qz.reshape(len(logvar), -1).sum(axis=1, keepdims=True) / 2
         return dmu, dlogvar
 
     def kl(self, mu, logvar, workspace=None):

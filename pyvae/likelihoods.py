@@ -169,7 +169,7 @@ class Gaussian(Likelihood):
             dlogvar_rows = memory.take(mean.shape, mean.dtype)
             _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar_rows)
             dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
-            _kernels.activate_backward(dlogvar_rows, dlogvar_rows, None, dx=dlogvar_rows, db=dlogvar, accumulate=False)
+            np.sum(dlogvar_rows, axis=0, out=dlogvar)
             drho = memory.take(excess.shape, mean.dtype)
             _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho, db=self.drho)
         return doutputs

@@ -91,8 +91,8 @@ def set_num_threads(n):
     """Use n threads in the native kernels, from now on and in the whole process.
 
     Results are the same to the bit for every n. The default is the number of physical cores that this process may
-    use (affinity and cgroup quota counted), or OMP_NUM_THREADS. Without OpenMP, and in the NumPy twins, n is
-    ignored. Raises ValueError unless n is a whole number of at least 1.
+    use (affinity and cgroup quota counted), or OMP_NUM_THREADS. Without OpenMP, in the NumPy twins, and in a
+    forked child, n is ignored. Raises ValueError unless n is a whole number of at least 1.
     """
     if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n must be a whole number of threads, at least 1, not {n!r}")
@@ -137,4 +137,4 @@ if KERNELS == "native":
         runtime.set_level(min(wanted, runtime.HIGHEST_LEVEL, key=runtime.LEVELS.index))
     set_num_threads(default_threads())
     # The threads of libgomp do not survive a fork, and waiting for them would never end: a child runs serially.
-    os.register_at_fork(after_in_child=lambda: runtime.set_num_threads(1))
+    os.register_at_fork(after_in_child=runtime.stay_serial)

@@ -72,7 +72,7 @@ def dense(x, W, b, activation, out):
         multiply(dense_tables[level][real], &p)
 
 
-def dense_dx(dy, W, out, accumulate=False):
+def dense_dx(dy, W, out):
     cdef int real = real_type(dy, "dy")
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
     cdef cnp.ndarray W_ = matrix(W, "W", real, -1, dy_.shape[1])
@@ -81,7 +81,7 @@ def dense_dx(dy, W, out, accumulate=False):
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
-    p.accumulate, p.activation = accumulate, IDENTITY
+    p.accumulate, p.activation = 0, IDENTITY
     with nogil:
         multiply(dense_tables[level][real], &p)
 

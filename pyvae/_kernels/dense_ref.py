@@ -15,10 +15,9 @@ def dense(x, W, b, activation, out):
     activate(out, activation, out)
 
 
-def dense_dx(dy, W, out, accumulate=False):
-    """out = dy W', or out += dy W'."""
-    product = dy @ W.T
-    out[...] = out + product if accumulate else product
+def dense_dx(dy, W, out):
+    """out = dy W'."""
+    np.matmul(dy, W.T, out=out)
 
 
 def dense_dW(x, dy, out, accumulate=False):

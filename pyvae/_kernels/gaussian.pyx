@@ -37,7 +37,7 @@ cdef enum:
 
 
 cdef class Posterior:
-    """mu and logvar, checked, as C sees them."""
+    """mu (None where a function does not need it) and logvar, checked, as C sees them."""
 
     cdef posterior_t q
     cdef cnp.ndarray mu, logvar
@@ -45,16 +45,16 @@ cdef class Posterior:
     cdef int real, threads
 
     def __cinit__(self, mu, logvar, Py_ssize_t many_rows):
-        self.real = real_type(mu, "mu")
-        self.mu = matrix(mu, "mu", self.real, -1, -1)
-        self.rows, columns = self.mu.shape[0], self.mu.shape[1]
-        self.logvar = matrix(logvar, "logvar", self.real, self.rows, columns)
-        self.q.mu, self.q.logvar = cnp.PyArray_DATA(self.mu), cnp.PyArray_DATA(self.logvar)
-        self.q.columns = columns
+        self.real = real_type(logvar, "logvar")
+        self.logvar = matrix(logvar, "logvar", self.real, -1, -1)
+        self.rows, self.q.columns = self.logvar.shape[0], self.logvar.shape[1]
+        self.q.logvar, self.q.logvar_row = cnp.PyArray_DATA(self.logvar), stride(self.logvar)
+        if mu is not None:
+            self.mu = matrix(mu, "mu", self.real, self.rows, self.q.columns)
+            self.q.mu, self.q.mu_row = cnp.PyArray_DATA(self.mu), stride(self.mu)
         self.q.samples = samples_per_row(many_rows, self.rows, "eps")
-        self.q.mu_row, self.q.logvar_row = stride(self.mu), stride(self.logvar)
         self.tasks = (self.rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK
-        self.threads = threads_for(<double>self.rows * columns * self.q.samples * ELEMENT_COST)
+        self.threads = threads_for(<double>self.rows * self.q.columns * self.q.samples * ELEMENT_COST)
 
     cdef cnp.ndarray contiguous(self, object array, str name, Py_ssize_t rows, bint writable):
         cdef cnp.ndarray a
@@ -87,8 +87,8 @@ def reparameterize(mu, logvar, eps, z, log_qz):
                                  log_qz_data)
 
 
-def reparameterize_backward(dz, mu, logvar, eps, dmu, dlogvar):
-    cdef Posterior p = Posterior(mu, logvar, eps.shape[0])
+def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
+    cdef Posterior p = Posterior(None, logvar, eps.shape[0])
     cdef const gaussian_table_t *table = gaussian_tables[level][p.real]
     cdef cnp.ndarray eps_ = p.contiguous(eps, "eps", -1, False)
     cdef cnp.ndarray dz_ = p.contiguous(dz, "dz", eps_.shape[0], False)

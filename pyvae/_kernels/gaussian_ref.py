@@ -23,9 +23,9 @@ def reparameterize(mu, logvar, eps, z, log_qz):
     log_qz[...] = -(np.sum(eps * eps + logvar, axis=1) + eps.shape[1] * LOG_2_PI) / 2
 
 
-def reparameterize_backward(dz, mu, logvar, eps, dmu, dlogvar):
+def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
     """dmu = sum over the row's samples of dz;  dlogvar = sum over them of dz eps sigma / 2."""
-    samples = (len(mu), len(eps) // max(len(mu), 1), mu.shape[1])  # (B, k, Z)
+    samples = (len(logvar), len(eps) // max(len(logvar), 1), logvar.shape[1])  # (B, k, Z)
     dmu[...] = dz.reshape(samples).sum(axis=1)
     dlogvar[...] = (dz * eps).reshape(samples).sum(axis=1) * (np.exp(logvar / 2) / 2)
 

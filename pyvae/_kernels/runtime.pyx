@@ -46,12 +46,19 @@ HIGHEST_LEVEL = LEVELS[highest_level()]
 cdef double SERIAL_WORK = 32768
 
 cdef int num_threads = 1
+cdef bint forked = False
 cdef int level = highest_level()
 
 
 def set_num_threads(int n):
     global num_threads
-    num_threads = n if PYVAE_OPENMP else 1
+    num_threads = n if PYVAE_OPENMP and not forked else 1
+
+
+def stay_serial():
+    """One thread from now on, whatever is asked for: in a forked child, which would wait for libgomp's for ever."""
+    global num_threads, forked
+    num_threads, forked = 1, True
 
 
 def get_num_threads():

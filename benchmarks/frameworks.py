@@ -1,0 +1,169 @@
+"""A training step of this library against NumPy, PyTorch and JAX, on the workloads of workloads.py.
+
+    pip install ".[bench]"                            (torch and jax; what is missing is reported as missing)
+    python benchmarks/frameworks.py [--workloads ABCDEF] [--rounds 9] [--seconds 0.5] [--json FILE] [--png FILE]
+
+Every competitor is a process of its own, which sleeps in a read while the others run. In each round each does as many
+steps as take about half a second, in turn; a turn during which other processes used the machine is thrown away and
+repeated. Reported are the medians over rounds and each one's ratio to this library within the same rounds. All use the
+same number of threads, the processors that this process may use. OpenMP's wait policy is left as each library sets it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from workloads import COMPETITORS, WORKLOADS
+
+TICKS = os.sysconf("SC_CLK_TCK")
+MOST_FOREIGN_LOAD = 0.05  # of one processor, during a turn
+MOST_REPEATS = 20
+
+
+def worker(competitor, workload):
+    """The child: builds the competitor, then reads numbers of steps and answers each with "seconds loss"."""
+    run = COMPETITORS[competitor](workload)
+    run(20)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        n = int(line)
+        start = time.perf_counter()
+        loss = run(n)
+        print(time.perf_counter() - start, loss, flush=True)
+
+
+def busy_seconds():
+    """Seconds of processor time that all processes have used since the machine started."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6)) / TICKS  # user, nice, system, irq, softirq
+
+
+def process_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+class Competitor:
+    """A child process and its turns."""
+
+    def __init__(self, name, workload):
+        self.name, self.times, self.thrown_away = name, [], 0
+        command = [sys.executable, __file__, "--worker", name, workload]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        stderr=subprocess.PIPE)  # fmt: skip
+        self.missing = self.process.stdout.readline().strip() != "ready"
+        self.reason = self.process.stderr.read().strip().splitlines()[-1] if self.missing else None
+
+    def ask(self, steps):
+        """Milliseconds per step, and the share of a processor that others used meanwhile."""
+        busy, own, start = busy_seconds(), process_seconds(self.process.pid), time.perf_counter()
+        print(steps, file=self.process.stdin, flush=True)
+        seconds, self.loss = map(float, self.process.stdout.readline().split())
+        foreign = busy_seconds() - busy - (process_seconds(self.process.pid) - own)
+        return 1000 * seconds / steps, foreign / (time.perf_counter() - start)
+
+    def calibrate(self, seconds):
+        """As many steps as take this long; asked twice, as the first call may compile."""
+        self.ask(20)
+        self.steps = max(5, round(1000 * seconds / self.ask(20)[0]))
+        self.ask(self.steps)
+
+    def turn(self):
+        for _ in range(MOST_REPEATS):
+            milliseconds, foreign = self.ask(self.steps)
+            if foreign < MOST_FOREIGN_LOAD:
+                break
+            self.thrown_away += 1
+        self.times.append(milliseconds)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(workload, names, rounds, seconds):
+    """A table row: what each competitor took, and what became of it."""
+    competitors = [Competitor(name, workload) for name in names]
+    present = [c for c in competitors if not c.missing]
+    for c in present:
+        c.calibrate(seconds)
+    for _ in range(rounds):
+        for c in present:
+            c.turn()
+    result = {}
+    for c in competitors:
+        result[c.name] = {"missing": c.reason} if c.missing else {
+            "milliseconds": statistics.median(c.times), "times": c.times, "loss": c.loss, "thrown_away": c.thrown_away,
+        }  # fmt: skip
+        c.close()
+    return result
+
+
+def machine():
+    """What it ran on, in words."""
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.processor())  # fmt: skip
+    return {"cpu": cpu, "processors": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+
+
+def print_row(workload, result):
+    n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]
+    layers = "-".join(map(str, (n_features, *hidden, latent)))
+    print(f"\n{workload}  {layers} {activation}, batch {batch_size}")
+    ours = result["pyvae"]["milliseconds"]
+    for name, entry in result.items():
+        if "missing" in entry:
+            print(f"  {name:<20} missing: {entry['missing'][:55]}")
+        else:
+            ratio = statistics.median(t / o for t, o in zip(entry["times"], result["pyvae"]["times"], strict=True))
+            print(f"  {name:<20} {entry['milliseconds']:8.3f} ms  {entry['milliseconds'] / ours:5.2f}x"
+                  f"  (by rounds {ratio:5.2f}x)  loss {entry['loss']:.1f}")  # fmt: skip
+
+
+def draw(results, path):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    names = [name for name in COMPETITORS if any("milliseconds" in r[name] for r in results.values() if name in r)]
+    for i, name in enumerate(names):
+        heights = [r[name].get("milliseconds", 0) / r["pyvae"]["milliseconds"] for r in results.values()]
+        axes.bar([x + 0.8 * i / len(names) for x in range(len(results))], heights, 0.8 / len(names), label=name)
+    axes.set_xticks([x + 0.35 for x in range(len(results))], results)
+    axes.set_ylabel("time per step, pyvae = 1")
+    axes.legend(fontsize=8)
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workloads", default="ABCDEF")
+    parser.add_argument("--competitors", default=",".join(COMPETITORS))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--png", type=Path)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        return worker(*options.worker)
+    results = {}
+    print(machine())
+    for workload in options.workloads:
+        results[workload] = measure(workload, options.competitors.split(","), options.rounds, options.seconds)
+        print_row(workload, results[workload])
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
+    if options.png:
+        draw(results, options.png)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
