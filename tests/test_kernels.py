@@ -30,9 +30,22 @@ def import_kernels(name):
     return module
 
 
-MODULES = ("adam", "dense", "gather", "gaussian", "likelihood", "random")
-NATIVE = {name: import_kernels(name) for name in MODULES}
-TWINS = {name: import_kernels(f"{name}_ref") for name in MODULES}
+FUNCTIONS = {
+    "adam": ("adam", "sum_of_squares"),
+    "dense": ("activate", "activate_backward", "dense", "dense_dW", "dense_dx"),
+    "gather": ("gather",),
+    "gaussian": ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal"),
+    "likelihood": (
+        *("bernoulli", "bernoulli_backward", "categorical", "categorical_backward"),
+        *("gaussian", "gaussian_backward"),
+    ),
+    "random": ("bernoulli", "normal", "permutation", "philox4x32", "uniform"),
+}
+PLACES = {function: (module, function) for module, functions in FUNCTIONS.items() for function in functions}
+PLACES |= {"bernoulli": ("likelihood", "bernoulli"), "bernoulli_draw": ("random", "bernoulli")}  # two of one name
+
+NATIVE = {name: import_kernels(name) for name in FUNCTIONS}
+TWINS = {name: import_kernels(f"{name}_ref") for name in FUNCTIONS}
 runtime = import_kernels("runtime")
 
 LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
@@ -132,12 +145,9 @@ class Case(NamedTuple):
     any_row_stride: bool = False  # an output's rows may be any distance apart; else it must be contiguous
     note: str = ""
 
-    @property
-    def module(self):
-        return next(name for name, kernels in KERNELS_OF.items() if self.kernel in kernels)
-
     def function(self, modules):
-        return getattr(modules[self.module], KERNELS_OF[self.module][self.kernel])
+        module, function = PLACES[self.kernel]
+        return getattr(modules[module], function)
 
     def make(self, sizes, real, seed=0):
         """Arguments: name -> value, the outputs' first contents included."""
@@ -156,35 +166,6 @@ class Case(NamedTuple):
 
     def __str__(self):
         return f"{self.kernel} {self.note}".strip()
-
-
-# native module: {name in pyvae._kernels: name in the module}
-KERNELS_OF = {
-    "adam": {"adam": "adam", "sum_of_squares": "sum_of_squares"},
-    "dense": {name: name for name in ("activate", "activate_backward", "dense", "dense_dW", "dense_dx")},
-    "gather": {"gather": "gather"},
-    "gaussian": {
-        name: name for name in ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal")
-    },
-    "likelihood": {
-        name: name
-        for name in (
-            "bernoulli",
-            "bernoulli_backward",
-            "categorical",
-            "categorical_backward",
-            "gaussian",
-            "gaussian_backward",
-        )
-    },
-    "random": {
-        "bernoulli_draw": "bernoulli",
-        "normal": "normal",
-        "permutation": "permutation",
-        "philox4x32": "philox4x32",
-        "uniform": "uniform",
-    },
-}
 
 
 # --- How large the numbers are that each kernel adds up --------------------------------------------------------------
@@ -233,7 +214,7 @@ def size_of_reparameterize(a):
 
 
 def size_of_reparameterize_backward(a):
-    k, rows = len(a.eps) // max(len(a.mu), 1), len(a.mu)
+    k, rows = len(a.eps) // max(len(a.logvar), 1), len(a.logvar)
     return {
         "dmu": k * by_row(np.abs(a.dz), rows),
         "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2),
@@ -293,7 +274,9 @@ def twin_size(name, function):
 
     def size(a):
         out = np.empty_like(getattr(a, name))
-        function(*(getattr(a, argument) for argument in inspect.signature(function).parameters if argument != name), out)
+        function(
+            *(getattr(a, argument) for argument in inspect.signature(function).parameters if argument != name), out
+        )
         return {name: np.abs(out)}
 
     return size
@@ -306,30 +289,28 @@ def plus_start(size):
 
 def dense_cases():
     x, W, b, dy, dx = Array("BD"), Array("DH"), Array("H"), Array("BH"), Array("BD")
-    empty, start = Array("BH", "empty"), Array("BH")
+    empty = Array("BH", "empty")
     for activation in ACTIVATIONS:
         inputs = {"x": x, "W": W, "b": b, "activation": activation}
         yield Case("dense", inputs, {"out": empty}, size_of_dense, 2, True, str(activation))
     yield Case("dense", {"x": x, "W": W, "b": None, "activation": None}, {"out": empty}, size_of_dense, 2, True, "no b")
-    for kernel, inputs, shape, size in (
-        ("dense_dx", {"dy": dy, "W": W}, "BD", lambda a: {"out": product_size(a.dy, a.W.T)}),
-        ("dense_dW", {"x": x, "dy": dy}, "DH", lambda a: {"out": product_size(a.x.T, a.dy)}),
-    ):
-        yield Case(kernel, inputs, {"out": Array(shape, "empty")}, size, 2, True)
-        inputs = {**inputs, "accumulate": True}
-        yield Case(kernel, inputs, {"out": Array(shape)}, plus_start(size), 2, True, "accumulate")
+    dx_size, dW_size = (lambda a: {"out": product_size(a.dy, a.W.T)}), (lambda a: {"out": product_size(a.x.T, a.dy)})
+    yield Case("dense_dx", {"dy": dy, "W": W}, {"out": Array("BD", "empty")}, dx_size, 2, True)
+    yield Case("dense_dW", {"x": x, "dy": dy}, {"out": Array("DH", "empty")}, dW_size, 2, True)
+    inputs = {"x": x, "dy": dy, "accumulate": True}
+    yield Case("dense_dW", inputs, {"out": Array("DH")}, plus_start(dW_size), 2, True, "accumulate")
     for activation in ACTIVATIONS:
         inputs, out = {"x": x, "activation": activation}, Array("BD", "empty")
         size = twin_size("out", TWINS["dense"].activate)
         yield Case("activate", inputs, {"out": out}, size, 4, True, str(activation))
-        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation}
-        for note, more, outputs in (
-            ("no db", {"db": None, "accumulate": True}, {"dx": out}),
-            ("db", {"accumulate": False}, {"dx": out, "db": Array("D", "empty")}),
-            ("db added", {"accumulate": True}, {"dx": out, "db": Array("D")}),
-        ):
-            note = f"{activation}, {note}"
-            yield Case("activate_backward", inputs | more, outputs, size_of_activate_backward, 6, True, note)
+        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation, "accumulate": True}
+        outputs = {"dx": out, "db": Array("D")}
+        yield Case("activate_backward", inputs, outputs, size_of_activate_backward, 6, True, str(activation))
+    for note, more, outputs in (
+        ("no db", {"db": None}, {"dx": out}),
+        ("db anew", {"accumulate": False}, {"dx": out, "db": Array("D", "empty")}),
+    ):
+        yield Case("activate_backward", inputs | more, outputs, size_of_activate_backward, 6, True, note)
 
 
 def gaussian_cases():
@@ -342,7 +323,7 @@ def gaussian_cases():
     )
     yield Case(
         "reparameterize_backward",
-        {"dz": Array("KD"), "mu": mu, "logvar": logvar, "eps": eps},
+        {"dz": Array("KD"), "logvar": logvar, "eps": eps},
         {"dmu": empty, "dlogvar": empty},
         size_of_reparameterize_backward,
     )
@@ -494,10 +475,10 @@ def assert_within(case, arguments, results, real):
 # One less and one more than every block size: rows in a patch (6, 14), lanes and rows per task (16), columns in a panel
 # (4, 8, 16, 32), columns per task and cells (64), rows in a tile and length of a sum in a block (256). Three rotations
 # of the list are put side by side, so that each size is met by rows, by columns and by lengths of sums.
-EDGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 29, 31, 32, 33, 63, 64, 65, 127, 255, 256, 257, 513)
-SIZES = [Sizes(B, 1 + i % 3, EDGES[i - 9], EDGES[i - 18]) for i, B in enumerate(EDGES)]
+EDGES = (1, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513)
+SIZES = [Sizes(B, 1 + i % 3, EDGES[i - 8], EDGES[i - 16]) for i, B in enumerate(EDGES)]
 SIZES += [Sizes(0, 1, 5, 3), Sizes(3, 2, 0, 4), Sizes(3, 1, 4, 0), Sizes(0, 1, 0, 0), Sizes(1, 1, 1, 1)]
-LARGE = Sizes(257, 3, 131, 67)  # enough work for several threads in every kernel, and no multiple of anything
+LARGE = Sizes(257, 2, 131, 67)  # enough work for several threads in every kernel, and no multiple of anything
 SMALL = Sizes(19, 2, 37, 21)
 
 
@@ -508,12 +489,12 @@ def test_every_exported_kernel_has_a_case():
     assert {case.kernel for case in CASES} == set(_kernels.__all__) - NOT_KERNELS
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", FUNCTIONS)
 def test_every_native_function_is_exported(module):
     kernel = NATIVE["dense"].dense
     functions = {name for name, value in vars(NATIVE[module]).items() if isinstance(value, type(kernel))}
     functions = {name for name in functions if not name.startswith("__")}  # Cython's own
-    assert functions == set(KERNELS_OF[module].values())
+    assert functions == set(FUNCTIONS[module])
 
 
 @pytest.mark.parametrize("kernel", sorted({case.kernel for case in CASES}))
@@ -557,8 +538,13 @@ def test_threads_change_no_bit(case, real, level):
             np.testing.assert_array_equal(several[name], one[name])
 
 
-@pytest.mark.parametrize("size", [16383, 16384, 16385, 64 * 16384 - 1, 64 * 16384, 64 * 16384 + 1])
-@pytest.mark.parametrize("kernel", ["adam", "sum_of_squares"])
+@pytest.mark.parametrize(
+    ("kernel", "size"),
+    [
+        *(("adam", size) for size in (16383, 16384, 16385)),
+        *(("sum_of_squares", size) for size in (16383, 16384, 16385, 64 * 16384, 64 * 16384 + 1)),
+    ],
+)
 def test_chunks_of_the_arena(kernel, size, level):
     case = CASE[kernel]
     arguments = case.make(Sizes(size, 1, 1, 1), np.float32)
@@ -576,10 +562,9 @@ def test_fused_activation_is_the_activation_of_the_product(activation, real, lev
         np.testing.assert_array_equal(fused, right["out"])
 
 
-@pytest.mark.parametrize("kernel", ["dense_dx", "dense_dW"])
-def test_accumulate_adds_to_what_is_there(kernel, level):
+def test_accumulate_adds_to_what_is_there(level):
     """Small whole numbers, so that every order of additions gives the same bits."""
-    case = CASE[kernel]
+    case = CASE["dense_dW"]
     arguments = {k: np.rint(v) for k, v in case.make(SMALL, np.float32).items()}
     arguments["out"] = np.arange(arguments["out"].size, dtype=np.float32).reshape(arguments["out"].shape)
     product = run_native(case, arguments)["out"]
@@ -587,11 +572,10 @@ def test_accumulate_adds_to_what_is_there(kernel, level):
     np.testing.assert_array_equal(total, product + arguments["out"])
 
 
-@pytest.mark.parametrize("kernel", ["dense_dx", "dense_dW"])
-def test_accumulate_over_no_rows_changes_nothing(kernel, real, level):
+def test_accumulate_over_no_rows_changes_nothing(real, level):
     """No terms to add: a chain of additions of length 0."""
-    case = CASE[f"{kernel} accumulate"]
-    arguments = case.make(Sizes(0, 1, 5, 7) if kernel == "dense_dW" else Sizes(5, 1, 7, 0), real)
+    case = CASE["dense_dW accumulate"]
+    arguments = case.make(Sizes(0, 1, 5, 7), real)
     np.testing.assert_array_equal(run_native(case, arguments)["out"], arguments["out"])
 
 
@@ -603,7 +587,7 @@ def test_activations_may_work_in_place(activation, real, level):
     NATIVE["dense"].activate(x, activation, x)
     np.testing.assert_array_equal(x, beside)
 
-    case = CASE[f"activate_backward {activation}, no db"]
+    case = CASE[f"activate_backward {activation}"]
     arguments = case.make(SMALL, real)
     beside = run_native(case, arguments)["dx"]
     dy = arguments["dy"].copy()
@@ -661,7 +645,7 @@ def expm1_minus_by_kl(x):
 
 
 # native function, the same in float64, lowest and highest x, bound in units in the last place
-FUNCTIONS = {
+SINGLE_FUNCTIONS = {
     "tanh": (activate_by("tanh"), np.tanh, -100, 100, 4),
     "sigmoid": (activate_by("sigmoid"), lambda x: 1 / (1 + np.exp(-x)), -87, 100, 4),
     "softplus": (activate_by("softplus"), lambda x: np.logaddexp(0, x), -87, 100, 4),
@@ -672,9 +656,9 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", SINGLE_FUNCTIONS)
 def test_single_functions_in_float32(name, level):
-    native, exact, low, high, ulps = FUNCTIONS[name]
+    native, exact, low, high, ulps = SINGLE_FUNCTIONS[name]
     x = sweep(low, high)
     right = exact(x.astype(np.float64))
     normal = np.abs(right) >= 4 * np.finfo(np.float32).tiny
@@ -698,10 +682,10 @@ LOGITS = (-1e4, -100, -85, -20, -1e-8, 0, 1e-8, 20, 85, 100, 1e4)
 LOGVARS = (-1e3, -80, -1e-8, 0, 1e-8, 80, 1e3)
 EXTREMES = [
     *((f"activate {activation}", "x", LOGITS) for activation in ACTIVATIONS),
-    ("activate_backward relu, db", "y", (0, -0.0, 1e-8, 1e4)),
-    ("activate_backward tanh, db", "y", (-1, 0, 1e-8, 1)),
-    ("activate_backward sigmoid, db", "y", (0, 1e-8, 1)),
-    ("activate_backward softplus, db", "y", (0, 1e-8, 20, 1e4)),
+    ("activate_backward relu", "y", (0, -0.0, 1e-8, 1e4)),
+    ("activate_backward tanh", "y", (-1, 0, 1e-8, 1)),
+    ("activate_backward sigmoid", "y", (0, 1e-8, 1)),
+    ("activate_backward softplus", "y", (0, 1e-8, 20, 1e4)),
     ("bernoulli", "logits", LOGITS),
     ("bernoulli_backward", "logits", LOGITS),
     ("categorical", "logits", LOGITS),
@@ -732,9 +716,7 @@ def is_decided_by_comparison(case, argument):
         case.kernel == "bernoulli_draw"
         or (case.kernel == "activate_backward" and case.inputs["activation"] == "relu")
         or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
-        or (case.kernel == "reparameterize_backward" and argument == "mu")
     )
-
 
 
 def only_infinite(a):
@@ -791,7 +773,7 @@ AMPLIFIED = [
     ("dense no b", "W", {"x": 1e30}, "out"),
     ("dense_dx", "dy", {"W": 1e30}, "out"),
     ("dense_dW", "x", {"dy": 1e30}, "out"),
-    ("activate_backward tanh, no db", "dy", {"y": 1e15}, "dx"),
+    ("activate_backward tanh", "dy", {"y": 1e15}, "dx"),
     ("reparameterize", "eps", {"mu": 0, "logvar": 130}, "z"),
     ("kl_backward", "dkl", {"mu": 1e30}, "dmu"),
     ("bernoulli_backward", "dlog_px", {"x": 1e30}, "dlogits"),
@@ -823,22 +805,13 @@ def test_adam_does_not_move_on_subnormal_moments(level):
 @every_case
 def test_the_callers_floating_point_state_is_left_alone(case, real, level):
     """Subnormal arithmetic goes on working in this thread: neither results nor inputs are flushed to zero."""
-    for threads in (1, 2):
+    for threads, sizes in ((1, SMALL), (2, LARGE)):
         runtime.set_num_threads(threads)
-        run_native(case, case.make(LARGE, real))
+        run_native(case, case.make(sizes, real))
         for dtype in REALS:
             tiny = np.full(40, np.finfo(dtype).tiny)
             assert np.all(tiny * dtype(0.5) == tiny / 2) and np.all(tiny / 2 > 0)
             assert np.all((tiny / 4) * dtype(4) == tiny)
-
-
-@every_case
-def test_kernels_raise_no_floating_point_error_in_numpy(case, real):
-    arguments = case.make(SMALL, real)
-    for name in case.floats():
-        arguments[name][...] = np.finfo(real).max
-    with np.errstate(all="raise"):
-        run_native(case, arguments)
 
 
 # --- Layouts of memory -----------------------------------------------------------------------------------------------
@@ -976,7 +949,7 @@ def test_inputs_of_another_type_are_refused_by_name(case):
 @pytest.mark.parametrize("kernel", ["dense", "activate", "activate_backward"])
 @pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
 def test_unknown_activation(kernel, modules):
-    case = CASE["activate_backward None, no db" if kernel == "activate_backward" else f"{kernel} None"]
+    case = CASE[f"{kernel} None"]
     with pytest.raises(ValueError, match="activation must be one of .*, not 'swish'"):
         case.function(modules)(**case.make(SMALL, np.float32) | {"activation": "swish"})
 
@@ -1099,7 +1072,13 @@ def test_permutations_of_other_keys_and_epochs_differ(modules):
 
 
 def test_permutations_are_the_twins():
-    for n, start, stop in ((1, 0, 1), (100, 0, 100), (65537, 500, 1500), (2**32, 2**32 - 50, 2**32), (2**31 + 1, 7, 70)):
+    for n, start, stop in (
+        (1, 0, 1),
+        (100, 0, 100),
+        (65537, 500, 1500),
+        (2**32, 2**32 - 50, 2**32),
+        (2**31 + 1, 7, 70),
+    ):
         native, twin = (permute(modules, n, start, stop, epoch=2**32 - 1) for modules in (NATIVE, TWINS))
         np.testing.assert_array_equal(native, twin)
 

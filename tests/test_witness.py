@@ -13,7 +13,8 @@ import pytest
 import pyvae
 from pyvae.data import Batch
 
-WITNESS = dict(np.load(Path(__file__).parent / "witness" / "witness.npz"))
+with np.load(Path(__file__).parent / "witness" / "witness.npz") as file:
+    WITNESS = dict(file)
 CASES = json.loads(str(WITNESS["cases"]))
 
 
@@ -110,15 +111,21 @@ def test_loss_and_gradients(name):
 def test_gradients_of_all_terms(case):
     """Not only of those that the ELBO is made of: the derivative of sum(direction * term) over every term."""
     terms, cache = case.forward()
-    directions = pyvae.Terms(**{name: case.said[f"direction_{name}"] for name in terms._fields})
-    case.model.backward(cache, directions)
+    directions = {name: case.said[f"direction_{name}"] for name in terms._fields}
+    case.model.backward(cache, pyvae.Terms(**directions))
+    for name, gradient in case.tensors(case.said["gradient_of_terms"]):
+        assert_close(case.model.parameters.grad(name), gradient, 1e-9, name)
+
+    case.model.parameters.zero_grads()
+    for name, direction in directions.items():  # each alone, one after the other: gradients add up
+        case.model.backward(cache, pyvae.Terms(**{name: direction}))
     for name, gradient in case.tensors(case.said["gradient_of_terms"]):
         assert_close(case.model.parameters.grad(name), gradient, 1e-9, name)
 
 
 def test_ten_steps_of_adam(case):
     arena = case.model.parameters
-    optimizer = pyvae.Adam(arena, learning_rate=case.config["learning_rate"])
+    optimizer = pyvae.Adam(arena, **case.config["adam"])
     for i, expected in enumerate(case.said["adam"], 1):
         arena.zero_grads()
         terms, cache = case.forward()

@@ -1,0 +1,240 @@
+"""Are the gradient checks any good? This script makes wrong gradients and counts how many the tests notice.
+
+    python tests/mutate.py [--python] [--native] [--jobs 2] [--all-tests] [--only TEXT] [--list]
+
+Every mutant is a copy of the package with one change in code that computes gradients: in the Python files (see
+``mutants_python.py``) or in the native kernels (``mutants_native.py``), where the change is compiled in. On each copy
+run the gradient checks, the outside witness and the tests of models and likelihoods; a mutant is caught when one of
+them fails, or when they do not end within a minute. Twins run with PYVAE_KERNELS=reference, everything else through the
+native kernels. Exit status 1 when less than 95% are caught.
+
+It takes about half an hour on two processors. The native part needs a compiler, and what setup.py imports.
+"""
+
+import argparse
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from mutants_native import CHANGES
+from mutants_python import TWIN_FILES, python_mutants
+
+REPOSITORY = Path(__file__).parents[1]
+PACKAGE = REPOSITORY / "pyvae"
+TESTS = [  # one after the other, the quick ones first
+    ["tests/test_witness.py", "tests/test_gradients.py", "tests/test_tasks.py"],
+    ["tests/test_likelihoods.py", "tests/test_model.py"],
+]
+SECONDS = 60  # a mutant that takes longer is caught
+ENOUGH = 95  # per cent
+
+
+class Job(NamedTuple):
+    """One mutant."""
+
+    file: str  # relative to the package
+    line: int
+    change: str
+    text: str  # the whole file's
+    kernels: str  # PYVAE_KERNELS
+    extension: str | None  # to be built again
+
+
+class Result(NamedTuple):
+    caught: bool
+    how: str  # the failed test and the exception's name; "passed" for a survivor
+
+
+def python_jobs():
+    for mutant in python_mutants(PACKAGE):
+        kernels = "reference" if mutant.file in TWIN_FILES else "native"
+        yield Job(mutant.file, mutant.line, mutant.change, mutant.text, kernels, None)
+
+
+def native_jobs():
+    for change in CHANGES:
+        text = (PACKAGE / "_kernels" / change.file).read_text()
+        if text.count(change.old) != 1 or change.old == change.new:
+            raise SystemExit(f"{change.file} must hold exactly once what is to be changed:\n{change.old}")
+        name = Path(change.file).stem
+        start = text.index(change.old)
+        line = text.count("\n", 0, start) + 1
+        extension = "dense" if name == "vmath" else name
+        changed = text.replace(change.old, change.new)
+        yield Job(f"_kernels/{change.file}", line, change.what, changed, "native", extension)
+
+
+class Copy:
+    """A copy of the package and its tests in a folder of its own, in which one mutant after the other is tried."""
+
+    def __init__(self, folder, source=REPOSITORY):
+        self.folder = folder
+        ignore = shutil.ignore_patterns("__pycache__")
+        for name in ("pyvae", "tests"):
+            shutil.copytree(source / name, folder / name, ignore=ignore)
+        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+            if (source / name).exists():
+                shutil.copy2(source / name, folder)
+
+    def try_mutant(self, job, tests):
+        """Apply it, build what has to be built, run the tests and put everything back."""
+        path = self.folder / "pyvae" / job.file
+        original = path.read_text()
+        path.write_text(job.text)
+        libraries = list((self.folder / "pyvae" / "_kernels").glob(f"{job.extension}.*.so"))
+        kept = {library: library.read_bytes() for library in libraries}
+        try:
+            if job.extension is not None:
+                self.build([job.extension])
+            return self.run(tests, job.kernels)
+        finally:
+            path.write_text(original)
+            for library, content in kept.items():
+                library.write_bytes(content)
+
+    def build(self, extensions):
+        """Compile these extensions in place, from the sources as they stand."""
+        setup = (REPOSITORY / "setup.py").read_text()
+        tiles, everything = re.search(r"^WITH_C = .*$", setup, re.MULTILINE)[0], '["runtime", *WITH_C]'
+        if everything not in setup:
+            raise SystemExit("setup.py does not list the extensions where this script looks for them")
+        with_c = [name for name in extensions if name != "runtime"]
+        setup = setup.replace(tiles, f"WITH_C = {with_c}").replace(everything, str(extensions))
+        (self.folder / "setup.py").write_text(setup)
+        shutil.rmtree(self.folder / "build", ignore_errors=True)
+        command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"a build failed:\n{done.stdout}{done.stderr}")
+
+    def run(self, tests, kernels):
+        """Run the tests on this copy; what fails first is what caught the mutant."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYVAE_")}
+        environment |= {
+            "PYTHONPATH": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",  # or a change within the same second would run the old bytecode
+            "PYVAE_KERNELS": kernels,
+            "OMP_NUM_THREADS": "1",
+            "MALLOC_PERTURB_": "165",  # new memory holds no zeros and no results of before
+            "COLUMNS": "200",
+        }
+        end = time.monotonic() + SECONDS
+        for files in tests:
+            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+            try:
+                done = subprocess.run(
+                    command, cwd=self.folder, env=environment, capture_output=True, text=True,
+                    timeout=end - time.monotonic(),
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                return Result(True, "timeout")
+            if done.returncode != 0:
+                failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+)\.py\S*(?: - (\w+))?", done.stdout, re.MULTILINE)
+                return Result(True, f"{failed[1]}: {failed[2]}" if failed else "crash")
+        return Result(False, "passed")
+
+    def check_that_it_is_used(self):
+        """The tests must see this copy and not another installation."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", "import pyvae; print(pyvae.__file__)"]
+        found = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=True)
+        if Path(found.stdout.strip()).parent != self.folder / "pyvae":
+            raise SystemExit(f"the tests would run {found.stdout.strip()}, not the copy in {self.folder}")
+
+
+def report_line(job, result):
+    """At most 79 columns; what became of what is shortened on both sides of the arrow."""
+    start = f"{'caught' if result.caught else 'SURVIVED':8} {f'{Path(job.file).name}:{job.line}':21} "
+    room = 79 - len(start)
+    old, arrow, new = " ".join(job.change.split()).partition(" -> ")
+    if len(old + arrow + new) > room and arrow:
+        half = (room - len(arrow)) // 2
+        kept = max(half, room - len(arrow) - len(new))
+        old = shorten(old, kept)
+        new = shorten(new, room - len(arrow) - len(old))
+    return start + shorten(old + arrow + new, room)
+
+
+def shorten(text, width):
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def summary(jobs, results):
+    """Per file, in total, by what, and the survivors in full; returns the percentage."""
+    print("\nfile                           mutants  caught")
+    made = Counter(job.file for job in jobs)
+    caught = Counter(job.file for job, result in zip(jobs, results, strict=True) if result.caught)
+    for file in made:
+        print(f"{file:30} {made[file]:7} {caught[file]:7}")
+    total, number = len(jobs), sum(caught.values())
+    percentage = 100 * number / total
+    print(f"{'all':30} {total:7} {number:7}   {percentage:.1f}%")
+    by = Counter(result.how for result in results if result.caught)
+    numbers = sum(n for how, n in by.items() if re.search("AssertionError|GradientError|assert|Failed", how))
+    print(f"\nnoticed by a wrong number: {numbers}; by an error, such as shapes that do not fit: {number - numbers}")
+    for job, result in zip(jobs, results, strict=True):
+        if not result.caught:
+            text = f"SURVIVED {job.file}:{job.line} {' '.join(job.change.split())}"
+            print(textwrap.fill(text, 79, subsequent_indent="    "))
+    return percentage
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Plant wrong gradients and count how many the tests notice.")
+    parser.add_argument("--python", action="store_true", help="mutants of the Python files only")
+    parser.add_argument("--native", action="store_true", help="mutants of the native kernels only")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time (default 2)")
+    parser.add_argument("--all-tests", action="store_true", help="run every test, not only those of gradients")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only files with this in their name")
+    parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
+    options = parser.parse_args()
+    everything = options.python == options.native
+    jobs = [*python_jobs()] if options.python or everything else []
+    jobs += [*native_jobs()] if options.native or everything else []
+    jobs = [job for job in jobs if options.only in job.file]
+    if options.list:
+        for job in jobs:
+            print(f"{job.file}:{job.line} {' '.join(job.change.split())}")
+        return 0
+
+    tests = [["tests"]] if options.all_tests else TESTS
+    with tempfile.TemporaryDirectory(prefix="pyvae-mutants-") as scratch:
+        first = Copy(Path(scratch) / "0")
+        first.check_that_it_is_used()
+        if any(job.extension for job in jobs) or not list(PACKAGE.glob("_kernels/*.so")):
+            print("building the kernels ...", flush=True)
+            first.build(["runtime", "dense", "gaussian", "likelihood", "random", "adam", "gather"])
+        for kernels in sorted({job.kernels for job in jobs}):
+            if first.run(tests, kernels).caught:
+                raise SystemExit(f"without any change the tests already fail with PYVAE_KERNELS={kernels}")
+        copies = queue.SimpleQueue()
+        for number in range(options.jobs):
+            copies.put(Copy(Path(scratch) / str(number), first.folder) if number else first)
+
+        def try_on_a_copy(job):
+            copy = copies.get()
+            try:
+                return copy.try_mutant(job, tests)
+            finally:
+                copies.put(copy)
+
+        results = []
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for job, result in zip(jobs, pool.map(try_on_a_copy, jobs), strict=True):
+                results.append(result)
+                print(report_line(job, result), flush=True)
+    return 0 if summary(jobs, results) >= ENOUGH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Gradients and steps of arrays so large that the native kernels cut them into several tasks.
+
+A task is 64 columns of an activation, 16 rows of the posterior, 4096 elements of a likelihood or 16384 weights. The
+check-up's shapes stay below these, so a kernel that forgot all tasks but the first would pass it.
+"""
+
+import numpy as np
+import pytest
+
+import pyvae
+from pyvae import checkup
+from pyvae.gradcheck import check_gradient, check_layer
+from pyvae.parameters import Arena
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softplus"])
+def test_wide_layers(activation, rng):
+    layer = pyvae.Dense(9, 200, activation)
+    check_layer(layer, checkup.arena_of(layer), rng.standard_normal((5, 9)))
+
+
+@pytest.mark.parametrize("name", checkup.LIKELIHOODS)
+def test_likelihoods_of_many_rows(name, rng):
+    likelihood = checkup.LIKELIHOODS[name]()
+    checkup.arena_of(likelihood)
+    x = checkup.rows_for(likelihood, 130, rng)
+    outputs, weights = rng.standard_normal((260, likelihood.n_outputs)), rng.standard_normal(260)
+    doutputs = likelihood.log_density_backward(weights, likelihood.log_density(x, outputs)[1])
+    check = check_gradient(lambda: float(weights @ likelihood.log_density(x, outputs)[0]), outputs, doutputs)
+    assert check.passed, str(check)
+
+
+def test_posterior_of_many_rows(rng):
+    posterior = pyvae.DiagonalGaussian()
+    mu, logvar = rng.standard_normal((40, 5)), rng.standard_normal((40, 5))
+    eps, dz, dkl = rng.standard_normal((80, 5)), rng.standard_normal((80, 5)), rng.standard_normal(40)
+
+    def loss():
+        return float(np.sum(dz * posterior.sample(mu, logvar, eps)[0]) + dkl @ posterior.kl(mu, logvar)[0])
+
+    dmu, dlogvar = posterior.sample_backward(dz, None, posterior.sample(mu, logvar, eps)[2])
+    dmu_kl, dlogvar_kl = posterior.kl_backward(dkl, posterior.kl(mu, logvar)[1])
+    for name, w, gradient in (("mu", mu, dmu + dmu_kl), ("logvar", logvar, dlogvar + dlogvar_kl)):
+        check = check_gradient(loss, w, gradient, name, coordinates=w.size)
+        assert check.passed, str(check)
+
+
+def test_adam_of_many_weights(rng):
+    """The first step moves each weight by the learning rate against its gradient's sign, whatever the size."""
+    arena = Arena({"part": pyvae.Dense(200, 200)}, np.float64)
+    before, arena.grads[...] = arena.values.copy(), rng.uniform(0.5, 2, arena.grads.shape)
+    pyvae.Adam(arena, learning_rate=0.01).step()
+    np.testing.assert_allclose(before - arena.values, 0.01, rtol=1e-6)
