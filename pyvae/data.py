@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_number
 from pyvae.noise import Noise
 
 CHUNK_ROWS = 1024  # rows looked at together when all of a source are checked
@@ -52,7 +53,8 @@ class ArraySource(DataSource):
         if binarize not in (None, "threshold", "draw"):
             raise ValueError(f"binarize must be None, 'threshold' or 'draw', not {binarize!r}")
         self.X = check_array(X, name)
-        self.scale, self.binarize, self.threshold, self.name = float(scale), binarize, float(threshold), name
+        self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
+        self.binarize, self.name = binarize, name
         self.n_features = self.X.shape[1]
 
     def __len__(self):
@@ -70,7 +72,8 @@ class Rows(DataSource):
     """Some rows of another source, such as the training share; each keeps its global number."""
 
     def __init__(self, source, numbers):
-        self.source, self.numbers, self.n_features = source, np.asarray(numbers, dtype=np.int64), source.n_features
+        self.source, self.numbers = source, np.asarray(numbers, dtype=np.int64)
+        self.n_features, self.name = source.n_features, source.name
 
     def __len__(self):
         return len(self.numbers)
@@ -82,8 +85,11 @@ class Rows(DataSource):
 def check_array(X, name="X"):
     """X as a two-dimensional array of uint8, float32 or float64, copied only where its type is another.
 
-    Raises TypeError where it holds no real numbers and ValueError where it is not two-dimensional or empty.
+    Raises TypeError where it holds no real numbers or masks some, and ValueError where it is not two-dimensional or
+    is empty.
     """
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill or drop what is masked")
     X = X if isinstance(X, np.ndarray) else np.asarray(X)
     if X.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, not {X.dtype}")
@@ -103,17 +109,32 @@ def as_source(X, n_features=None, name="X"):
 
 
 def check_support(source, likelihood):
-    """Raise ValueError, naming the place, where a value of the source lies outside the likelihood's support."""
-    gray = source.source if isinstance(source, Rows) else source
-    if isinstance(gray, ArraySource) and gray.binarize is not None:  # binarising would hide what is wrong
-        gray = ArraySource(gray.X, gray.scale, name=gray.name)
-    source = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
+    """Raise ValueError, naming the place, where a value of the source lies outside the likelihood's support.
+
+    Where values are binarised, they have to be finite before, and probabilities if they are drawn from.
+    """
+    array = source.source if isinstance(source, Rows) else source
+    binarize = getattr(array, "binarize", None)
+    takes = f"the {type(likelihood).__name__} likelihood takes {likelihood.support}"
+    if binarize is not None:
+        gray = ArraySource(array.X, array.scale, name=array.name)
+        gray = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
+        if binarize == "draw":
+            _check_values(gray, lambda x: ~((x >= 0) & (x <= 1)), "a draw takes probabilities, from 0 to 1")
+        else:
+            _check_values(gray, lambda x: ~np.isfinite(x), "a threshold takes finite numbers")
+    _check_values(source, likelihood.outside, takes)
+
+
+def check_finite(source):
+    """Raise ValueError, naming the place, where a value of the source is infinite or not a number."""
+    _check_values(source, lambda x: ~np.isfinite(x), "it must be finite")
+
+
+def _check_values(source, outside, expected):
     for start in range(0, len(source), CHUNK_ROWS):
         batch = source.gather(np.arange(start, min(start + CHUNK_ROWS, len(source))))
-        outside = likelihood.outside(batch.x)
-        if outside.any():
-            i, j = np.argwhere(outside)[0]
-            raise ValueError(
-                f"{gray.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, "
-                f"but the {type(likelihood).__name__} likelihood takes {likelihood.support}"
-            )
+        wrong = outside(batch.x)
+        if wrong.any():
+            i, j = np.argwhere(wrong)[0]
+            raise ValueError(f"{source.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, but {expected}")

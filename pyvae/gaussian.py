@@ -13,7 +13,7 @@ the backward pass must see the very numbers that forward used.
 
 The KL divergence (ibid., appendix B), per row, in closed form:
 
-    KL(q || N(0, 1)) = 1/2 sum_j mu_j^2 + sigma_j^2 - 1 - logvar_j      dmu = mu      dlogvar = (sigma^2 - 1) / 2
+    KL(q || N(0, 1)) = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - logvar_j)      dmu = mu      dlogvar = (sigma^2 - 1) / 2
 """
 
 from typing import NamedTuple
@@ -79,7 +79,7 @@ class DiagonalGaussian(Module):
     def sample_backward(self, dz, dlog_qz, cache):
         """dmu and dlogvar through the samples; dlog_qz (B * k,) may be None.
 
-        Along z = mu + sigma eps, log q(z|x) = -1/2 sum_j eps_j^2 + logvar_j + log 2 pi: it does not move with mu, and
+        Along z = mu + sigma eps, log q(z|x) = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi): it does not move with mu, and
         each logvar_j moves it by -1/2.
         """
         logvar, eps, memory = cache

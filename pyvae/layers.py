@@ -11,11 +11,15 @@ derivative by X, and has X's shape.
 The dense layer. Let a = x W + b and y = f(a), f applied to each element. By the chain rule
 
     da_ij = dy_ij f'(a_ij)
-    a_ij = sum_k x_ik W_kj + b_j   =>   dW_kj = sum_i x_ik da_ij     dW = x' da      (sum over the rows of the batch)
+    a_ij = sum_k x_ik W_kj + b_j   =>   dW_kj = sum_i x_ik da_ij     dW = x.T da     (sum over the rows of the batch)
                                         db_j  = sum_i da_ij          db = column sums of da
-                                        dx_ik = sum_j da_ij W_kj     dx = da W'
+                                        dx_ik = sum_j da_ij W_kj     dx = da W.T
 
 so backward remembers x, for dW, and y, from which f' can be told: for each f below, f'(a) is a function of f(a).
+
+W, b, dW and db are views into the model's two flat arrays, of all values and of all gradients (parameters.py binds
+them). Arrays come from ``memory``, a lease on the caller's workspace (workspace.py): training uses the same memory in
+every step. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
 """
 
 from itertools import pairwise
@@ -24,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_count
 from pyvae.parameters import Module, build, register
 from pyvae.workspace import Lease
 
@@ -81,13 +86,12 @@ class Dense(Layer):
     """
 
     def __init__(self, n_in, n_out, activation=None, init="uniform"):
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"n_in and n_out must be at least 1, not {n_in} and {n_out}")
         if activation is not None and activation not in ACTIVATIONS:
             raise ValueError(f"activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r}")
         if init not in INITIALIZERS:
             raise ValueError(f"init must be one of {', '.join(INITIALIZERS)}, not {init!r}")
-        self.n_in, self.n_out, self.activation, self.init = int(n_in), int(n_out), activation, init
+        self.n_in, self.n_out = check_count("n_in", n_in, 1), check_count("n_out", n_out, 1)
+        self.activation, self.init = activation, init
 
     def forward(self, x, noise=None, workspace=None):
         memory = Lease(workspace)
@@ -97,11 +101,15 @@ class Dense(Layer):
 
     def backward(self, dy, cache):
         x, y, memory = cache
-        da = dy if self.activation is None else memory.take(dy.shape, dy.dtype)
         dx = memory.take(x.shape, x.dtype)
-        _kernels.activate_backward(dy, y, self.activation, dx=da, db=self.db)  # da = dy f'(a);  db += column sums of da
-        _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x' da
-        _kernels.dense_dx(da, self.W, out=dx)  # dx = da W'
+        if self.activation is None:
+            da = dy
+            _kernels.column_sums(da, out=self.db)  # db += column sums of da
+        else:
+            da = memory.take(dy.shape, dy.dtype)
+            _kernels.activate_backward(dy, y, self.activation, dx=da, db=self.db)  # da = dy f'(a), and db as above
+        _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x.T da
+        _kernels.dense_dx(da, self.W, out=dx)  # dx = da W.T
         return dx
 
     def shapes(self):

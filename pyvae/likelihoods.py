@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_count, check_number
 from pyvae.parameters import Module, register
 from pyvae.workspace import Lease
 
@@ -41,9 +42,7 @@ class Likelihood(Module):
     support = "real numbers"
 
     def __init__(self, n_features):
-        if n_features < 1:
-            raise ValueError(f"n_features must be at least 1, not {n_features}")
-        self.n_features = int(n_features)
+        self.n_features = check_count("n_features", n_features, 1)
 
     @property
     def n_outputs(self):
@@ -137,11 +136,8 @@ class Gaussian(Likelihood):
 
     def __init__(self, n_features, std=1.0, floor=1e-3):
         super().__init__(n_features)
-        if std not in ("learned", "predicted") and not (isinstance(std, int | float) and 0 < std < np.inf):
-            raise ValueError(f"std must be 'learned', 'predicted' or a positive number, not {std!r}")
-        if not 0 < floor < np.inf:
-            raise ValueError(f"floor must be a positive number, not {floor!r}")
-        self.std, self.floor = std, float(floor)
+        self.std = std if std in ("learned", "predicted") else check_number("std", std, 0)
+        self.floor = check_number("floor", floor, 0)
         self.log_floor = 2 * np.log(self.floor)  # c
 
     @property
@@ -169,7 +165,7 @@ class Gaussian(Likelihood):
             dlogvar_rows = memory.take(mean.shape, mean.dtype)
             _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar_rows)
             dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
-            np.sum(dlogvar_rows, axis=0, out=dlogvar)
+            _kernels.column_sums(dlogvar_rows, out=dlogvar, accumulate=False)
             drho = memory.take(excess.shape, mean.dtype)
             _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho, db=self.drho)
         return doutputs
@@ -219,9 +215,7 @@ class Categorical(Likelihood):
     support = "one-hot groups: one 1 and else 0 in the columns of each group"
 
     def __init__(self, sizes):
-        self.sizes = [int(size) for size in sizes]
-        if not self.sizes or min(self.sizes) < 1:
-            raise ValueError(f"sizes must be one or more group sizes of at least 1, not {sizes!r}")
+        self.sizes = [check_count("sizes", size, 1) for size in sizes]
         super().__init__(sum(self.sizes))
         self.edges = np.concatenate([[0], np.cumsum(self.sizes)])  # group g: columns edges[g] .. edges[g + 1]
 

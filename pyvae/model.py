@@ -10,11 +10,13 @@ and one backward, where mu and logvar are reached on two ways, through the sampl
 derivatives add up.
 """
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
 
-from pyvae.data import Batch, as_source, check_support
+from pyvae.arguments import check_count
+from pyvae.data import Batch, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
 from pyvae.layers import mlp
 from pyvae.likelihoods import Likelihood, make_likelihood
@@ -69,8 +71,7 @@ class VAE(Module):
 
         likelihood: a Likelihood, or a word: "bernoulli", "gaussian", "gaussian-predicted", "gaussian-fixed".
         """
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, not {latent_dim}")
+        check_count("latent_dim", latent_dim, 1)
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
         encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
         decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
@@ -149,6 +150,7 @@ class VAE(Module):
     def decode(self, Z):
         """E[x|z] (N, D) for the rows of Z (N, latent_dim)."""
         source = as_source(Z, self.latent_dim, name="Z")
+        check_finite(source)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
         workspace = Workspace()
         for rows, batch in self._chunks(source, 1, Noise(0), workspace):
@@ -162,8 +164,7 @@ class VAE(Module):
 
     def sample(self, n, seed=0, mean=True):
         """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z)."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, not {n}")
+        check_count("n", n, 1)
         noise = Noise(seed)
         z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
         if mean:
@@ -173,12 +174,14 @@ class VAE(Module):
 
     def elbo(self, X, n_samples=1, seed=0):
         """The evidence lower bound of each row of X, (N,), nats: 1/k sum_s log p(x|z_s) - KL, k = n_samples."""
-        reconstruction, kl = self.elbo_terms(X, n_samples, seed)
+        reconstruction, kl = self.elbo_terms(self._checked(X), n_samples, seed)
         return -(reconstruction + kl)
 
-    def elbo_terms(self, X, n_samples=1, seed=0):
-        """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats."""
-        source = self._checked(X)
+    def elbo_terms(self, source, n_samples=1, seed=0):
+        """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats.
+
+        source: a DataSource whose values are known to lie within the likelihood's support.
+        """
         reconstruction, kl = np.empty(len(source)), np.empty(len(source))
         workspace = Workspace()
         noise = Noise(seed)
@@ -212,8 +215,7 @@ class VAE(Module):
 
     def _chunks(self, source, n_samples, noise, workspace):
         """Slices of the rows, with their batches; no result depends on where the cuts are."""
-        if isinstance(n_samples, bool) or not hasattr(n_samples, "__index__") or n_samples < 1:
-            raise ValueError(f"n_samples must be a whole number of at least 1, not {n_samples!r}")
+        check_count("n_samples", n_samples, 1)
         step = max(1, CHUNK_ROWS // n_samples)
         for start in range(0, len(source), step):
             rows = slice(start, min(start + step, len(source)))
@@ -239,7 +241,11 @@ class VAE(Module):
 
     def astype(self, dtype):
         """A copy of this model whose parameters are float32 or float64."""
-        copy = type(self).from_config(self.config(), dtype)
+        parts = deepcopy(self.children())  # at once, so that a layer that stands in two places still does
+        copy = type(self)(**parts, dtype=dtype)
         copy.parameters.copy_from(self.parameters)
-        copy.metadata = dict(self.metadata)
+        copy.metadata = deepcopy(self.metadata)
         return copy
+
+    def __deepcopy__(self, memo):
+        return self.astype(self.parameters.dtype)

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_count
 
 # A stream's number is part of every random number that was ever drawn from it: never renumber, only append.
 STREAMS = {
@@ -32,13 +33,6 @@ def _key(seed, name):
     return tuple(int(word) for word in np.random.SeedSequence([seed, STREAMS[name]]).generate_state(2))
 
 
-def check_seed(seed):
-    """The seed as an int; ValueError unless it is a whole number that is not negative."""
-    if isinstance(seed, bool) or not hasattr(seed, "__index__") or seed.__index__() < 0:
-        raise ValueError(f"seed must be a whole number, 0 or above, not {seed!r}")
-    return seed.__index__()
-
-
 class Noise:
     """The random numbers of one step: ``Noise(seed, step).normal("z", shape, rows)``.
 
@@ -47,7 +41,7 @@ class Noise:
     """
 
     def __init__(self, seed, step=0):
-        self.seed = check_seed(seed)
+        self.seed = check_count("seed", seed, 0)
         if not 0 <= step < 2**32:
             raise OverflowError(f"step must lie in 0 .. 2^32 - 1, not {step}")
         self.step = step
@@ -70,9 +64,9 @@ class Noise:
         _kernels.bernoulli_draw(_key(self.seed, name), self.step, rows, probability, out)
         return out
 
-    def permutation(self, name, n, start=0, stop=None):
+    def permutation(self, name, n, start=0, stop=None, out=None):
         """Places start .. stop of a random order of 0 .. n - 1, int64; the order of all n is never stored."""
-        out = np.empty((n if stop is None else stop) - start, dtype=np.int64)
+        out = np.empty((n if stop is None else stop) - start, dtype=np.int64) if out is None else out
         _kernels.permutation(_key(self.seed, name), self.step, n, start, out)
         return out
 

@@ -32,6 +32,14 @@ class Terms(NamedTuple):
     logvar: np.ndarray | None = None  # (B, Z)
 
 
+def weighted_sums(terms, weight=None):
+    """Sums over rows of w times -1/k sum_s log p(x|z_s) and of w times KL, in nats; None for weight is 1 for all."""
+    k = len(terms.log_px) // max(len(terms.kl), 1)
+    log_px = terms.log_px if weight is None else np.repeat(weight, k) * terms.log_px
+    kl = terms.kl if weight is None else weight * terms.kl
+    return -float(np.sum(log_px, dtype=np.float64)) / k, float(np.sum(kl, dtype=np.float64))
+
+
 def elbo(terms, weight=None, normalizer=None, beta=1.0, workspace=None):
     """loss, dterms: the weighted mean over rows of -1/k sum_s log p(x|z_s) + beta KL, in nats, and its derivatives.
 
@@ -40,17 +48,14 @@ def elbo(terms, weight=None, normalizer=None, beta=1.0, workspace=None):
     """
     k = len(terms.log_px) // max(len(terms.kl), 1)
     w = 1.0 if weight is None else np.asarray(weight, dtype=np.float64)  # (B,) or one number for all
-    w_samples = w if weight is None else np.repeat(w, k)  # (B * k,)
     if normalizer is None:
         normalizer = len(terms.kl) if weight is None else w.sum()
-
-    reconstruction = -np.sum(terms.log_px if weight is None else w_samples * terms.log_px, dtype=np.float64) / k
-    kl = np.sum(terms.kl if weight is None else w * terms.kl, dtype=np.float64)
+    reconstruction, kl = weighted_sums(terms, weight)
     loss = float((reconstruction + beta * kl) / normalizer)
 
     memory = Lease(workspace)
     dlog_px = memory.take(terms.log_px.shape, terms.log_px.dtype)
     dkl = memory.take(terms.kl.shape, terms.kl.dtype)
-    dlog_px[...] = -w_samples / (normalizer * k)
+    dlog_px[...] = -(w if weight is None else np.repeat(w, k)) / (normalizer * k)
     dkl[...] = beta * w / normalizer
     return loss, Terms(log_px=dlog_px, kl=dkl)

@@ -10,9 +10,8 @@ The divisions by 1 - beta^t undo the bias of means that start from zero. Weights
 arrays of equal length, so a step is one pass over four of them, for all layers at once.
 """
 
-import numpy as np
-
 from pyvae import _kernels
+from pyvae.arguments import check_number
 from pyvae.workspace import aligned_empty
 
 
@@ -20,12 +19,11 @@ class Adam:
     """Adam over the Arena ``parameters``. Raises ValueError for numbers out of range."""
 
     def __init__(self, parameters, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        if not 0 < learning_rate < np.inf:
-            raise ValueError(f"learning_rate must be a positive number, not {learning_rate!r}")
-        if not (0 <= beta1 < 1 and 0 <= beta2 < 1 and epsilon > 0):
-            raise ValueError(f"beta1 and beta2 must lie in [0, 1) and epsilon above 0, not {beta1}, {beta2}, {epsilon}")
         self.parameters = parameters
-        self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
+        self.learning_rate = check_number("learning_rate", learning_rate, 0)
+        self.beta1 = check_number("beta1", beta1, 0, 1, low_included=True)
+        self.beta2 = check_number("beta2", beta2, 0, 1, low_included=True)
+        self.epsilon = check_number("epsilon", epsilon, 0)
         self.m = aligned_empty(parameters.values.shape, parameters.dtype)
         self.v = aligned_empty(parameters.values.shape, parameters.dtype)
         self.m[...] = 0

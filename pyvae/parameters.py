@@ -17,7 +17,13 @@ REGISTRY = {}
 
 
 def register(cls):
-    """Class decorator: files name a module by its class, and loading one finds the class here."""
+    """Class decorator: files name a module by its class, and loading one finds the class here.
+
+    Raises ValueError where another class has the name already.
+    """
+    known = REGISTRY.get(cls.__name__, cls)
+    if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ValueError(f"a part called {cls.__name__} is registered already, from {known.__module__}")
     REGISTRY[cls.__name__] = cls
     return cls
 
@@ -54,6 +60,11 @@ class Module:
         """The inverse of ``config``."""
         return cls(**config)
 
+    def __getstate__(self):
+        """What a copy takes over: all but the views into an arena, which are the original's."""
+        views = {prefix + name for name in self.shapes() for prefix in ("", "d")}
+        return {name: value for name, value in vars(self).items() if name not in views}
+
     def describe(self):
         """``config()`` with the name of the class: what ``build`` takes."""
         return {"type": type(self).__name__, **self.config()}
@@ -63,7 +74,8 @@ class Arena:
     """Values and gradients of the parameters of some modules, which it binds to themselves.
 
     modules: a dict of names and modules. dtype: float32 to train, float64 to check gradients. seed: of the first
-    values. A module that stands in two places has one set of parameters.
+    values. A module that stands in two places has one set of parameters. Raises ValueError where a module's
+    parameters are bound to another arena already: two models cannot share it.
     """
 
     def __init__(self, modules, dtype=np.float32, seed=0):
@@ -87,6 +99,8 @@ class Arena:
         self.grads[...] = 0
         for prefix, module in owners.values():
             for name in module.shapes():
+                if hasattr(module, name):
+                    raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
                 setattr(module, name, self[f"{prefix}.{name}"])
                 setattr(module, "d" + name, self.grad(f"{prefix}.{name}"))
         for number, (_, module) in enumerate(owners.values()):

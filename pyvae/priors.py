@@ -18,7 +18,7 @@ class StandardNormal(Module):
     """p(z) = N(0, 1), independent in each of the Z dimensions."""
 
     def log_density(self, z, workspace=None):
-        """log p(z) = -1/2 sum_j z_j^2 + log 2 pi, (B * k,), nats."""
+        """log p(z) = -1/2 sum_j (z_j^2 + log 2 pi), (B * k,), nats."""
         log_pz = Lease(workspace).take((len(z),), z.dtype)
         _kernels.standard_normal(z, log_pz)
         return log_pz, PriorCache(z)

@@ -20,9 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from pyvae import _kernels
+from pyvae.arguments import check_count, check_number
 from pyvae.data import Rows, as_source, check_support
-from pyvae.noise import Noise, check_seed
-from pyvae.objectives import elbo
+from pyvae.noise import Noise
+from pyvae.objectives import elbo, weighted_sums
 from pyvae.optim import Adam
 from pyvae.workspace import Workspace
 
@@ -75,12 +76,11 @@ def train(
     Raises ValueError or TypeError for arguments out of range, before anything is changed, and FloatingPointError where
     the loss stops being finite.
     """
-    _check_count("epochs", epochs, 0)
-    _check_count("batch_size", batch_size, 1)
-    _check_count("n_samples", n_samples, 1)
-    if not 0 <= beta < np.inf:
-        raise ValueError(f"beta must be a number, 0 or above, not {beta!r}")
-    seed = check_seed(seed)
+    check_count("epochs", epochs, 0)
+    check_count("batch_size", batch_size, 1)
+    check_count("n_samples", n_samples, 1)
+    check_count("seed", seed, 0)
+    check_number("beta", beta, 0, low_included=True)
     source, validation = split(X, X_val, validation_fraction, seed, model.n_features)
     check_support(source, model.likelihood)
     if validation is not None:
@@ -106,8 +106,7 @@ def train(
 def split(X, X_val, validation_fraction, seed, n_features):
     """The rows to train on and those to validate on (None: no such rows), as DataSources."""
     source = as_source(X, n_features)
-    if not 0 <= validation_fraction < 1:
-        raise ValueError(f"validation_fraction must lie in [0, 1), not {validation_fraction!r}")
+    check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
     if X_val is not None:
         if validation_fraction:
             raise ValueError("give X_val or validation_fraction, not both")
@@ -134,32 +133,32 @@ def _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n
     """One pass over the rows; returns the epoch's columns of the history."""
     n_rows = len(source)
     n_steps = -(-n_rows // batch_size)
-    reconstruction = kl = norm = 0.0
+    weight = reconstruction = kl = norm = 0.0
     for i in range(n_steps):
         workspace.reset()
         noise = Noise(seed, step=epoch * n_steps + i)
         start, stop = i * batch_size, min((i + 1) * batch_size, n_rows)
-        rows = Noise(seed, step=epoch).permutation("order", n_rows, start, stop)
+        rows = workspace.take((stop - start,), np.int64)
+        Noise(seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
         batch = source.gather(rows, noise, out=workspace.take((len(rows), model.n_features), model.parameters.dtype))
 
         model.parameters.zero_grads()
         terms, cache = model.forward(batch, noise, n_samples, workspace)
-        loss, dterms = elbo(terms, beta=beta, workspace=workspace)
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss} in epoch {epoch + 1}, step {i + 1}: try a smaller learning_rate "
-                f"(it is {optimizer.learning_rate})"
-            )
+        loss, dterms = elbo(terms, batch.weight, beta=beta, workspace=workspace)
         model.backward(cache, dterms)
+        step_norm = math.sqrt(_kernels.sum_of_squares(model.parameters.grads))
+        if not (math.isfinite(loss) and math.isfinite(step_norm)):
+            raise FloatingPointError(_explain(loss, epoch, i, batch, optimizer))
         optimizer.step()
 
-        step_kl = float(np.sum(terms.kl, dtype=np.float64))
-        step_reconstruction = loss * len(rows) - beta * step_kl
+        step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
+        step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
+        weight += step_weight
         reconstruction += step_reconstruction
         kl += step_kl
-        norm += math.sqrt(_kernels.sum_of_squares(model.parameters.grads))
-        bar.update(epoch, len(rows), step_reconstruction / len(rows), step_kl / len(rows))
-    reconstruction, kl = reconstruction / n_rows, kl / n_rows
+        norm += step_norm
+        bar.update(epoch, len(rows), step_reconstruction / step_weight, step_kl / step_weight)
+    reconstruction, kl = reconstruction / weight, kl / weight
     return {
         "train_loss": reconstruction + beta * kl,
         "train_reconstruction": reconstruction,
@@ -168,9 +167,12 @@ def _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n
     }
 
 
-def _check_count(name, value, least):
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+def _explain(loss, epoch, step, batch, optimizer):
+    """Why a loss or its gradient is not finite, as far as can be told."""
+    where = f"the loss or its gradient is not finite (loss {loss:g}) in epoch {epoch + 1}, step {step + 1}"
+    if epoch == step == 0:
+        return f"{where}, before any weight has moved: scale the data, which reach {np.abs(batch.x).max():g}"
+    return f"{where}: try a smaller learning_rate than {optimizer.learning_rate:g}, or scale the data"
 
 
 class ProgressBar:

@@ -17,6 +17,7 @@ class Change(NamedTuple):
 DENSE_DX = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)"
 DENSE_DW = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)"
 ACCUMULATE = "\n    p.accumulate, p.activation = accumulate, IDENTITY"
+OVERWRITE = "\n    p.accumulate, p.activation = 0, IDENTITY"
 PACK_TRANSPOSED = "panel[k * PANEL + j] = b[k * b_k + j * b_column]"
 RELU = "dx[j] = y[j] > 0 ? dy[j] : 0"
 RESUME = "int resume = k > 0 || p->accumulate"
@@ -43,10 +44,7 @@ CHANGES = [
     Change("dense.pyx", DENSE_DW, DENSE_DW.replace("1, stride(x_)", "stride(x_), 1"), "dW = x da, no transpose"),
     Change("dense.pyx", DENSE_DW, DENSE_DW.replace("stride(dy_), 1", "1, stride(dy_)"), "dW = x' da', one too many"),
     Change("dense.pyx", DENSE_DW + ACCUMULATE, DENSE_DW + ACCUMULATE.replace("= accumulate", "= 0"), "dW overwritten"),
-    Change(
-        "dense.pyx", "def dense_dx(dy, W, out, accumulate=False)", "def dense_dx(dy, W, out, accumulate=True)",
-        "dx added to what was there",
-    ),
+    Change("dense.pyx", DENSE_DX + OVERWRITE, DENSE_DX + OVERWRITE.replace("= 0", "= 1"), "dx added to what was there"),
     Change("simd/dense.c", RESUME, "int resume = k > 0", "products never accumulate"),
     Change("simd/dense.c", RESUME, "int resume = p->accumulate", "blocks of k forgotten"),
     Change("simd/dense.c", PACK_TRANSPOSED, "panel[k * PANEL + j] = b[k * b_k]", "dx: one column of W' for all"),
@@ -84,8 +82,14 @@ CHANGES = [
     Change("simd/dense.c", DB_START, "if (0) memset", "db: always accumulates"),
     Change("simd/dense.c", NEXT_ROW, "dy += dy_row, dx += dx_row", "y of the first row for all"),
     Change("simd/dense.c", NEXT_ROW, "dy += y_row, y += y_row, dx += dx_row", "dy with the stride of y"),
-    Change("dense.pyx", "y_data + first, y_row, code", "y_data, y_row, code", "y: the first columns"),
-    Change("dense.pyx", "else db_data + first, accumulate_", "else db_data, accumulate_", "db: the first columns"),
+    Change("dense.pyx", "y + first, y_row, activation", "y, y_row, activation", "y: the first columns for all tasks"),
+    Change("dense.pyx", "else db + first, accumulate", "else db, accumulate", "db: the first columns for all tasks"),
+    Change("dense.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
+           "column sums overwritten by default"),
+    Change(
+        "dense.pyx", "row, sums,\n                            accumulate_)", "row, sums,\n                            1)",
+        "column sums always accumulate",
+    ),
     Change(
         "dense.pyx", "activation, dx, db=None, accumulate=True)", "activation, dx, db=None, accumulate=False)",
         "db overwritten by default",

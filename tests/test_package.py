@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 # From the ground up: a module imports from its own line and from those above it.
 FLOORS = [
     ["_kernels"],
-    ["workspace", "noise", "parameters", "data", "gradcheck", "versions"],
+    ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
     ["layers", "gaussian", "likelihoods", "priors", "objectives"],
     ["model"],
     ["optim", "persistence"],

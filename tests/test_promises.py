@@ -274,6 +274,7 @@ METHODS = {
     "reconstruct": lambda model, X, Z: model.reconstruct(X),
     "elbo": lambda model, X, Z: model.elbo(X, seed=4),
     "elbo of 10 samples": lambda model, X, Z: model.elbo(X, n_samples=10, seed=4),
+    "elbo of many samples": lambda model, X, Z: model.elbo(X, n_samples=300, seed=4),
     "log_likelihood": lambda model, X, Z: model.log_likelihood(X, n_samples=30, seed=4),
     "log_likelihood of many samples": lambda model, X, Z: model.log_likelihood(X, n_samples=3000, seed=4),
 }
@@ -317,7 +318,7 @@ def test_a_models_answers_on_any_number_of_threads(method):
 def test_two_python_threads_may_use_one_model():
     model, X = make_model("bernoulli"), data("bernoulli", 600)
     right = model.elbo(X, n_samples=3)
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with pyvae.threads(2), concurrent.futures.ThreadPoolExecutor(2) as pool:
         for elbo in pool.map(lambda _: model.elbo(X, n_samples=3), range(6)):
             assert same_bits(elbo, right)
 
@@ -345,7 +346,7 @@ def test_a_training_can_be_repeated(likelihood, tmp_path):
     assert trained(likelihood, tmp_path) == trained(likelihood, tmp_path)
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"model_seed": 1}, {"activation": "tanh"}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"model_seed": 1}])
 def test_another_seed_is_another_training(other, tmp_path):
     assert trained("bernoulli", tmp_path)[0] != trained("bernoulli", tmp_path, **other)[0]
 

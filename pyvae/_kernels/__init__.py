@@ -14,7 +14,7 @@ import contextlib
 import importlib.util
 import os
 
-from pyvae._kernels.threads import default_threads
+from pyvae._kernels.threads import MOST_THREADS, default_threads
 
 BUILT = importlib.util.find_spec("pyvae._kernels.dense") is not None
 KERNELS = os.environ.get("PYVAE_KERNELS", "native" if BUILT else "reference")
@@ -24,7 +24,7 @@ if KERNELS == "native":
         raise ImportError("PYVAE_KERNELS=native, but this installation of pyvae was built without native kernels")
     from pyvae._kernels import runtime
     from pyvae._kernels.adam import adam, sum_of_squares
-    from pyvae._kernels.dense import activate, activate_backward, dense, dense_dW, dense_dx
+    from pyvae._kernels.dense import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
     from pyvae._kernels.gather import gather
     from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood import (
@@ -39,7 +39,7 @@ if KERNELS == "native":
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
 elif KERNELS == "reference":
     from pyvae._kernels.adam_ref import adam, sum_of_squares
-    from pyvae._kernels.dense_ref import activate, activate_backward, dense, dense_dW, dense_dx
+    from pyvae._kernels.dense_ref import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
     from pyvae._kernels.gather_ref import gather
     from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood_ref import (
@@ -64,6 +64,7 @@ __all__ = [
     "bernoulli_draw",
     "categorical",
     "categorical_backward",
+    "column_sums",
     "dense",
     "dense_dW",
     "dense_dx",
@@ -92,10 +93,10 @@ def set_num_threads(n):
 
     Results are the same to the bit for every n. The default is the number of physical cores that this process may
     use (affinity and cgroup quota counted), or OMP_NUM_THREADS. Without OpenMP, in the NumPy twins, and in a
-    forked child, n is ignored. Raises ValueError unless n is a whole number of at least 1.
+    forked child, n is ignored. Raises ValueError unless n is a whole number from 1 to 1024.
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-        raise ValueError(f"n must be a whole number of threads, at least 1, not {n!r}")
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= MOST_THREADS:
+        raise ValueError(f"n must be a whole number of threads from 1 to {MOST_THREADS}, not {n!r}")
     if KERNELS == "native":
         runtime.set_num_threads(n)
 

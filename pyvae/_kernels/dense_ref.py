@@ -16,12 +16,12 @@ def dense(x, W, b, activation, out):
 
 
 def dense_dx(dy, W, out):
-    """out = dy W'."""
+    """out = dy W.T."""
     np.matmul(dy, W.T, out=out)
 
 
 def dense_dW(x, dy, out, accumulate=False):
-    """out = x' dy, or out += x' dy."""
+    """out = x.T dy, or out += x.T dy."""
     product = x.T @ dy
     out[...] = out + product if accumulate else product
 
@@ -58,4 +58,9 @@ def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
     else:
         raise ValueError(f"activation must be one of None, relu, tanh, sigmoid, softplus, not {activation!r}")
     if db is not None:
-        db[...] = db + dx.sum(axis=0) if accumulate else dx.sum(axis=0)
+        column_sums(dx, db, accumulate)
+
+
+def column_sums(x, out, accumulate=True):
+    """out (+)= the sums of x over the rows."""
+    out[...] = out + x.sum(axis=0) if accumulate else x.sum(axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 LOG_2_PI = np.log(2 * np.pi)
 
 
-def _repeat(a, k):
+def repeat(a, k):
     """(B, Z) -> (B * k, Z), each row k times."""
     return np.repeat(a, k, axis=0) if k > 1 else a
 
@@ -18,8 +18,8 @@ def reparameterize(mu, logvar, eps, z, log_qz):
     """z = mu + sigma eps with sigma = exp(logvar / 2), and its log-density under N(mu, sigma^2):
     log_qz = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi)."""
     k = len(eps) // max(len(mu), 1)
-    logvar = _repeat(logvar, k)
-    z[...] = _repeat(mu, k) + np.exp(logvar / 2) * eps
+    logvar = repeat(logvar, k)
+    z[...] = repeat(mu, k) + np.exp(logvar / 2) * eps
     log_qz[...] = -(np.sum(eps * eps + logvar, axis=1) + eps.shape[1] * LOG_2_PI) / 2
 
 

@@ -8,19 +8,18 @@ from itertools import pairwise
 
 import numpy as np
 
-LOG_2_PI = np.log(2 * np.pi)
+from pyvae._kernels.gaussian_ref import LOG_2_PI, repeat
 
 
 def _repeat(x, outputs):
     """x (B, D) -> (B * k, D), each row k times, to stand beside the outputs."""
-    k = len(outputs) // max(len(x), 1)
-    return np.repeat(x, k, axis=0) if k > 1 else x
+    return repeat(x, len(outputs) // max(len(x), 1))
 
 
 def bernoulli(x, logits, log_px):
-    """log_px = sum_j x_j l_j - log(1 + exp(l_j))."""
-    softplus = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
-    log_px[...] = np.sum(_repeat(x, logits) * logits - softplus, axis=1)
+    """log_px = sum_j (x_j l_j - log(1 + exp(l_j)))."""
+    linear = _repeat(x, logits) * logits - np.maximum(logits, 0)  # exactly 0 where x = 1 and l > 0
+    log_px[...] = np.sum(linear - np.log1p(np.exp(-np.abs(logits))), axis=1)
 
 
 def bernoulli_backward(dlog_px, x, logits, dlogits):
@@ -31,7 +30,7 @@ def bernoulli_backward(dlog_px, x, logits, dlogits):
 
 
 def gaussian(x, mean, logvar, log_px):
-    """log_px = -1/2 sum_j (x_j - mean_j)^2 exp(-logvar_j) + logvar_j + log 2 pi."""
+    """log_px = -1/2 sum_j ((x_j - mean_j)^2 exp(-logvar_j) + logvar_j + log 2 pi)."""
     difference = _repeat(x, mean) - mean
     log_px[...] = -np.sum(difference**2 * np.exp(-logvar) + (logvar + mean.dtype.type(LOG_2_PI)), axis=1) / 2
 

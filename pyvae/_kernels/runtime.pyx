@@ -17,7 +17,9 @@ cdef extern from *:
     /* The feature bits of the processor *and* of the operating system, which must save the wide registers. */
     static int highest_level(void) {
         __builtin_cpu_init();
-        if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+        if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt"))
+            return -1;
+        if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
             return 0;
         if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
             !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
@@ -37,6 +39,9 @@ cdef extern from *:
     int highest_level()
     const char *LEVEL_NAMES
     bint PYVAE_OPENMP
+
+if highest_level() < 0:
+    raise ImportError("pyvae's native kernels need a processor with SSE4.2; PYVAE_KERNELS=reference runs without them")
 
 HAS_OPENMP = bool(PYVAE_OPENMP)
 LEVELS = tuple(LEVEL_NAMES.decode().split(","))
@@ -112,6 +117,35 @@ cdef bint is_usable(cnp.ndarray a):
     if a.shape[last] > 1 and a.strides[last] != itemsize:
         return False
     return a.ndim == 1 or a.strides[0] % itemsize == 0
+
+
+cdef void extent(cnp.ndarray a, const char **low, const char **high) noexcept:
+    """The first byte of an array and the byte after its last."""
+    cdef int i
+    cdef Py_ssize_t reach
+    low[0] = high[0] = <const char *>cnp.PyArray_DATA(a)
+    for i in range(a.ndim):
+        reach = (a.shape[i] - 1) * a.strides[i]
+        if reach > 0:
+            high[0] += reach
+        else:
+            low[0] += reach
+    high[0] += a.descr.itemsize
+
+
+cdef int refuse_overlap(cnp.ndarray out, cnp.ndarray other, str name) except -1:
+    """Products read an input again after they have begun to write: it must not share memory with out."""
+    cdef const char *low
+    cdef const char *high
+    cdef const char *other_low
+    cdef const char *other_high
+    if out.size == 0 or other.size == 0:
+        return 0
+    extent(out, &low, &high)
+    extent(other, &other_low, &other_high)
+    if low < other_high and other_low < high:
+        raise ValueError(f"out must not overlap {name}")
+    return 0
 
 
 cdef str shape_text(Py_ssize_t rows, Py_ssize_t columns):

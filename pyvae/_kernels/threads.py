@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+MOST_THREADS = 1024  # an error in a number, not a machine, is beyond it
+
 
 def physical_cores():
     """Cores, not hyperthreads, among the processors that the scheduler allows this process."""
@@ -35,6 +37,6 @@ def quota_cores():
 
 def default_threads():
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdigit() and int(first) > 0:
-        return int(first)
+    if first.isdecimal() and int(first) > 0:
+        return min(int(first), MOST_THREADS)
     return max(1, min(physical_cores(), quota_cores() or physical_cores()))

@@ -9,13 +9,14 @@
 #define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
 #define LOGVAR_ROW(i) ((const REAL *)o->logvar + (i) * o->logvar_row)
 
-/* log p = sum x l - softplus(l) */
+/* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
+   and max(l, 0) cancel exactly and leave the small rest. */
 static void bernoulli(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
     fpstate_t saved = flush_subnormals();
     for (ptrdiff_t i = begin; i < end; i++) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL sum;
-        SUM_COLUMNS(sum, o->columns, j, x[j] * logits[j] - softplus_real(logits[j]));
+        SUM_COLUMNS(sum, o->columns, j, (x[j] * logits[j] - (logits[j] < 0 ? 0 : logits[j])) - log1p_real(exp_real(-abs_real(logits[j]))));
         ((REAL *)log_px)[i] = sum;
     }
     restore_fpstate(saved);

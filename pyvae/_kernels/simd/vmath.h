@@ -39,6 +39,9 @@ static inline float bits_float(int32_t bits) {
     return x;
 }
 
+/* 2^n for -126 <= n <= 127; unsigned, as n is anything where x is NaN */
+static inline float power_of_two(int32_t n) { return bits_float((int32_t)((uint32_t)(n + 127) << 23)); }
+
 /* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2 */
 static inline float exp_tail(float r) {
     float p = 1.9875691500e-4f;
@@ -62,7 +65,7 @@ static inline float exp_real(float x) {
     float p = FMA(exp_tail(r), r * r, r) + 1.0f;
     int32_t k = float_bits(shifted) - float_bits(shift); /* n as an integer, up to 128: too much for one factor */
     int32_t half = k >> 1;
-    float y = p * bits_float((half + 127) << 23) * bits_float((k - half + 127) << 23);
+    float y = p * power_of_two(half) * power_of_two(k - half);
     y = x > highest ? INFINITY : y;
     return x < lowest ? 0.0f : y;
 }
