@@ -24,7 +24,9 @@ print(time.perf_counter() - start)
 
 def seconds(kernels):
     environment = {**os.environ, "PYVAE_KERNELS": kernels}
-    return float(subprocess.run([sys.executable, "-c", EPOCH], env=environment, capture_output=True, check=True).stdout)
+    return float(
+        subprocess.run([sys.executable, "-P", "-c", EPOCH], env=environment, stdout=subprocess.PIPE, check=True).stdout
+    )
 
 
 def main(rounds=5):

@@ -4,7 +4,6 @@ Whatever is wrong with a command line or its data is said in one sentence on sta
 nothing written. ``check`` exits with 1 where a gradient is wrong.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -16,162 +15,15 @@ import numpy as np
 from pyvae import _kernels, datasets, persistence, plots, training, versions
 from pyvae.data import ArraySource, check_support
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.layers import ACTIVATIONS
-from pyvae.likelihoods import LIKELIHOODS
 from pyvae.model import VAE
+from pyvae.options import make_parser
 
+RUN_FILES = ("model.safetensors", "history.csv", "learning_curves.png", "samples.png", "reconstructions.png")
 PICTURED_ROWS = 24  # how many originals stand beside their reconstructions
 
 
 class Refusal(Exception):
     """What the user asked for cannot be done; the message is one sentence that says why."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Argparse, saying in one line what is wrong."""
-
-    def error(self, message):
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def count(least):
-    def parse(text):
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
-        return value
-
-    return parse
-
-
-def number(low, high, low_included=False):
-    def parse(text):
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not (low < value < high or (low_included and value == low)):
-            kind = f"from {low:g}" if low_included else f"above {low:g}"
-            limit = "" if high == float("inf") else f" and below {high:g}"
-            raise argparse.ArgumentTypeError(f"must be a number {kind}{limit}, not {text!r}")
-        return value
-
-    return parse
-
-
-def sizes(text):
-    parts = [count(1)(part) for part in text.split(",")] if text else []
-    return tuple(parts)
-
-
-def make_parser():
-    parser = Parser(prog="pyvae", description="Variational autoencoders in NumPy, on multicore CPU kernels.")
-    parser.add_argument("--version", action="version", version=f"pyvae {versions.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-
-    train = commands.add_parser(
-        "train",
-        help="train a model and leave it, its history and pictures in a folder",
-        description="Train a variational autoencoder. Example: pyvae train mnist --hidden 400 --latent 20 --epochs 10",
-    )
-    train.set_defaults(run=run_train)
-    train.add_argument(
-        "data",
-        nargs="?",
-        default="digits",
-        metavar="DATA",
-        help="digits (default), mnist, fashion-mnist, or a .npy file",
-    )
-    infinity = float("inf")
-    train.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
-    train.add_argument("--force", action="store_true", help="overwrite a run that is in --out")
-    train.add_argument("--latent", type=count(1), default=20, metavar="N", help="latent dimensions (default: 20)")
-    train.add_argument(
-        "--hidden",
-        type=sizes,
-        default=(400,),
-        metavar="N,N",
-        help="sizes of the encoder's hidden layers (default: 400)",
-    )
-    train.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
-    train.add_argument(
-        "--likelihood", choices=LIKELIHOODS, default="bernoulli", help="of the data (default: bernoulli)"
-    )
-    train.add_argument(
-        "--binarize",
-        choices=("none", "threshold", "draw"),
-        help="black and white: cut at 0.5 (default for digits), or drawn at every step",
-    )
-    train.add_argument(
-        "--epochs", type=count(1), metavar="N", help="passes over the rows (default: digits 300, else 10)"
-    )
-    train.add_argument("--batch-size", type=count(1), default=128, metavar="N", help="rows a step (default: 128)")
-    train.add_argument("--lr", type=number(0, infinity), default=1e-3, metavar="X", help="Adam's (default: 0.001)")
-    train.add_argument(
-        "--beta", type=number(0, infinity, True), default=1.0, metavar="X", help="weight of the KL (default: 1)"
-    )
-    train.add_argument(
-        "--validation-fraction", type=number(0, 1, True), default=0.0, metavar="X",
-        help="share of the training rows to validate on (default: 0; the test split is then reported instead)",
-    )  # fmt: skip
-    train.add_argument("--seed", type=count(0), default=0, metavar="N", help="of everything random (default: 0)")
-    add_common(train)
-
-    sample = commands.add_parser(
-        "sample",
-        help="generate new rows",
-        description="Generate new rows from a model. Example: pyvae sample runs/digits/model.safetensors -n 100",
-    )
-    sample.set_defaults(run=run_sample)
-    sample.add_argument("model", type=Path, metavar="MODEL", help="a model.safetensors file")
-    sample.add_argument("-n", type=count(1), default=64, metavar="N", help="how many (default: 64)")
-    sample.add_argument("--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean")
-    sample.add_argument("--seed", type=count(0), default=0, metavar="N", help="of everything random (default: 0)")
-    add_output(sample, "samples")
-
-    reconstruct = commands.add_parser(
-        "reconstruct",
-        help="encode and decode rows, beside the originals",
-        description="Encode rows and decode them again. Example: pyvae reconstruct runs/mnist/model.safetensors",
-    )
-    reconstruct.set_defaults(run=run_reconstruct)
-    reconstruct.add_argument("model", type=Path, metavar="MODEL", help="a model.safetensors file")
-    reconstruct.add_argument(
-        "data", nargs="?", metavar="DATA", help="as for train (default: what the model was trained on), its test split"
-    )
-    reconstruct.add_argument("-n", type=count(1), default=48, metavar="N", help="how many rows (default: the first 48)")
-    add_output(reconstruct, "reconstructions")
-
-    check = commands.add_parser(
-        "check",
-        help="check every gradient against finite differences",
-        description="Check the gradients of every part of the library, or of one model. Example: pyvae check",
-    )
-    check.set_defaults(run=run_check)
-    check.add_argument(
-        "model", nargs="?", type=Path, metavar="MODEL", help="a model.safetensors file (default: all parts)"
-    )
-    check.add_argument("--verbose", action="store_true", help="a line for every tensor")
-
-    info = commands.add_parser("info", help="versions, kernels, instruction set, threads")
-    info.set_defaults(run=run_info)
-    return parser
-
-
-def add_common(parser):
-    parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-
-
-def add_output(parser, stem):
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=f"a .png picture or a .npy array (default: {stem}.png, or .npy)"
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite the file --out")
 
 
 def run_train(options):
@@ -186,12 +38,19 @@ def run_train(options):
     model = VAE.mlp(
         dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
     )
-    model.metadata = {"data": dataset.name, "binarize": dataset.train.binarize}
+    model.metadata = {"binarize": dataset.train.binarize}
+    if options.data in datasets.NAMES:
+        model.metadata["data"] = options.data
     if dataset.image_shape:
         model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
         model.metadata["value_range"] = dataset.value_range()
-    if dataset.test is not None:
-        check_support(dataset.test, model.likelihood)
+    rows, validation = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+    split, reported = next(
+        (name, source)
+        for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
+        if source is not None
+    )
+    check_support(reported, model.likelihood)
 
     say = (lambda text: None) if options.quiet or options.json else print
     layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
@@ -201,24 +60,28 @@ def run_train(options):
     start = time.perf_counter()
     epochs = options.epochs or dataset.epochs
     history = training.train(
-        model, dataset.train, epochs=epochs, batch_size=options.batch_size, learning_rate=options.lr,
-        beta=options.beta, X_val=None if options.validation_fraction else dataset.test,
-        validation_fraction=options.validation_fraction, seed=options.seed,
+        model, rows, epochs=epochs, batch_size=options.batch_size, learning_rate=options.lr, beta=options.beta,
+        X_val=dataset.test if validation is None else validation, seed=options.seed,
         progress=not (options.quiet or options.json),
     )  # fmt: skip
-    split, rows = ("test", dataset.test) if dataset.test is not None else ("train", dataset.train)
-    reconstruction, kl = training.evaluate(model, rows, options.seed)
+    reconstruction, kl = training.evaluate(model, reported, options.seed)
+    if not np.isfinite(reconstruction + kl):
+        raise Refusal(
+            f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
+        )
     seconds = time.perf_counter() - start
 
     out.mkdir(parents=True, exist_ok=True)
+    for name in RUN_FILES:
+        (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
     persistence.save(model, out / "model.safetensors")
     persistence.write_file(out / "history.csv", history.to_csv().encode())
-    pictures = save_pictures(model, history, rows, out)
+    pictures = save_pictures(model, history, reported, out)
     say(f"wrote    {', '.join(['model.safetensors', 'history.csv', *pictures])} in {out}")
     if options.json:
         print(json.dumps({
-            f"{split}_elbo": -(reconstruction + kl), f"{split}_reconstruction": reconstruction, f"{split}_kl": kl,
-            "split": split, "epochs": epochs, "seconds": seconds, "out": str(out),
+            "test_elbo": -(reconstruction + kl), "test_reconstruction": reconstruction, "test_kl": kl, "split": split,
+            "epochs": epochs, "seconds": seconds, "out": str(out),
         }))  # fmt: skip
     else:
         print(f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})")
@@ -229,8 +92,9 @@ def refuse_existing_run(out, force):
     """Whether the folder can take a run is asked before an hour of training, not after."""
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
-    if (out / "model.safetensors").exists() and not force:
-        raise Refusal(f"--out {out} holds a run already; add --force to overwrite it, or choose another folder")
+    there = [name for name in RUN_FILES if (out / name).exists()]
+    if there and not force:
+        raise Refusal(f"--out {out} holds {there[0]} already; add --force to overwrite it, or choose another folder")
     folder = out.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -359,10 +223,15 @@ def describe_kernels():
 
 def main(argv=None):
     """Run a command line; returns the exit status."""
-    options = make_parser().parse_args(argv)
+    options = make_parser(
+        train=run_train, sample=run_sample, reconstruct=run_reconstruct, check=run_check, info=run_info
+    ).parse_args(argv)
     try:
         return options.run(options)
-    except (Refusal, ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+    except MemoryError as error:
+        print(f"pyvae {options.command}: not enough memory for these sizes: {error}", file=sys.stderr)
+        return 2
+    except (Refusal, ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
         print(f"pyvae {options.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

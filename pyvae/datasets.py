@@ -63,14 +63,16 @@ class Dataset:
         return float(x.min()), float(x.max())
 
 
+NAMES = ("digits", "mnist", "fashion-mnist")
+
+
 def load(name):
     """A Dataset by its name, or from a .npy file. Raises ValueError for another word, FileNotFoundError for no file."""
-    loaders = {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist}
-    if name in loaders:
-        return loaders[name]()
+    if name in NAMES:
+        return {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist}[name]()
     if Path(name).suffix == ".npy":
         return npy(name)
-    raise ValueError(f"DATA must be one of {', '.join(loaders)}, or a .npy file, not {name!r}")
+    raise ValueError(f"DATA must be one of {', '.join(NAMES)}, or a .npy file, not {name!r}")
 
 
 def digits():
@@ -103,7 +105,10 @@ def fashion_mnist():
 
 
 def npy(path):
-    """A .npy file (N, D), memory-mapped; uint8 values are scaled from 0 .. 255 to [0, 1], others taken as they are."""
+    """A .npy file (N, D), or (N, height, width) for pictures, memory-mapped.
+
+    Values are taken as they are, but for uint8 above 1: those are gray values, scaled from 0 .. 255 to [0, 1].
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
@@ -111,12 +116,13 @@ def npy(path):
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError):
         raise ValueError(f"{path} is not a .npy file of numbers, or it is damaged") from None
-    if X.ndim > 2:
-        image_shape, X = X.shape[1:], X.reshape(len(X), -1)
-    else:
-        image_shape = _square(X.shape[-1]) if X.ndim == 2 else None
-    source = ArraySource(X, 1 / 255 if X.dtype == np.uint8 else 1.0, name=path.name)
-    return Dataset(path.stem, source, image_shape=image_shape if image_shape and len(image_shape) == 2 else None)
+    image_shape = None
+    if X.ndim == 3:
+        image_shape, X = X.shape[1:], X.reshape(len(X), math.prod(X.shape[1:]))
+    elif X.ndim == 2 and X.dtype == np.uint8:
+        image_shape = _square(X.shape[1])
+    gray = X.dtype == np.uint8 and X.max(initial=0) > 1
+    return Dataset(path.stem, ArraySource(X, 1 / 255 if gray else 1.0, name=path.name), image_shape=image_shape)
 
 
 def read_idx(path):

@@ -3,7 +3,7 @@
 A file holds every parameter under its name and one metadata key, "pyvae", with sorted JSON:
 
     format       version of this layout, 1
-    model        the model's config, from which its layers are built again
+    model        the model's description, from which it is built again
     metadata     notes about the data, such as the shape of images
     dtype        of the parameters
     body         SHA-256 of the bytes after the header
@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from pyvae.model import VAE
+from pyvae.parameters import build
 
 FORMAT = 1
 KEY = "pyvae"
@@ -34,10 +34,12 @@ def save(model, path):
 
     The file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed.
     """
+    if build(model.describe()).parameters.names != model.parameters.names:
+        raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")
     tensors = {name: np.ascontiguousarray(model.parameters[name]) for name in model.parameters.names}
     description = {
         "format": FORMAT,
-        "model": model.config(),
+        "model": model.describe(),
         "metadata": model.metadata,
         "dtype": str(model.parameters.dtype),
         "body": _sha256(_body(tensor_bytes(tensors))),
@@ -55,15 +57,17 @@ def load(path):
     if not path.is_file():
         raise FileNotFoundError(f"no model file {path}")
     description, tensors = _decode(path.read_bytes(), path)
-    model = VAE.from_config(
-        {key: value for key, value in description["model"].items() if key != "type"}, np.dtype(description["dtype"])
-    )
-    shapes = {name: model.parameters[name].shape for name in model.parameters.names}
-    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
+    try:
+        model = build(description["model"]).astype(description["dtype"])
+        metadata = dict(description["metadata"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: its description lacks something ({error})") from None
+    expected = {name: (model.parameters.dtype, model.parameters[name].shape) for name in model.parameters.names}
+    if {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()} != expected:
         raise ValueError(f"{path} is damaged: its tensors do not fit the model that it describes")
     for name, tensor in tensors.items():
         model.parameters[name][...] = tensor
-    model.metadata = description["metadata"]
+    model.metadata = metadata
     return model
 
 

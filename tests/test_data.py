@@ -38,6 +38,7 @@ def test_layouts_do_not_matter(rng):
         (np.array([["a", "b"]]), TypeError, "real numbers"),
         (np.array([[1j, 2]]), TypeError, "real numbers"),
         (np.array([[None, 2]]), TypeError, "real numbers"),
+        (np.ma.masked_array(np.zeros((2, 2)), [[0, 1], [0, 0]]), TypeError, "not be a masked array"),
     ],
 )
 def test_unusable_arrays_are_named(X, error, message):
@@ -59,17 +60,26 @@ def test_wrong_counts_are_named(rng):
     for call in (lambda: model.elbo(X, n_samples=0), lambda: model.log_likelihood(X, n_samples=1.5)):
         with pytest.raises(ValueError, match="n_samples must be a whole number"):
             call()
-    with pytest.raises(ValueError, match="n must be at least 1"):
+    with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
         model.sample(0)
 
 
-def test_bad_values_hide_from_no_chunk_and_no_binarisation():
+def test_bad_values_hide_in_no_chunk():
     X = np.zeros((3000, 2))
     X[2500, 1] = 3
     with pytest.raises(ValueError, match=r"X\[2500, 1\] is 3, but the Bernoulli likelihood takes numbers from 0 to 1"):
-        check_support(ArraySource(X, binarize="threshold"), pyvae.Bernoulli(2))
-    with pytest.raises(ValueError, match=r"X\[2500, 1\] is 3"):
+        check_support(ArraySource(X), pyvae.Bernoulli(2))
+    with pytest.raises(ValueError, match=r"X\[2500, 1\] is 3, but a draw takes probabilities, from 0 to 1"):
         check_support(Rows(ArraySource(X, binarize="draw"), [7, 2500]), pyvae.Bernoulli(2))
+    check_support(ArraySource(X, binarize="threshold", threshold=2), pyvae.Bernoulli(2))
+    X[2500, 1] = np.nan
+    with pytest.raises(ValueError, match=r"X\[2500, 1\] is nan, but a threshold takes finite numbers"):
+        check_support(ArraySource(X, binarize="threshold"), pyvae.Bernoulli(2))
+
+
+def test_decode_takes_finite_numbers():
+    with pytest.raises(ValueError, match=r"Z\[1, 0\] is nan"):
+        pyvae.VAE.mlp(6, latent_dim=2, hidden=(4,)).decode(np.array([[0, 0], [np.nan, 0]]))
 
 
 def test_wrong_binarize_is_named():

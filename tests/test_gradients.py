@@ -75,16 +75,26 @@ def test_wrong_model_gradient_names_the_tensor():
 
 
 def test_kinks_are_skipped_but_do_not_excuse_a_wrong_gradient():
-    w = np.array([0.0, 1.0, -2.0])
+    w = np.linspace(-2, 3, 102)
+    w[7] = 0
 
     def f():
         return float(np.maximum(w, 0).sum() + (w**2).sum())
 
     right = (w > 0) + 2 * w
-    check = check_gradient(f, w, right)
-    assert check.passed and check.skipped == 1 and check.compared == 2
-    assert not check_gradient(f, w, right + [0, 1e-3, 0]).passed
-    assert not check_gradient(f, w, right + [1.5, 0, 0]).passed  # outside the two slopes, 0 and 1
+    check = check_gradient(f, w, right, coordinates=102)
+    assert check.passed and check.skipped == 1 and check.compared == 101
+    for place, error in ((20, 1e-3), (7, 1.5)):  # 1.5 lies outside the two slopes at the kink, 0 and 1
+        wrong = right.copy()
+        wrong[place] += error
+        assert not check_gradient(f, w, wrong, coordinates=102).passed
+
+
+def test_curvature_is_no_kink():
+    """To the left and right of a strongly curved place slopes differ as well, and a wrong gradient can lie between."""
+    w = np.array([0.0, 1.0])
+    assert not check_gradient(lambda: float(500 * w[0] ** 2 + w[1]), w, np.array([0.002, 1.0])).passed
+    assert check_gradient(lambda: float(500 * w[0] ** 2 + w[1]), w, np.array([0.0, 1.0])).passed
 
 
 def test_too_many_kinks_fail():

@@ -32,7 +32,7 @@ def import_kernels(name):
 
 FUNCTIONS = {
     "adam": ("adam", "sum_of_squares"),
-    "dense": ("activate", "activate_backward", "dense", "dense_dW", "dense_dx"),
+    "dense": ("activate", "activate_backward", "column_sums", "dense", "dense_dW", "dense_dx"),
     "gather": ("gather",),
     "gaussian": ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal"),
     "likelihood": (
@@ -195,6 +195,10 @@ def size_of_dense(a):
     return {"out": size + np.abs(activated(a.x @ a.W, a.activation))}  # no activation is steeper than 1
 
 
+def size_of_column_sums(a):
+    return {"out": max(len(a.x), 1) * np.sum(np.abs(a.x), axis=0)}
+
+
 def size_of_activate_backward(a):
     dx = np.empty_like(a.dy)
     TWINS["dense"].activate_backward(a.dy, a.y, a.activation, dx)
@@ -306,6 +310,9 @@ def dense_cases():
         inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation, "accumulate": True}
         outputs = {"dx": out, "db": Array("D")}
         yield Case("activate_backward", inputs, outputs, size_of_activate_backward, 6, True, str(activation))
+    sums = {"x": x, "accumulate": False}
+    yield Case("column_sums", sums, {"out": Array("D", "empty")}, size_of_column_sums, 2, True)
+    yield Case("column_sums", {"x": x}, {"out": Array("D")}, plus_start(size_of_column_sums), 2, True, "accumulate")
     for note, more, outputs in (
         ("no db", {"db": None}, {"dx": out}),
         ("db anew", {"accumulate": False}, {"dx": out, "db": Array("D", "empty")}),
@@ -644,12 +651,20 @@ def expm1_minus_by_kl(x):
     return 2 * out[None]
 
 
+def surprise(x):
+    """-log p of a black pixel with these logits."""
+    out = np.empty(x.size, x.dtype)
+    NATIVE["likelihood"].bernoulli(np.ones_like(x).T, x.T, out)
+    return -out[None]
+
+
 # native function, the same in float64, lowest and highest x, bound in units in the last place
 SINGLE_FUNCTIONS = {
     "tanh": (activate_by("tanh"), np.tanh, -100, 100, 4),
     "sigmoid": (activate_by("sigmoid"), lambda x: 1 / (1 + np.exp(-x)), -87, 100, 4),
     "softplus": (activate_by("softplus"), lambda x: np.logaddexp(0, x), -87, 100, 4),
     "softplus slope": (softplus_slope, lambda y: -np.expm1(-y), 0, 100, 6),
+    "Bernoulli, x = 1": (surprise, lambda x: np.logaddexp(0, -x), -100, 87, 4),
     "exp": (exp_by_reparameterize, np.exp, -87, 88, 3),
     "expm1": (expm1_by_kl_backward, np.expm1, -100, 88, 6),
     "expm1 - x near zero": (expm1_minus_by_kl, expm1_minus, -0.33, 0.33, 6),
@@ -946,6 +961,28 @@ def test_inputs_of_another_type_are_refused_by_name(case):
             case.function(NATIVE)(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("dense no b", "x"),
+        ("dense no b", "W"),
+        ("dense_dx", "dy"),
+        ("dense_dx", "W"),
+        ("dense_dW", "x"),
+        ("dense_dW", "dy"),
+    ],
+)
+@pytest.mark.parametrize("upside_down", [1, -1])
+def test_products_refuse_an_output_that_overlaps_an_input(name, argument, upside_down):
+    """They read an input again after they have begun to write. To begin where an input ends is fine."""
+    function = CASE[name].function(NATIVE)
+    arguments = CASE[name].make(Sizes(8, 1, 8, 8), np.float32)
+    memory = np.ones((20, 8), np.float32)[::upside_down]
+    function(**arguments | {argument: memory[:8], "out": memory[8:16]})
+    with pytest.raises(ValueError, match=f"out must not overlap {argument}"):
+        function(**arguments | {argument: memory[:8], "out": memory[7:15]})
+
+
 @pytest.mark.parametrize("kernel", ["dense", "activate", "activate_backward"])
 @pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
 def test_unknown_activation(kernel, modules):
@@ -982,7 +1019,7 @@ def test_unknown_levels_are_refused():
         runtime.set_level("v9")
 
 
-@pytest.mark.parametrize("n", [0, -1, True, 1.5, "2", None])
+@pytest.mark.parametrize("n", [0, -1, True, 1.5, "2", None, 2**31, 2**64])
 def test_numbers_of_threads_are_checked(n):
     with pytest.raises(ValueError, match="n must be a whole number of threads"):
         _kernels.set_num_threads(n)

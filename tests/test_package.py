@@ -23,7 +23,7 @@ FLOORS = [
     ["model"],
     ["optim", "persistence"],
     ["training"],
-    ["datasets", "plots", "checkup"],
+    ["datasets", "plots", "checkup", "options"],
     ["cli"],
     ["__init__", "__main__"],
 ]

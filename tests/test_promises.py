@@ -93,6 +93,7 @@ BY_ROWS = [
 ]
 OVER_ROWS = [  # these add up over the rows, or know of none
     ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH"}),
+    ("column_sums", {"x": "BD", "accumulate": False}, {"out": "D"}),
     (
         "activate_backward",
         {"dy": "BD", "y": "BD", "activation": "tanh", "accumulate": False},

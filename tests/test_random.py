@@ -314,7 +314,7 @@ def test_the_last_step_and_row_of_the_counter(kind):
 
 @pytest.mark.parametrize("seed", [-1, 1.0, 1.5, "1", None, True, np.float64(1), [1]])
 def test_seeds_that_are_no_whole_numbers(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number, 0 or above"):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
         Noise(seed)
 
 

@@ -114,7 +114,10 @@ def test_nothing_global_is_changed(rng):
 def test_a_loss_that_explodes_is_reported():
     X = np.array([[1e25, -1e25]] * 10)
     model = pyvae.VAE.mlp(2, latent_dim=2, hidden=(4,), likelihood="gaussian")
-    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="epoch 1, step 1.*learning_rate"):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match="before any weight has moved: scale the data"),
+    ):
         pyvae.train(model, X, epochs=3, progress=False)
 
 
@@ -154,7 +157,7 @@ def test_training_in_float64(rng):
         ({"beta": -1}, "beta must be"),
         ({"seed": -1}, "seed must be"),
         ({"seed": 0.5}, "seed must be"),
-        ({"validation_fraction": 1.0}, "validation_fraction must lie"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be a number from 0 and below 1"),
         ({"validation_fraction": 0.001}, "leaves no row to validate on"),
         ({"X_val": np.zeros((2, 5))}, "X_val must have 6 columns"),
         ({"X_val": np.full((2, 6), 7.0)}, r"X_val\[0, 0\] is 7"),
