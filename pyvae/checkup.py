@@ -5,6 +5,8 @@ sum (256 columns), in float64 through whatever kernels are active, and hands the
 compares the float32 gradients that training uses with float64 ones.
 """
 
+from functools import partial
+
 import numpy as np
 
 from pyvae.data import Batch
@@ -26,6 +28,16 @@ def arena_of(module, seed=0):
     arena = Arena({"part": module}, np.float64, seed)
     arena.values += 0.1 * np.random.default_rng(seed).standard_normal(arena.values.shape)
     return arena
+
+
+def check_zero_and_twice(name, backward, upstream):
+    """backward(d) is exactly zero for a zero d, and gives the same bits when it is called again."""
+    twice = np.array_equal(backward(upstream), backward(upstream))
+    zero = not np.any(backward(np.zeros_like(upstream)))
+    return [
+        Check(f"{name}: backward twice", 0.0, 1, 0, twice),
+        Check(f"{name}: zero upstream gives zero", 0.0, 1, 0, zero),
+    ]
 
 
 def check_layers():
@@ -81,12 +93,21 @@ def check_likelihoods():
                 return float(weights @ likelihood.log_density(x, outputs)[0])
 
             doutputs = likelihood.log_density_backward(weights, likelihood.log_density(x, outputs)[1])
+            gradients = {parameter: arena.grad(parameter).copy() for parameter in arena.names}
             checks.append(check_gradient(loss, outputs, doutputs, f"{name}, k={k}: doutputs"))
-            for parameter in arena.names:
-                gradient = arena.grad(parameter).copy()
+            cache = likelihood.log_density(x, outputs)[1]
+            backward = partial(_all_gradients, likelihood.log_density_backward, arena, cache)
+            checks += check_zero_and_twice(f"{name}, k={k}", backward, weights)
+            for parameter, gradient in gradients.items():
                 label = f"{name}, k={k}: d{parameter.rpartition('.')[2]}"
                 checks.append(check_gradient(loss, arena[parameter], gradient, label))
     return raise_if_wrong(checks)
+
+
+def _all_gradients(backward, arena, cache, upstream):
+    """The gradient by the inputs and those by the parameters from this upstream alone, in one array."""
+    arena.zero_grads()
+    return np.concatenate([backward(upstream, cache).ravel(), arena.grads])
 
 
 def check_gaussian():
@@ -112,11 +133,19 @@ def check_gaussian():
         doutputs = posterior.split_backward(dmu + dmu_kl, dlogvar + dlogvar_kl, outputs)
         label = f"DiagonalGaussian, k={k}, bounds {bounds}: doutputs"
         checks.append(check_gradient(loss, outputs, doutputs, label))
+        part = label.partition(":")[0]
+        for backward, upstream in (
+            (lambda d, q=posterior, cache=sample_cache: q.sample_backward(d, None, cache), dz),
+            (lambda d, q=posterior, cache=kl_cache: q.kl_backward(d, cache), dkl),
+        ):
+            checks += check_zero_and_twice(part, lambda d, backward=backward: np.hstack(backward(d)), upstream)
 
     z, weights = rng.standard_normal((7, 19)), rng.standard_normal(7)
     prior = StandardNormal()
     dz = prior.log_density_backward(weights, prior.log_density(z)[1])
     checks.append(check_gradient(lambda: float(weights @ prior.log_density(z)[0]), z, dz, "StandardNormal: dz"))
+    cache = prior.log_density(z)[1]
+    checks += check_zero_and_twice("StandardNormal", lambda d: prior.log_density_backward(d, cache), weights)
     return raise_if_wrong(checks)
 
 
@@ -179,6 +208,13 @@ def check_all_terms():
 
         for name in arena.names:
             checks.append(check_gradient(loss, arena[name], gradients[name], f"VAE, loss of {label}: {name}"))
+
+    def backward(d):
+        arena.zero_grads()
+        model.backward(cache, Terms(log_px=d))
+        return arena.grads.copy()
+
+    checks += check_zero_and_twice("VAE", backward, all_terms.log_px)
     return raise_if_wrong(checks)
 
 

@@ -62,6 +62,8 @@ def load(path):
         metadata = dict(description["metadata"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: its description lacks something ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be built: {error}") from None
     expected = {name: (model.parameters.dtype, model.parameters[name].shape) for name in model.parameters.names}
     if {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()} != expected:
         raise ValueError(f"{path} is damaged: its tensors do not fit the model that it describes")

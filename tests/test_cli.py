@@ -134,12 +134,42 @@ def test_the_installed_command():
     assert done.stdout == f"pyvae {pyvae.__version__}\n" and done.returncode == 0
 
 
+def test_a_file_called_like_a_data_set_is_not_that(rng):
+    np.save("digits.npy", rng.random((20, 4)))
+    assert main(["train", "digits.npy", "--epochs", "1", "--hidden", "4", "--out", "run", "--quiet"]) == 0
+    assert "data" not in pyvae.load("run/model.safetensors").metadata
+
+
+def test_uint8_of_zeros_and_ones_is_black_and_white(rng):
+    np.save("bits.npy", rng.integers(0, 2, (20, 4), dtype=np.uint8))
+    assert pyvae.datasets.load("bits.npy").train.scale == 1
+
+
+def test_validation_rows_of_a_file_are_reported(rng, capsys):
+    np.save("x.npy", rng.random((50, 4)))
+    options = ["--epochs", "2", "--hidden", "4", "--validation-fraction", "0.2", "--json", "--out", "run"]
+    assert main(["train", "x.npy", *options]) == 0
+    result = json.loads(capsys.readouterr().out)
+    row = list(csv.DictReader(Path("run/history.csv").read_text().splitlines()))[-1]
+    assert result["split"] == "validation" and result["test_elbo"] == pytest.approx(-float(row["val_loss"]))
+
+
+def test_a_model_that_exploded_is_not_saved(rng, capsys):
+    np.save("x.npy", rng.random((50, 4)))
+    with np.errstate(all="ignore"):
+        assert (
+            main(["train", "x.npy", "--epochs", "1", "--hidden", "4", "--lr", "1e38", "--out", "run", "--quiet"]) == 2
+        )
+    assert "nothing was saved" in capsys.readouterr().err and not Path("run").exists()
+
+
 BAD_FILES = {
     "nan.npy": np.array([[0.5, np.nan]]),
     "inf.npy": np.array([[0.5, 0.1], [0.2, np.inf]]),
     "big.npy": np.array([[0.5, 0.1], [0.2, 3.0]]),
     "flat.npy": np.zeros(5),
     "empty.npy": np.zeros((0, 5)),
+    "hollow.npy": np.zeros((0, 5, 5)),
     "text.npy": np.array([["a", "b"]]),
     "good.npy": np.full((30, 4), 0.5),
 }
@@ -169,6 +199,9 @@ BAD_FILES = {
         (["train", "good.npy", "--beta", "-1"], ["--beta", "from 0"]),
         (["train", "good.npy", "--seed", "-1"], ["--seed", "at least 0"]),
         (["train", "good.npy", "--threads", "0"], ["--threads", "at least 1"]),
+        (["train", "good.npy", "--threads", "200000"], ["threads", "1024"]),
+        (["train", "good.npy", "--out", "mine"], ["mine", "history.csv", "--force"]),
+        (["train", "hollow.npy"], ["hollow.npy", "at least one row"]),
         (["train", "good.npy", "--activation", "swish"], ["--activation", "relu"]),
         (["train", "good.npy", "--likelihood", "poison"], ["--likelihood", "bernoulli"]),
         (["train", "good.npy", "--validation-fraction", "1.5"], ["--validation-fraction", "below 1"]),
@@ -195,6 +228,8 @@ def test_wrong_command_lines(arguments, words, tmp_path, capsys):
     np.save("wide.npy", np.zeros((3, 6)))
     (tmp_path / "broken.npy").write_bytes(b"nonsense")
     (tmp_path / "taken").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "history.csv").write_text("of something else")
     pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), tmp_path / "taken" / "model.safetensors")
 
     def files():

@@ -1209,3 +1209,18 @@ def test_gather_refuses_other_sources(source):
 def test_gather_refuses_unknown_ways_to_binarize(modules):
     with pytest.raises(ValueError, match="binarize must be one of .*, not 'round'"):
         gather(bytes_source(), [0], np.float32, binarize="round", modules=modules)
+
+
+def test_products_refuse_outputs_that_overlap_their_inputs(real):
+    whole = np.zeros((9, 9), real)
+    x, W = np.zeros((9, 9), real), np.zeros((9, 9), real)
+    for kernel, arguments in (
+        ("dense", {"x": whole, "W": W, "b": None, "activation": None}),
+        ("dense", {"x": x, "W": whole[::-1], "b": None, "activation": None}),
+        ("dense_dx", {"dy": whole, "W": W}),
+        ("dense_dW", {"x": x, "dy": whole}),
+    ):
+        with pytest.raises(ValueError, match="out must not overlap"):
+            getattr(NATIVE["dense"], kernel)(**arguments, out=whole)
+    halves = np.zeros((18, 9), real)
+    NATIVE["dense"].dense(halves[:9], W, None, None, halves[9:])

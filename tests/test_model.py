@@ -1,5 +1,7 @@
 """Whole models: what a gradient check cannot see."""
 
+import copy
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -248,3 +250,32 @@ def test_workspace_gives_the_same_results(rng):
         without, _ = model.forward(batch, pyvae.Noise(0), k=3)
         for a, b in zip(with_workspace, without, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_two_models_cannot_share_a_part():
+    """A part that was bound to a second model would leave the first one with weights that are not its own."""
+    likelihood = pyvae.Gaussian(6, std="learned")
+    pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=likelihood)
+    with pytest.raises(ValueError, match="likelihood is part of another model already: make a Gaussian anew"):
+        pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=likelihood)
+
+
+def test_copies_are_whole_and_apart(rng):
+    shared = Dense(6, 6, "tanh")
+    model = pyvae.VAE(
+        pyvae.Sequential(shared, shared, Dense(6, 4)), pyvae.Sequential(Dense(2, 6), shared), pyvae.Bernoulli(6)
+    )
+    X = rng.random((5, 6))
+    for twin in (copy.deepcopy(model), model.astype(np.float32)):
+        assert twin.parameters.names == model.parameters.names
+        np.testing.assert_array_equal(twin.elbo(X), model.elbo(X))
+        assert twin.encoder.layers[0] is twin.decoder.layers[1]
+        twin.parameters.values[...] = 0
+        assert model.parameters.values.any() and not twin.encoder.layers[0].W.any()
+    pyvae.check_gradients(model, X)
+
+
+def test_unobserved_entries_are_refused(rng):
+    batch = Batch(rng.random((2, 6)).astype(np.float32), observed=np.ones((2, 6), bool))
+    with pytest.raises(NotImplementedError, match="observed must be None"):
+        pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,)).forward(batch, pyvae.Noise(0))

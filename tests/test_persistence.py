@@ -121,3 +121,46 @@ def test_own_layers_register_themselves(tmp_path):
     del pyvae.parameters.REGISTRY["Doubling"]
     with pytest.raises(ValueError, match="unknown part 'Doubling'.*pyvae.register"):
         pyvae.load(tmp_path / "m")
+
+
+def test_a_layer_in_two_places_is_refused(tmp_path):
+    shared = pyvae.Dense(6, 6)
+    model = pyvae.VAE(pyvae.Sequential(shared, shared, pyvae.Dense(6, 4)), pyvae.Dense(2, 6), pyvae.Bernoulli(6))
+    with pytest.raises(ValueError, match="a layer stands in two places"):
+        pyvae.save(model, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_subclass_comes_back_as_itself(tmp_path):
+    @pyvae.register
+    class OwnVAE(pyvae.VAE):
+        pass
+
+    pyvae.save(OwnVAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Bernoulli(6)), tmp_path / "m")
+    assert type(pyvae.load(tmp_path / "m")) is OwnVAE
+    del pyvae.parameters.REGISTRY["OwnVAE"]
+
+
+def test_a_name_belongs_to_one_class():
+    class Dense(pyvae.Layer):
+        pass
+
+    with pytest.raises(ValueError, match="a part called Dense is registered already"):
+        pyvae.register(Dense)
+
+
+def test_a_description_that_lacks_something_is_refused(tmp_path):
+    """Checksums are right, but what they protect is not a model of this library."""
+    pyvae.save(pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,)), tmp_path / "m")
+    data = (tmp_path / "m").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    for change in ({"dtype": None}, {"model": []}, {"model": {"type": "VAE"}}, {"dtype": "float64"}):
+        description = {**json.loads(header["__metadata__"]["pyvae"]), **change}
+        del description["description"]
+        description = {key: value for key, value in description.items() if value is not None}
+        description["description"] = persistence._sha256(persistence._json(description).encode())
+        text = json.dumps({**header, "__metadata__": {"pyvae": persistence._json(description)}}).encode()
+        (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+        with pytest.raises(ValueError, match="is damaged|cannot be built"):
+            pyvae.load(tmp_path / "m")

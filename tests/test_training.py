@@ -179,3 +179,26 @@ def test_mnist_first_epoch_is_no_worse_than_published(tmp_path):
     model = pyvae.VAE.mlp(784, latent_dim=20, hidden=(400,))
     history = pyvae.train(model, dataset.train, epochs=1, X_val=dataset.test, progress=False)
     assert 110 < history["val_loss"][0] < 127.3 + 1.5
+
+
+class Weighted(ArraySource):
+    """Rows with weights: the row's number."""
+
+    def gather(self, rows, noise=None, out=None):
+        batch = super().gather(rows, noise, out)
+        batch.weight = np.asarray(rows, dtype=np.float64)
+        return batch
+
+
+def test_weights_of_rows_count(rng):
+    """A step on weighted rows is the step on the weighted mean of their losses."""
+    X = rng.random((8, 6))
+    trained, model = small_model(), small_model()
+    history = pyvae.train(trained, Weighted(X), epochs=1, batch_size=8, progress=False)
+    order = pyvae.Noise(0, 0).permutation("order", 8)
+    terms, cache = model.forward(ArraySource(X).gather(order), pyvae.Noise(0, 0))
+    loss, dterms = elbo(terms, weight=order)
+    model.backward(cache, dterms)
+    pyvae.Adam(model.parameters).step()
+    np.testing.assert_array_equal(model.parameters.values, trained.parameters.values)
+    assert history["train_loss"][0] == pytest.approx(loss, rel=1e-6)
