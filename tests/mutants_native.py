@@ -87,7 +87,9 @@ CHANGES = [
     Change("dense.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
            "column sums overwritten by default"),
     Change(
-        "dense.pyx", "row, sums,\n                            accumulate_)", "row, sums,\n                            1)",
+        "dense.pyx",
+        "row, sums,\n                            accumulate_)",
+        "row, sums,\n                            1)",
         "column sums always accumulate",
     ),
     Change(
