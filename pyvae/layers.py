@@ -48,6 +48,16 @@ class Layer(Module):
         """dx = backward(dy, cache): dy (B, n_out), dx (B, n_in). Adds to the gradients of its own parameters."""
         raise NotImplementedError
 
+    def backward_parameters(self, dy, cache):
+        """backward without dx: for the first layer of a network, as nobody needs the derivative by the data."""
+        self.backward(dy, cache)
+
+    def __init_subclass__(cls, **kwargs):
+        """A subclass that replaces backward alone has it called in place of its parent's backward_parameters too."""
+        super().__init_subclass__(**kwargs)
+        if "backward" in vars(cls) and "backward_parameters" not in vars(cls):
+            cls.backward_parameters = Layer.backward_parameters
+
 
 def uniform(noise, n_in, n_out, dtype):
     """W ~ U(-l, l), l = 1 / sqrt(n_in): the usual heuristic (Glorot and Bengio 2010, eq. 1). Shape (n_in, n_out)."""
@@ -99,9 +109,8 @@ class Dense(Layer):
         _kernels.dense(x, self.W, self.b, self.activation, out=y)  # y = f(x W + b)
         return y, DenseCache(x, y, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         x, y, memory = cache
-        dx = memory.take(x.shape, x.dtype)
         if self.activation is None:
             da = dy
             _kernels.column_sums(da, out=self.db)  # db += column sums of da
@@ -109,8 +118,14 @@ class Dense(Layer):
             da = memory.take(dy.shape, dy.dtype)
             _kernels.activate_backward(dy, y, self.activation, dx=da, db=self.db)  # da = dy f'(a), and db as above
         _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x.T da
+        if not need_dx:
+            return None
+        dx = memory.take(x.shape, x.dtype)
         _kernels.dense_dx(da, self.W, out=dx)  # dx = da W.T
         return dx
+
+    def backward_parameters(self, dy, cache):
+        self.backward(dy, cache, need_dx=False)
 
     def shapes(self):
         return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
@@ -201,6 +216,12 @@ class Sequential(Layer):
         for layer, layer_cache in zip(reversed(self.layers), reversed(cache), strict=True):
             dy = layer.backward(dy, layer_cache)
         return dy
+
+    def backward_parameters(self, dy, cache):
+        for layer, layer_cache in zip(self.layers[:0:-1], cache[:0:-1], strict=True):
+            dy = layer.backward(dy, layer_cache)
+        if self.layers:
+            self.layers[0].backward_parameters(dy, cache[0])
 
     def children(self):
         return {str(i): layer for i, layer in enumerate(self.layers)}

@@ -122,7 +122,7 @@ class VAE(Module):
             dlogvar = dlogvar + dterms.logvar
 
         doutputs = self.posterior.split_backward(dmu, dlogvar, cache.outputs, cache.workspace)
-        self.encoder.backward(doutputs, cache.encoder)
+        self.encoder.backward_parameters(doutputs, cache.encoder)
 
     def loss_and_gradients(self, x, eps, beta=1.0):
         """The negative ELBO of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen.

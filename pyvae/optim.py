@@ -35,5 +35,5 @@ class Adam:
         self.t += 1
         _kernels.adam(
             self.parameters.values, self.parameters.grads, self.m, self.v,
-            self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t,
+            self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t, self.parameters.extents,
         )  # fmt: skip

@@ -8,8 +8,11 @@ is one array with a table of names, and adding gradients of several machines is 
 layer holds the views ``W, b, dW, db``.
 """
 
+import math
+
 import numpy as np
 
+from pyvae import _kernels
 from pyvae.noise import Noise
 from pyvae.workspace import ALIGNMENT, aligned_empty
 
@@ -90,9 +93,11 @@ class Arena:
         size = 0
         for prefix, module in owners.values():
             for name, shape in module.shapes().items():
-                stop = size + int(np.prod(shape))
+                stop = size + math.prod(shape)
                 self._slices[f"{prefix}.{name}"] = (size, stop, shape)
                 size = -(-stop // self._step) * self._step
+        extents = [(start, stop) for start, stop, _ in self._slices.values()]
+        self.extents = np.array(extents, dtype=np.int64).reshape(-1, 2)  # where each tensor begins and ends
         self.values = aligned_empty((size,), self.dtype)
         self.grads = aligned_empty((size,), self.dtype)
         self.values[...] = 0
@@ -135,7 +140,7 @@ class Arena:
 
     def zero_grads(self):
         """Set every gradient to zero: backward passes add to them."""
-        self.grads[...] = 0
+        _kernels.clear(self.grads, self.extents)
 
     def copy_from(self, other):
         """Take over the values of an arena with the same names and shapes, of whatever dtype."""

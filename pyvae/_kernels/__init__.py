@@ -43,7 +43,7 @@ if KERNELS == "native":
         raise ImportError("PYVAE_KERNELS=native, but this installation of pyvae was built without native kernels")
     with _brief_spinning():
         from pyvae._kernels import runtime
-    from pyvae._kernels.adam import adam, sum_of_squares
+    from pyvae._kernels.adam import adam, clear, sum_of_squares
     from pyvae._kernels.dense import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
     from pyvae._kernels.gather import gather
     from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
@@ -58,7 +58,7 @@ if KERNELS == "native":
     from pyvae._kernels.random import bernoulli as bernoulli_draw
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
 elif KERNELS == "reference":
-    from pyvae._kernels.adam_ref import adam, sum_of_squares
+    from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
     from pyvae._kernels.dense_ref import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
     from pyvae._kernels.gather_ref import gather
     from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
@@ -84,6 +84,7 @@ __all__ = [
     "bernoulli_draw",
     "categorical",
     "categorical_backward",
+    "clear",
     "column_sums",
     "dense",
     "dense_dW",

@@ -1,12 +1,14 @@
 """Adam over the flat arena: the definition, in NumPy.
 
 values, grads, m and v are vectors of equal length: every weight of the model, its gradient and its two moments.
+extents (T, 2) says where each tensor begins and ends in them, in rising order, for the native kernels to share out among
+threads; None is one tensor. Between tensors lies padding, which holds zeros.
 """
 
 import numpy as np
 
 
-def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step):
+def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None):
     """Kingma and Ba (2015), algorithm 1, step t = 1, 2, ...:
 
     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
@@ -17,6 +19,11 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step):
     m[...] = real(beta1) * m + real(1 - beta1) * grads
     v[...] = real(beta2) * v + real(1 - beta2) * (grads * grads)
     values -= real(learning_rate / correction1) * (m / (np.sqrt(v) / real(correction2) + real(epsilon)))
+
+
+def clear(x, extents=None):
+    """x = 0."""
+    x[...] = 0
 
 
 def sum_of_squares(x):

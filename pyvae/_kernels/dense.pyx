@@ -18,11 +18,10 @@ cdef extern from "simd/dense.h":
         void *c
         Py_ssize_t rows, columns, depth
         Py_ssize_t a_row, a_k, b_k, b_column, c_row
-        int accumulate, activation
+        int accumulate, activation, by_rows
 
     ctypedef struct dense_table_t:
-        Py_ssize_t tile_rows, panel_columns
-        void (*tile)(const dense_product_t *product, Py_ssize_t t) noexcept nogil
+        void (*multiply)(const dense_product_t *product, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
         void (*activate)(Py_ssize_t n, const void *x, int activation, void *y) noexcept nogil
         void (*activate_backward)(
             Py_ssize_t rows, Py_ssize_t columns, const void *dy, Py_ssize_t dy_row, const void *y, Py_ssize_t y_row,
@@ -49,12 +48,12 @@ cdef int activation_code(activation) except -1:
 
 
 cdef void multiply(const dense_table_t *table, const dense_product_t *p) noexcept nogil:
-    cdef Py_ssize_t row_tiles = (p.rows + table.tile_rows - 1) // table.tile_rows
-    cdef Py_ssize_t panels = (p.columns + table.panel_columns - 1) // table.panel_columns
     cdef Py_ssize_t t
     cdef int n = threads_for(<double>p.rows * p.columns * (p.depth + 1) / 16)
-    for t in prange(row_tiles * panels, num_threads=n, use_threads_if=n > 1, schedule="static"):
-        table.tile(p, t)
+    if p.rows == 0 or p.columns == 0:
+        return
+    for t in prange(n, num_threads=n, use_threads_if=n > 1, schedule="static"):
+        table.multiply(p, t, n)
 
 
 def dense(x, W, b, activation, out):
@@ -70,7 +69,7 @@ def dense(x, W, b, activation, out):
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
     p.rows, p.columns, p.depth = x_.shape[0], W_.shape[1], x_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(x_), 1, stride(W_), 1, stride(out_)
-    p.accumulate, p.activation = 0, activation_code(activation)
+    p.accumulate, p.activation, p.by_rows = 0, activation_code(activation), 0
     with nogil:
         multiply(dense_tables[level][real], &p)
 
@@ -86,7 +85,7 @@ def dense_dx(dy, W, out):
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
-    p.accumulate, p.activation = 0, IDENTITY
+    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, 0
     with nogil:
         multiply(dense_tables[level][real], &p)
 
@@ -102,7 +101,7 @@ def dense_dW(x, dy, out, accumulate=False):
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_), NULL
     p.rows, p.columns, p.depth = x_.shape[1], dy_.shape[1], x_.shape[0]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)
-    p.accumulate, p.activation = accumulate, IDENTITY
+    p.accumulate, p.activation, p.by_rows = accumulate, IDENTITY, 1
     with nogil:
         multiply(dense_tables[level][real], &p)
 

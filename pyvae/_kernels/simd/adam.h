@@ -11,6 +11,7 @@ typedef struct {
 
 typedef struct {
     void (*update)(const adam_t *adam, ptrdiff_t begin, ptrdiff_t end, void *values, const void *grads, void *m, void *v);
+    void (*clear)(ptrdiff_t begin, ptrdiff_t end, void *x);
     double (*sum_of_squares)(ptrdiff_t begin, ptrdiff_t end, const void *x);
 } adam_table_t;
 

@@ -11,133 +11,101 @@
 #include "dense.h"
 #include "fpstate.h"
 #include "vmath.h"
+#include "micro.h"
 
-#if defined(__AVX512F__)
-#include <immintrin.h>
-#define VECTOR_BYTES 64
-#define MAX_ROWS 14
+/* BLOCK_K: deep enough that a patch of sums is seldom stored and reloaded, small enough that a packed panel and a packed
+   patch of rows stay in L1. PATCHES: as many as stay in L2. */
+enum { BLOCK_K = 1024 / sizeof(REAL), PATCHES = 280 / MAX_ROWS };
+
+/* Four rows (two, of double) of 16 bytes each, turned into columns. */
+typedef REAL lane __attribute__((vector_size(16)));
+typedef REAL lane_in_memory __attribute__((vector_size(16), aligned(sizeof(REAL)), may_alias));
+enum { LANE = 16 / sizeof(REAL) };
+
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#elif REAL_IS_FLOAT
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int __attribute__((vector_size(16)))){__VA_ARGS__})
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int64_t __attribute__((vector_size(16)))){__VA_ARGS__})
+#endif
+
+static inline void transpose_lanes(const REAL *in, ptrdiff_t in_row, REAL *out, ptrdiff_t out_row) {
+#define ROW(i) (*(const lane_in_memory *)(in + (i) * in_row))
+#define COLUMN(i) (*(lane_in_memory *)(out + (i) * out_row))
 #if REAL_IS_FLOAT
-#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define BROADCAST(x) ((vector)_mm512_set1_ps(x))
+    lane r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3);
+    lane low01 = SHUFFLE(r0, r1, 0, 4, 1, 5), low23 = SHUFFLE(r2, r3, 0, 4, 1, 5);
+    lane high01 = SHUFFLE(r0, r1, 2, 6, 3, 7), high23 = SHUFFLE(r2, r3, 2, 6, 3, 7);
+    COLUMN(0) = SHUFFLE(low01, low23, 0, 1, 4, 5);
+    COLUMN(1) = SHUFFLE(low01, low23, 2, 3, 6, 7);
+    COLUMN(2) = SHUFFLE(high01, high23, 0, 1, 4, 5);
+    COLUMN(3) = SHUFFLE(high01, high23, 2, 3, 6, 7);
 #else
-#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define BROADCAST(x) ((vector)_mm512_set1_pd(x))
+    lane r0 = ROW(0), r1 = ROW(1);
+    COLUMN(0) = SHUFFLE(r0, r1, 0, 2);
+    COLUMN(1) = SHUFFLE(r0, r1, 1, 3);
 #endif
-#elif defined(__FMA__)
-#include <immintrin.h>
-#define VECTOR_BYTES 32
-#define MAX_ROWS 6
-#if REAL_IS_FLOAT
-#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define BROADCAST(x) ((vector)_mm256_set1_ps(x))
-#else
-#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define BROADCAST(x) ((vector)_mm256_set1_pd(x))
-#endif
-#else
-#define VECTOR_BYTES 16
-#define MAX_ROWS 6
-#define FMA_VECTOR(a, b, c) ((a) * (b) + (c))
-#define BROADCAST(x) ((x) - (vector){0}) /* minus zero, not plus: x + 0 would turn -0 into +0 */
-#endif
+#undef ROW
+#undef COLUMN
+}
 
-typedef REAL vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-
-enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH, BLOCK_K = 256, TILE_ROWS = 256 };
-
-/* The accumulators must be named variables: as an array they would live in memory, three times slower. So the list of
-   rows is spelled out by the preprocessor, and there is one micro-kernel for each number of rows. */
-#define ROWS_1(DO) DO(0)
-#define ROWS_2(DO) ROWS_1(DO) DO(1)
-#define ROWS_3(DO) ROWS_2(DO) DO(2)
-#define ROWS_4(DO) ROWS_3(DO) DO(3)
-#define ROWS_5(DO) ROWS_4(DO) DO(4)
-#define ROWS_6(DO) ROWS_5(DO) DO(5)
-#define ROWS_7(DO) ROWS_6(DO) DO(6)
-#define ROWS_8(DO) ROWS_7(DO) DO(7)
-#define ROWS_9(DO) ROWS_8(DO) DO(8)
-#define ROWS_10(DO) ROWS_9(DO) DO(9)
-#define ROWS_11(DO) ROWS_10(DO) DO(10)
-#define ROWS_12(DO) ROWS_11(DO) DO(11)
-#define ROWS_13(DO) ROWS_12(DO) DO(12)
-#define ROWS_14(DO) ROWS_13(DO) DO(13)
-
-#define START(i)                                                                                                       \
-    vector left##i = {0}, right##i = {0};                                                                              \
-    if (resume) {                                                                                                      \
-        left##i = *(const vector_in_memory *)(c + i * c_row);                                                                    \
-        right##i = *(const vector_in_memory *)(c + i * c_row + WIDTH);                                                           \
-    }
-#define STEP(i)                                                                                                        \
-    {                                                                                                                  \
-        vector x = BROADCAST(a[i * a_row]);                                                                            \
-        left##i = FMA_VECTOR(x, w_left, left##i);                                                                      \
-        right##i = FMA_VECTOR(x, w_right, right##i);                                                                   \
-    }
-#define STORE(i)                                                                                                       \
-    *(vector_in_memory *)(c + i * c_row) = left##i;                                                                              \
-    *(vector_in_memory *)(c + i * c_row + WIDTH) = right##i;
-
-/* c (n, PANEL) = [c +] a (n, depth) panel (depth, PANEL) */
-#define MICRO_KERNEL(n)                                                                                                \
-    static void micro_##n(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c,  \
-                          ptrdiff_t c_row, int resume) {                                                               \
-        ROWS_##n(START);                                                                                               \
-        for (ptrdiff_t k = 0; k < depth; k++, a += a_k, panel += PANEL) {                                              \
-            vector w_left = *(const vector_in_memory *)panel, w_right = *(const vector_in_memory *)(panel + WIDTH);                        \
-            ROWS_##n(STEP)                                                                                             \
-        }                                                                                                              \
-        ROWS_##n(STORE)                                                                                                \
-    }
-
-typedef void micro_kernel(ptrdiff_t, const REAL *, ptrdiff_t, ptrdiff_t, const REAL *, REAL *, ptrdiff_t, int);
-
-MICRO_KERNEL(1)
-MICRO_KERNEL(2)
-MICRO_KERNEL(3)
-MICRO_KERNEL(4)
-MICRO_KERNEL(5)
-MICRO_KERNEL(6)
-#if MAX_ROWS == 14
-MICRO_KERNEL(7)
-MICRO_KERNEL(8)
-MICRO_KERNEL(9)
-MICRO_KERNEL(10)
-MICRO_KERNEL(11)
-MICRO_KERNEL(12)
-MICRO_KERNEL(13)
-MICRO_KERNEL(14)
-#endif
-
-static micro_kernel *const micro_kernels[MAX_ROWS + 1] = {
-    NULL, micro_1, micro_2, micro_3, micro_4, micro_5, micro_6,
-#if MAX_ROWS == 14
-    micro_7, micro_8, micro_9, micro_10, micro_11, micro_12, micro_13, micro_14,
-#endif
-};
+/* out (columns, rows) = in (rows, columns) transposed, rows of out out_row apart */
+static void transpose(ptrdiff_t rows, ptrdiff_t columns, const REAL *in, ptrdiff_t in_row, REAL *out,
+                      ptrdiff_t out_row) {
+    ptrdiff_t whole_rows = rows - rows % LANE, whole_columns = columns - columns % LANE;
+    for (ptrdiff_t i = 0; i < whole_rows; i += LANE)
+        for (ptrdiff_t j = 0; j < whole_columns; j += LANE)
+            transpose_lanes(in + i * in_row + j, in_row, out + j * out_row + i, out_row);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = i < whole_rows ? whole_columns : 0; j < columns; j++)
+            out[j * out_row + i] = in[i * in_row + j];
+}
 
 /* panel (depth, PANEL) = columns of B, padded with zeros */
 static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdiff_t b_k, ptrdiff_t b_column,
                        REAL *panel) {
     if (columns < PANEL) memset(panel, 0, sizeof(REAL) * PANEL * depth);
-    if (b_column == 1) {
+    if (b_column != 1) { /* then b_k is */
+        transpose(columns, depth, b, b_column, panel, PANEL);
+    } else if (columns < PANEL) {
         for (ptrdiff_t k = 0; k < depth; k++) memcpy(panel + k * PANEL, b + k * b_k, sizeof(REAL) * columns);
     } else {
-        for (ptrdiff_t j = 0; j < columns; j++)
-            for (ptrdiff_t k = 0; k < depth; k++) panel[k * PANEL + j] = b[k * b_k + j * b_column];
+        for (ptrdiff_t k = 0; k < depth; k++, b += b_k, panel += PANEL) {
+            STORE(panel, LOAD(b));
+            STORE(panel + WIDTH, LOAD(b + WIDTH));
+        }
     }
 }
 
-/* The patch at the right edge of C is narrower than the panel: it is computed beside C and copied. */
-static void edge_patch(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                       ptrdiff_t a_k, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {
+/* packed (depth, rows) = rows of A. `beyond` elements of A follow the rows in memory: whole registers are copied where
+   that many are there, each over the end of the one before. */
+static void pack_rows(ptrdiff_t depth, ptrdiff_t rows, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t beyond,
+                      REAL *packed) {
+    if (a_row != 1) { /* then a_k is */
+        transpose(rows, depth, a, a_row, packed, rows);
+    } else if (beyond < WIDTH) {
+        for (ptrdiff_t k = 0; k < depth; k++) memcpy(packed + k * rows, a + k * a_k, sizeof(REAL) * rows);
+    } else {
+        for (ptrdiff_t k = 0; k < depth; k++)
+            for (ptrdiff_t i = 0; i < rows; i += WIDTH) STORE(packed + k * rows + i, LOAD(a + k * a_k + i));
+    }
+}
+
+/* c (rows, columns) = [c +] a' panel. Where C ends before the registers do, the patch is computed beside C and copied. */
+static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c,
+                       ptrdiff_t c_row, int resume) {
+    micro_kernel *kernel = columns > WIDTH ? wide_kernels[rows] : narrow_kernels[rows];
+    if (columns == PANEL || columns == WIDTH) {
+        kernel(depth, a, panel, c, c_row, resume);
+        return;
+    }
     REAL patch[MAX_ROWS * PANEL];
     if (resume) {
         memset(patch, 0, sizeof patch);
         for (ptrdiff_t i = 0; i < rows; i++) memcpy(patch + i * PANEL, c + i * c_row, sizeof(REAL) * columns);
     }
-    micro_kernels[rows](depth, a, a_row, a_k, panel, patch, PANEL, resume);
+    kernel(depth, a, panel, patch, PANEL, resume);
     for (ptrdiff_t i = 0; i < rows; i++) memcpy(c + i * c_row, patch + i * PANEL, sizeof(REAL) * columns);
 }
 
@@ -168,41 +136,78 @@ static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int
     }
 }
 
-static void dense_tile(const dense_product_t *p, ptrdiff_t t) {
-    fpstate_t saved = flush_subnormals();
-    REAL panel[BLOCK_K * PANEL] __attribute__((aligned(64)));
-    ptrdiff_t row_tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
-    ptrdiff_t first_row = t % row_tiles * TILE_ROWS, first_column = t / row_tiles * PANEL;
-    ptrdiff_t rows = p->rows - first_row < TILE_ROWS ? p->rows - first_row : TILE_ROWS;
-    ptrdiff_t columns = p->columns - first_column < PANEL ? p->columns - first_column : PANEL;
-    const REAL *a = (const REAL *)p->a + first_row * p->a_row;
-    const REAL *b = (const REAL *)p->b + first_column * p->b_column;
-    REAL *c = (REAL *)p->c + first_row * p->c_row + first_column;
+/* C as a grid of patches: `patches` of nearly equal height down (128 rows are 8 patches of 13 and 2 of 12, not 9 of 14
+   and one of 2), `panels` across. */
+typedef struct {
+    ptrdiff_t patches, panels, height, higher;
+} grid_t;
 
-    /* Patches of nearly equal height: 128 rows are 8 patches of 13 and 2 of 12, not 9 of 14 and one of 2. */
-    ptrdiff_t patches = (rows + MAX_ROWS - 1) / MAX_ROWS;
-    ptrdiff_t height = rows / patches, higher = rows % patches;
+static grid_t grid_of(const dense_product_t *p) {
+    ptrdiff_t patches = (p->rows + MAX_ROWS - 1) / MAX_ROWS, panels = (p->columns + PANEL - 1) / PANEL;
+    return (grid_t){patches, panels, p->rows / patches, p->rows % patches};
+}
 
+static ptrdiff_t first_row(const grid_t *grid, ptrdiff_t patch) {
+    return patch * grid->height + (patch < grid->higher ? patch : grid->higher);
+}
+
+/* A thread's first patch in a panel, which is the end of the thread before it. By columns, the patches are numbered
+   panel by panel and cut into stretches of equal cost, so that a cut may run through a panel; by rows, row by row. */
+static ptrdiff_t first_patch(const dense_product_t *p, const grid_t *grid, ptrdiff_t panel, ptrdiff_t thread,
+                             ptrdiff_t threads) {
+    if (p->by_rows) {
+        ptrdiff_t cut = grid->patches * grid->panels * thread / threads;
+        return cut / grid->panels + (panel < cut % grid->panels);
+    }
+    ptrdiff_t half = p->columns - (grid->panels - 1) * PANEL <= WIDTH; /* the last panel is narrow and costs half */
+    ptrdiff_t cut = grid->patches * (2 * grid->panels - half) * thread / threads - 2 * grid->patches * panel;
+    ptrdiff_t patch = half && panel == grid->panels - 1 ? cut : cut / 2;
+    return cut < 0 ? 0 : patch < grid->patches ? patch : grid->patches;
+}
+
+/* Those of the patches block .. block_end - 1 that are a thread's, over all of k. */
+static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff_t block, ptrdiff_t block_end,
+                           ptrdiff_t thread, ptrdiff_t threads) {
+    REAL rows_of_a[PATCHES][MAX_ROWS * BLOCK_K + WIDTH] __attribute__((aligned(64)));
+    REAL panel_of_b[BLOCK_K * PANEL] __attribute__((aligned(64)));
     ptrdiff_t k = 0;
     do {
         ptrdiff_t depth = p->depth - k < BLOCK_K ? p->depth - k : BLOCK_K;
-        int resume = k > 0 || p->accumulate;
-        pack_panel(depth, columns, b + k * p->b_k, p->b_k, p->b_column, panel);
-        for (ptrdiff_t patch = 0, i = 0; patch < patches; patch++) {
-            ptrdiff_t n = height + (patch < higher);
-            const REAL *a_patch = a + i * p->a_row + k * p->a_k;
-            REAL *c_patch = c + i * p->c_row;
-            if (columns == PANEL)
-                micro_kernels[n](depth, a_patch, p->a_row, p->a_k, panel, c_patch, p->c_row, resume);
-            else
-                edge_patch(n, columns, depth, a_patch, p->a_row, p->a_k, panel, c_patch, p->c_row, resume);
-            i += n;
+        int resume = k > 0 || p->accumulate, last = k + depth == p->depth;
+        char packed[PATCHES] = {0}; /* whether a patch's rows of A are */
+        for (ptrdiff_t panel = 0; panel < grid->panels; panel++) {
+            ptrdiff_t patch = first_patch(p, grid, panel, thread, threads);
+            ptrdiff_t end = first_patch(p, grid, panel, thread + 1, threads);
+            patch = patch < block ? block : patch;
+            end = end < block_end ? end : block_end;
+            if (patch >= end) continue;
+            ptrdiff_t column = panel * PANEL, columns = p->columns - column < PANEL ? p->columns - column : PANEL;
+            const REAL *b = (const REAL *)p->b + column * p->b_column + k * p->b_k;
+            const REAL *bias = p->bias ? (const REAL *)p->bias + column : NULL;
+            pack_panel(depth, columns, b, p->b_k, p->b_column, panel_of_b);
+            for (; patch < end; patch++) {
+                ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
+                REAL *a = rows_of_a[patch - block], *c = (REAL *)p->c + row * p->c_row + column;
+                if (!packed[patch - block]) {
+                    pack_rows(depth, rows, (const REAL *)p->a + row * p->a_row + k * p->a_k, p->a_row, p->a_k,
+                              p->rows - row - rows, a);
+                    packed[patch - block] = 1;
+                }
+                patch_of_c(rows, columns, depth, a, panel_of_b, c, p->c_row, resume);
+                if (last && (bias || p->activation != IDENTITY))
+                    finish_rows(rows, columns, bias, p->activation, c, p->c_row);
+            }
         }
         k += BLOCK_K;
     } while (k < p->depth);
+}
 
-    if (p->bias || p->activation != IDENTITY)
-        finish_rows(rows, columns, p->bias ? (const REAL *)p->bias + first_column : NULL, p->activation, c, p->c_row);
+static void multiply(const dense_product_t *p, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    grid_t grid = grid_of(p);
+    ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
+    for (ptrdiff_t i = 0; i < blocks; i++)
+        multiply_block(p, &grid, grid.patches * i / blocks, grid.patches * (i + 1) / blocks, thread, threads);
     restore_fpstate(saved);
 }
 
@@ -250,4 +255,4 @@ static void activate_backward(ptrdiff_t rows, ptrdiff_t columns, const void *dy_
     restore_fpstate(saved);
 }
 
-const dense_table_t TABLE(dense) = {TILE_ROWS, PANEL, dense_tile, activate, activate_backward};
+const dense_table_t TABLE(dense) = {multiply, activate, activate_backward};

@@ -14,12 +14,12 @@ typedef struct {
     ptrdiff_t rows, columns, depth; /* C is (rows, columns); depth is the length of the sums */
     ptrdiff_t a_row, a_k, b_k, b_column, c_row;
     int accumulate, activation;
+    int by_rows; /* whether threads share out the rows of C; else its columns */
 } dense_product_t;
 
 typedef struct {
-    /* A product is cut into tiles of tile_rows x panel_columns; tile(product, t) computes tile t, row blocks first. */
-    ptrdiff_t tile_rows, panel_columns;
-    void (*tile)(const dense_product_t *product, ptrdiff_t t);
+    /* The share of one thread. */
+    void (*multiply)(const dense_product_t *product, ptrdiff_t thread, ptrdiff_t threads);
     /* y = f(x) over n numbers. */
     void (*activate)(ptrdiff_t n, const void *x, int activation, void *y);
     /* dx = dy f'(x), written with y = f(x), over rows x columns; where db is not NULL, db (+)= column sums of dx. */

@@ -1,0 +1,129 @@
+/* The micro-kernels of dense.c: a patch of C, up to MAX_ROWS x PANEL sums, kept in registers over all of its k.
+
+   For every k they load one row of a packed panel of B, and for every row of the patch multiply it by one broadcast
+   element of A. With 16 floats in a register and 32 registers, 14 rows x 2 registers of sums leave 4 for the rest: 28
+   independent chains hide the latency of a multiply-add, and 16 loads feed 28 of them. */
+#ifndef PYVAE_MICRO_H
+#define PYVAE_MICRO_H
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define VECTOR_BYTES 64
+#define MAX_ROWS 14
+#if REAL_IS_FLOAT
+#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define BROADCAST(x) ((vector)_mm512_set1_ps(x))
+#else
+#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define BROADCAST(x) ((vector)_mm512_set1_pd(x))
+#endif
+#elif defined(__FMA__)
+#include <immintrin.h>
+#define VECTOR_BYTES 32
+#define MAX_ROWS 6
+#if REAL_IS_FLOAT
+#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define BROADCAST(x) ((vector)_mm256_set1_ps(x))
+#else
+#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define BROADCAST(x) ((vector)_mm256_set1_pd(x))
+#endif
+#else
+#define VECTOR_BYTES 16
+#define MAX_ROWS 6
+#define FMA_VECTOR(a, b, c) ((a) * (b) + (c))
+#define BROADCAST(x) ((x) - (vector){0}) /* minus zero, not plus: x + 0 would turn -0 into +0 */
+#endif
+
+/* Two types on purpose: a local variable of the second, which may alias and is unaligned, would live in memory. */
+typedef REAL vector __attribute__((vector_size(VECTOR_BYTES)));
+typedef REAL vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
+
+enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
+
+#define LOAD(p) (*(const vector_in_memory *)(p))
+#define STORE(p, x) (*(vector_in_memory *)(p) = (x))
+
+/* The sums must be named variables: as an array they would live in memory, three times slower. So the list of rows is
+   spelled out by the preprocessor, and there is one micro-kernel for each number of rows. */
+#define ROWS_1(DO) DO(0)
+#define ROWS_2(DO) ROWS_1(DO) DO(1)
+#define ROWS_3(DO) ROWS_2(DO) DO(2)
+#define ROWS_4(DO) ROWS_3(DO) DO(3)
+#define ROWS_5(DO) ROWS_4(DO) DO(4)
+#define ROWS_6(DO) ROWS_5(DO) DO(5)
+#define ROWS_7(DO) ROWS_6(DO) DO(6)
+#define ROWS_8(DO) ROWS_7(DO) DO(7)
+#define ROWS_9(DO) ROWS_8(DO) DO(8)
+#define ROWS_10(DO) ROWS_9(DO) DO(9)
+#define ROWS_11(DO) ROWS_10(DO) DO(10)
+#define ROWS_12(DO) ROWS_11(DO) DO(11)
+#define ROWS_13(DO) ROWS_12(DO) DO(12)
+#define ROWS_14(DO) ROWS_13(DO) DO(13)
+
+#define START_LEFT(i) vector left##i = resume ? (vector)LOAD(c + i * c_row) : (vector){0};
+#define START_RIGHT(i) vector right##i = resume ? (vector)LOAD(c + i * c_row + WIDTH) : (vector){0};
+#define STEP_WIDE(i)                                                                                                   \
+    {                                                                                                                  \
+        vector x = BROADCAST(a[i]);                                                                                    \
+        left##i = FMA_VECTOR(x, w_left, left##i);                                                                      \
+        right##i = FMA_VECTOR(x, w_right, right##i);                                                                   \
+    }
+#define STEP_NARROW(i) left##i = FMA_VECTOR(BROADCAST(a[i]), w_left, left##i);
+#define STORE_LEFT(i) STORE(c + i * c_row, left##i);
+#define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i);
+
+typedef void micro_kernel(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume);
+
+/* wide: c (n, PANEL) = [c +] a' panel, for the packed rows a (depth, n) and panel (depth, PANEL);
+   narrow: the left half of it alone, c (n, WIDTH). */
+#define MICRO_KERNELS(n)                                                                                               \
+    static void wide_##n(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {    \
+        ROWS_##n(START_LEFT) ROWS_##n(START_RIGHT)                                                                     \
+        for (ptrdiff_t k = 0; k < depth; k++, a += n, panel += PANEL) {                                                \
+            vector w_left = LOAD(panel), w_right = LOAD(panel + WIDTH);                                                \
+            ROWS_##n(STEP_WIDE)                                                                                        \
+        }                                                                                                              \
+        ROWS_##n(STORE_LEFT) ROWS_##n(STORE_RIGHT)                                                                     \
+    }                                                                                                                  \
+    static void narrow_##n(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {  \
+        ROWS_##n(START_LEFT)                                                                                           \
+        for (ptrdiff_t k = 0; k < depth; k++, a += n, panel += PANEL) {                                                \
+            vector w_left = LOAD(panel);                                                                               \
+            ROWS_##n(STEP_NARROW)                                                                                      \
+        }                                                                                                              \
+        ROWS_##n(STORE_LEFT)                                                                                           \
+    }
+
+MICRO_KERNELS(1)
+MICRO_KERNELS(2)
+MICRO_KERNELS(3)
+MICRO_KERNELS(4)
+MICRO_KERNELS(5)
+MICRO_KERNELS(6)
+#if MAX_ROWS == 14
+MICRO_KERNELS(7)
+MICRO_KERNELS(8)
+MICRO_KERNELS(9)
+MICRO_KERNELS(10)
+MICRO_KERNELS(11)
+MICRO_KERNELS(12)
+MICRO_KERNELS(13)
+MICRO_KERNELS(14)
+#endif
+
+static micro_kernel *const wide_kernels[MAX_ROWS + 1] = {
+    NULL, wide_1, wide_2, wide_3, wide_4, wide_5, wide_6,
+#if MAX_ROWS == 14
+    wide_7, wide_8, wide_9, wide_10, wide_11, wide_12, wide_13, wide_14,
+#endif
+};
+
+static micro_kernel *const narrow_kernels[MAX_ROWS + 1] = {
+    NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6,
+#if MAX_ROWS == 14
+    narrow_7, narrow_8, narrow_9, narrow_10, narrow_11, narrow_12, narrow_13, narrow_14,
+#endif
+};
+
+#endif
