@@ -86,6 +86,8 @@ BY_ROWS = [
     ),
     ("categorical", {**LIKELIHOOD, "edges": (0, 1, 3, 20, 100, 131)}, {"log_px": "K"}),
     ("categorical_backward", {"dlog_px": "K", **LIKELIHOOD, "edges": (0, 1, 64, 131)}, {"dlogits": "KD"}),
+    ("add", {"x": "BD", "y": "BD"}, {"out": "BD"}),
+    ("shift", {"x": "BD", "number": 0.3}, {"out": "BD"}),
     ("uniform", DRAW, {"out": "KD"}),
     ("normal", DRAW, {"out": "KD"}),
     ("bernoulli_draw", {**DRAW, "probability": "KD"}, {"out": "KD"}),
@@ -105,6 +107,7 @@ OVER_ROWS = [  # these add up over the rows, or know of none
         {"values": "N", "m": "N", "v": "N"},
     ),
     ("sum_of_squares", {"x": "N"}, {}),
+    ("clear", {}, {"x": "N"}),
     ("permutation", {"key": (12, 34), "epoch": 5, "n": 1000, "start": 7}, {"out": "B"}),
     ("philox4x32", {"counter": np.arange(400).reshape(100, 4), "key": (12, 34)}, {}),
 ]

@@ -44,7 +44,8 @@ if KERNELS == "native":
     with _brief_spinning():
         from pyvae._kernels import runtime
     from pyvae._kernels.adam import adam, clear, sum_of_squares
-    from pyvae._kernels.dense import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
+    from pyvae._kernels.dense import dense, dense_dW, dense_dx
+    from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, shift
     from pyvae._kernels.gather import gather
     from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood import (
@@ -59,7 +60,8 @@ if KERNELS == "native":
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
 elif KERNELS == "reference":
     from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
-    from pyvae._kernels.dense_ref import activate, activate_backward, column_sums, dense, dense_dW, dense_dx
+    from pyvae._kernels.dense_ref import dense, dense_dW, dense_dx
+    from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, shift
     from pyvae._kernels.gather_ref import gather
     from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood_ref import (
@@ -79,6 +81,7 @@ __all__ = [
     "activate",
     "activate_backward",
     "adam",
+    "add",
     "bernoulli",
     "bernoulli_backward",
     "bernoulli_draw",
@@ -102,6 +105,7 @@ __all__ = [
     "reparameterize",
     "reparameterize_backward",
     "set_num_threads",
+    "shift",
     "standard_normal",
     "sum_of_squares",
     "threads",

@@ -1,4 +1,4 @@
-"""Adam over the flat arena: threads and checks; ``simd/adam.c`` does parts of it.
+"""Adam over the flat arena: checks; ``simd/adam.c`` makes the passes.
 
 Twin: ``adam_ref.py``, which defines what every function here returns.
 
@@ -6,113 +6,93 @@ Who does what. Every thread clears and updates the same stretch of every tensor 
 rows or the last, and so finds it in its own cache. Where the processors do not share a cache, an update that hands out
 the arena otherwise takes several times as long.
 """
-from cython.parallel cimport prange
 cimport numpy as cnp
 from libc.math cimport sqrt
-from pyvae._kernels.runtime cimport level, output_vector, real_type, threads_for, vector
+from pyvae._kernels.runtime cimport level, not_repeatable, output_vector, real_type, run, task_t, vector
 
 import numpy as np
 
 cnp.import_array()
 
 cdef extern from "simd/adam.h":
-    ctypedef struct adam_t:
+    ctypedef struct arena_t:
         double learning_rate, beta1, beta2, epsilon, correction1, correction2
+        void *values
+        void *m
+        void *v
+        void *grads
+        const cnp.int64_t *extents
+        Py_ssize_t tensors
+
+    ctypedef struct sum_t:
+        const void *x
+        Py_ssize_t size
+        double *partial
 
     ctypedef struct adam_table_t:
-        void (*update)(const adam_t *adam, Py_ssize_t begin, Py_ssize_t end, void *values, const void *grads, void *m,
-                       void *v) noexcept nogil
-        void (*clear)(Py_ssize_t begin, Py_ssize_t end, void *x) noexcept nogil
-        double (*sum_of_squares)(Py_ssize_t begin, Py_ssize_t end, const void *x) noexcept nogil
+        task_t update, clear, sum_of_squares
+
+    int CHUNK
 
 cdef extern from *:
     """static const adam_table_t *const adam_tables[LEVEL_COUNT][2] = LIST_TABLES(adam);"""
     const adam_table_t *adam_tables[3][2]
 
 cdef enum:
-    CHUNK = 16384  # elements; fixed, so that sums do not depend on the number of threads
-    ELEMENT_COST = 4
-    MOST_CHUNKS = 64
-    LINE = 16  # numbers, a cache line of floats
+    UPDATE_COST = 4  # of one weight, in sixteen multiply-adds
 
 
-cdef class Tensors:
-    """Where the tensors of an arena of `size` numbers are, checked."""
-
-    cdef cnp.ndarray table
-    cdef const cnp.int64_t *extents
-    cdef Py_ssize_t count
-
-    def __cinit__(self, extents, Py_ssize_t size):
-        self.table = np.ascontiguousarray([(0, size)] if extents is None else extents, dtype=np.int64)
-        if self.table.ndim != 2 or self.table.shape[1] != 2:
-            raise ValueError("extents must have two columns: begin and end of each tensor")
-        self.extents, self.count = <const cnp.int64_t *>cnp.PyArray_DATA(self.table), self.table.shape[0]
-        cdef Py_ssize_t i, last = 0
-        for i in range(2 * self.count):
-            if self.extents[i] < last or self.extents[i] > size:
-                raise ValueError(f"extents must rise from 0 to {size} at most")
-            last = self.extents[i]
-
-    cdef Py_ssize_t begin(self, Py_ssize_t tensor, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-        """Where a thread's stretch of a tensor begins, and that of the thread before it ends: at a cache line's edge."""
-        cdef Py_ssize_t first = self.extents[2 * tensor], end = self.extents[2 * tensor + 1]
-        return min(end, first + ((end - first) * thread // threads + LINE - 1) // LINE * LINE)
+cdef cnp.ndarray checked_extents(object extents, Py_ssize_t size):
+    cdef cnp.ndarray table = np.ascontiguousarray([(0, size)] if extents is None else extents, dtype=np.int64)
+    if table.ndim != 2 or table.shape[1] != 2:
+        raise ValueError("extents must have two columns: begin and end of each tensor")
+    cdef const cnp.int64_t *edge = <const cnp.int64_t *>cnp.PyArray_DATA(table)
+    cdef Py_ssize_t i, last = 0
+    for i in range(2 * table.shape[0]):
+        if edge[i] < last or edge[i] > size:
+            raise ValueError(f"extents must rise from 0 to {size} at most")
+        last = edge[i]
+    return table
 
 
 def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None):
     cdef int real = real_type(values, "values")
     cdef cnp.ndarray values_ = output_vector(values, "values", real, -1)
-    cdef Py_ssize_t size = values_.shape[0], t, i
+    cdef Py_ssize_t size = values_.shape[0]
     cdef cnp.ndarray grads_ = vector(grads, "grads", real, size)
     cdef cnp.ndarray m_ = output_vector(m, "m", real, size)
     cdef cnp.ndarray v_ = output_vector(v, "v", real, size)
-    cdef void *values_data = cnp.PyArray_DATA(values_)
-    cdef const void *grads_data = cnp.PyArray_DATA(grads_)
-    cdef void *m_data = cnp.PyArray_DATA(m_)
-    cdef void *v_data = cnp.PyArray_DATA(v_)
-    cdef Tensors tensors = Tensors(extents, size)
-    cdef adam_t a
+    cdef cnp.ndarray extents_ = checked_extents(extents, size)
+    cdef arena_t a
+    a.values, a.grads = cnp.PyArray_DATA(values_), cnp.PyArray_DATA(grads_)
+    a.m, a.v = cnp.PyArray_DATA(m_), cnp.PyArray_DATA(v_)
+    a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
     a.learning_rate, a.beta1, a.beta2, a.epsilon = learning_rate, beta1, beta2, epsilon
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
-    cdef const adam_table_t *table = adam_tables[level][real]
-    cdef int n = threads_for(<double>size * ELEMENT_COST)
-    with nogil:
-        for t in prange(n, num_threads=n, use_threads_if=n > 1, schedule="static"):
-            for i in range(tensors.count):
-                table.update(&a, tensors.begin(i, t, n), tensors.begin(i, t + 1, n), values_data, grads_data, m_data,
-                             v_data)
+    not_repeatable()
+    run(adam_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST, (values_, grads_, m_, v_, extents_))
 
 
 def clear(x, extents=None):
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = output_vector(x, "x", real, -1)
-    cdef void *data = cnp.PyArray_DATA(x_)
-    cdef Py_ssize_t size = x_.shape[0], t, i
-    cdef Tensors tensors = Tensors(extents, size)
-    cdef const adam_table_t *table = adam_tables[level][real]
-    cdef int n = threads_for(<double>size)
-    with nogil:
-        for t in prange(n, num_threads=n, use_threads_if=n > 1, schedule="static"):
-            for i in range(tensors.count):
-                table.clear(tensors.begin(i, t, n), tensors.begin(i, t + 1, n), data)
+    cdef cnp.ndarray extents_ = checked_extents(extents, x_.shape[0])
+    cdef arena_t a
+    a.grads, a.extents, a.tensors = cnp.PyArray_DATA(x_), <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
+    run(adam_tables[level][real].clear, &a, sizeof(a), x_.shape[0], (x_, extents_))
 
 
 def sum_of_squares(x):
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = vector(x, "x", real, -1)
-    cdef Py_ssize_t size = x_.shape[0], chunks = (size + CHUNK - 1) // CHUNK, first = 0, count, t
-    cdef const void *data = cnp.PyArray_DATA(x_)
-    cdef const adam_table_t *table = adam_tables[level][real]
-    cdef double partial[MOST_CHUNKS]
+    cdef sum_t s
+    s.x, s.size = cnp.PyArray_DATA(x_), x_.shape[0]
+    cdef cnp.ndarray partial = np.empty((s.size + CHUNK - 1) // CHUNK)
+    s.partial = <double *>cnp.PyArray_DATA(partial)
+    not_repeatable()
+    run(adam_tables[level][real].sum_of_squares, &s, sizeof(s), s.size, (x_, partial))
     cdef double total = 0
-    cdef int n = threads_for(<double>size * ELEMENT_COST)
-    with nogil:
-        while first < chunks:
-            count = min(chunks - first, <Py_ssize_t>MOST_CHUNKS)
-            for t in prange(count, num_threads=n, use_threads_if=n > 1, schedule="static"):
-                partial[t] = table.sum_of_squares((first + t) * CHUNK, min((first + t + 1) * CHUNK, size), data)
-            for t in range(count):
-                total += partial[t]
-            first += count
+    cdef Py_ssize_t i
+    for i in range(partial.shape[0]):
+        total += s.partial[i]
     return total

@@ -1,11 +1,10 @@
-"""Rows of a minibatch, scaled and binarised: threads and checks; ``simd/gather.c`` does the rows.
+"""Rows of a minibatch, scaled and binarised: checks; ``simd/gather.c`` does the rows.
 
 Twin: ``gather_ref.py``, which defines what every function here returns.
 """
-from cython.parallel cimport prange
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
-from pyvae._kernels.runtime cimport level, output, real_type, row_numbers, stride, threads_for
+from pyvae._kernels.runtime cimport contiguous, level, not_repeatable, output, real_type, row_numbers, run, stride, task_t
 
 import numpy as np
 
@@ -21,10 +20,11 @@ cdef extern from "simd/gather.h":
         const cnp.int64_t *rows
         uint32_t key[2]
         uint32_t step
+        Py_ssize_t count
         void *out
 
     ctypedef struct gather_table_t:
-        void (*gather)(const gather_t *job, Py_ssize_t begin, Py_ssize_t end) noexcept nogil
+        task_t gather
 
     int FROM_UINT8, FROM_FLOAT, FROM_DOUBLE, KEEP_VALUES, BINARIZE_THRESHOLD, BINARIZE_DRAW
 
@@ -36,8 +36,8 @@ cdef dict SOURCE_TYPES = {cnp.NPY_UINT8: FROM_UINT8, cnp.NPY_FLOAT: FROM_FLOAT, 
 cdef dict BINARIZE = {None: KEEP_VALUES, "threshold": BINARIZE_THRESHOLD, "draw": BINARIZE_DRAW}
 
 cdef enum:
-    ELEMENTS_PER_TASK = 8192
-
+    PLAIN_COST = 1  # of one element, in sixteen multiply-adds
+    DRAW_COST = 8
 
 
 cdef bint readable_in_place(cnp.ndarray a):
@@ -63,18 +63,14 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
     if not readable_in_place(source_):  # byte-swapped or column-major: copy these rows alone
         source_ = np.array(source[rows_], dtype=source.dtype.newbyteorder("="), order="C")
         positions = np.arange(count)
-    cdef cnp.ndarray out_ = output(out, "out", real, count, source_.shape[1])
-    if not cnp.PyArray_IS_C_CONTIGUOUS(out_):
-        raise ValueError("out must be contiguous, to be written in place")
+    cdef cnp.ndarray out_ = contiguous(output(out, "out", real, count, source_.shape[1]), "out", True)
     cdef gather_t g
     g.source, g.source_row, g.columns = cnp.PyArray_DATA(source_), stride(source_), source_.shape[1]
     g.source_type, g.binarize = SOURCE_TYPES[source.dtype.num], BINARIZE[binarize]
     g.scale, g.threshold = scale, threshold
     g.positions, g.rows = <const cnp.int64_t *>cnp.PyArray_DATA(positions), r
-    g.key[0], g.key[1], g.step, g.out = key[0], key[1], step, cnp.PyArray_DATA(out_)
-    cdef const gather_table_t *table = gather_tables[level][real]
-    cdef Py_ssize_t per_task = max(<Py_ssize_t>1, ELEMENTS_PER_TASK // max(<Py_ssize_t>1, g.columns)), t
-    cdef int n = threads_for(<double>count * g.columns * (32 if g.binarize == BINARIZE_DRAW else 1))
-    with nogil:
-        for t in prange((count + per_task - 1) // per_task, num_threads=n, use_threads_if=n > 1, schedule="static"):
-            table.gather(&g, t * per_task, min((t + 1) * per_task, count))
+    g.key[0], g.key[1], g.step, g.count, g.out = key[0], key[1], step, count, cnp.PyArray_DATA(out_)
+    not_repeatable()
+    run(gather_tables[level][real].gather, &g, sizeof(g),
+        <double>count * g.columns * (DRAW_COST if g.binarize == BINARIZE_DRAW else PLAIN_COST),
+        (source_, positions, rows_, out_))

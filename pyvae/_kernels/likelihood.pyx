@@ -1,11 +1,10 @@
-"""Log-likelihoods and their derivatives: threads and checks; ``simd/likelihood.c`` does the rows.
+"""Log-likelihoods and their derivatives: checks; ``simd/likelihood.c`` computes them.
 
 Twin: ``likelihood_ref.py``, which defines what every function here returns.
 """
-from cython.parallel cimport prange
 cimport numpy as cnp
 from pyvae._kernels.runtime cimport (
-    level, matrix, output, output_vector, real_type, samples_per_row, stride, threads_for, vector
+    level, matrix, output, output_vector, real_type, run, samples_per_row, stride, task_t, vector
 )
 
 import numpy as np
@@ -14,64 +13,53 @@ cnp.import_array()
 
 cdef extern from "simd/likelihood.h":
     ctypedef struct observation_t:
+        Py_ssize_t rows, columns, samples
         const void *x
         const void *outputs
         const void *logvar
-        Py_ssize_t columns, samples, x_row, outputs_row, logvar_row
+        Py_ssize_t x_row, outputs_row, logvar_row
         const cnp.int64_t *edges
         Py_ssize_t groups
+        void *log_px
+        const void *dlog_px
+        void *doutputs
+        void *dlogvar
+        Py_ssize_t doutputs_row, dlogvar_row
 
     ctypedef struct likelihood_table_t:
-        void (*bernoulli)(Py_ssize_t, Py_ssize_t, const observation_t *, void *log_px) noexcept nogil
-        void (*bernoulli_backward)(Py_ssize_t, Py_ssize_t, const observation_t *, const void *dlog_px, void *dlogits,
-                                   Py_ssize_t dlogits_row) noexcept nogil
-        void (*gaussian)(Py_ssize_t, Py_ssize_t, const observation_t *, void *log_px) noexcept nogil
-        void (*gaussian_backward)(Py_ssize_t, Py_ssize_t, const observation_t *, const void *dlog_px, void *dmean,
-                                  Py_ssize_t dmean_row, void *dlogvar, Py_ssize_t dlogvar_row) noexcept nogil
-        void (*categorical)(Py_ssize_t, Py_ssize_t, const observation_t *, void *log_px) noexcept nogil
-        void (*categorical_backward)(Py_ssize_t, Py_ssize_t, const observation_t *, const void *dlog_px, void *dlogits,
-                                     Py_ssize_t dlogits_row) noexcept nogil
-
-ctypedef void (*forward_t)(Py_ssize_t, Py_ssize_t, const observation_t *, void *) noexcept nogil
-ctypedef void (*backward_t)(Py_ssize_t, Py_ssize_t, const observation_t *, const void *, void *,
-                            Py_ssize_t) noexcept nogil
+        task_t bernoulli, bernoulli_backward, gaussian, gaussian_backward, categorical, categorical_backward
 
 cdef extern from *:
     """static const likelihood_table_t *const likelihood_tables[LEVEL_COUNT][2] = LIST_TABLES(likelihood);"""
     const likelihood_table_t *likelihood_tables[3][2]
 
 cdef enum:
-    ELEMENT_COST = 16  # of one element with its exponentials, in multiply-adds
-    ELEMENTS_PER_TASK = 4096
+    EXPONENTIAL_COST = 8  # of one element, in sixteen multiply-adds
 
 
 cdef class Observation:
-    """x and the decoder's outputs, checked, as C sees them."""
+    """x, the decoder's outputs and what is made of them, checked, as C sees them."""
 
     cdef observation_t o
-    cdef cnp.ndarray x, outputs, logvar, edges
-    cdef Py_ssize_t rows, rows_per_task, tasks
-    cdef int real, threads
+    cdef cnp.ndarray x, outputs, logvar, edges, log_px, dlog_px, doutputs, dlogvar
+    cdef int real
     cdef const likelihood_table_t *table
 
     def __cinit__(self, x, outputs, str name):
         self.real = real_type(outputs, name)
         self.outputs = matrix(outputs, name, self.real, -1, -1)
-        self.rows, columns = self.outputs.shape[0], self.outputs.shape[1]
-        self.x = matrix(x, "x", self.real, -1, columns)
+        self.o.rows, self.o.columns = self.outputs.shape[0], self.outputs.shape[1]
+        self.x = matrix(x, "x", self.real, -1, self.o.columns)
         self.o.x, self.o.outputs = cnp.PyArray_DATA(self.x), cnp.PyArray_DATA(self.outputs)
-        self.o.columns = columns
-        self.o.samples = samples_per_row(self.rows, self.x.shape[0], name)
+        self.o.samples = samples_per_row(self.o.rows, self.x.shape[0], name)
         self.o.x_row, self.o.outputs_row = stride(self.x), stride(self.outputs)
-        self.rows_per_task = max(<Py_ssize_t>1, ELEMENTS_PER_TASK // max(<Py_ssize_t>1, <Py_ssize_t>columns))
-        self.tasks = (self.rows + self.rows_per_task - 1) // self.rows_per_task
-        self.threads = threads_for(<double>self.rows * columns * ELEMENT_COST)
+        self.o.dlogvar = NULL
         self.table = likelihood_tables[level][self.real]
 
     cdef set_logvar(self, object logvar):
         self.logvar = matrix(logvar, "logvar", self.real, -1, self.o.columns)
-        if self.logvar.shape[0] != self.rows and self.logvar.shape[0] != 1:
-            raise ValueError(f"logvar must have {self.rows} rows or one, not {self.logvar.shape[0]}")
+        if self.logvar.shape[0] != self.o.rows and self.logvar.shape[0] != 1:
+            raise ValueError(f"logvar must have {self.o.rows} rows or one, not {self.logvar.shape[0]}")
         self.o.logvar = cnp.PyArray_DATA(self.logvar)
         self.o.logvar_row = 0 if self.logvar.shape[0] == 1 else stride(self.logvar)
 
@@ -84,72 +72,58 @@ cdef class Observation:
         self.o.edges = <const cnp.int64_t *>cnp.PyArray_DATA(self.edges)
         self.o.groups = len(self.edges) - 1
 
-    cdef run(self, forward_t forward, object log_px):
-        cdef cnp.ndarray log_px_ = output_vector(log_px, "log_px", self.real, self.rows)
-        cdef void *data = cnp.PyArray_DATA(log_px_)
-        cdef Py_ssize_t t, step = self.rows_per_task, rows = self.rows, tasks = self.tasks
-        cdef const observation_t *o = &self.o
-        cdef int n = self.threads
-        with nogil:
-            for t in prange(tasks, num_threads=n, use_threads_if=n > 1, schedule="static"):
-                forward(t * step, min((t + 1) * step, rows), o, data)
+    cdef set_log_px(self, object log_px):
+        self.log_px = output_vector(log_px, "log_px", self.real, self.o.rows)
+        self.o.log_px = cnp.PyArray_DATA(self.log_px)
 
-    cdef run_backward(self, backward_t backward, object dlog_px, object dlogits):
-        cdef cnp.ndarray dlog_px_ = vector(dlog_px, "dlog_px", self.real, self.rows)
-        cdef cnp.ndarray dlogits_ = output(dlogits, "dlogits", self.real, self.rows, self.o.columns)
-        cdef const void *dlog_px_data = cnp.PyArray_DATA(dlog_px_)
-        cdef void *dlogits_data = cnp.PyArray_DATA(dlogits_)
-        cdef Py_ssize_t t, step = self.rows_per_task, rows = self.rows, tasks = self.tasks, row = stride(dlogits_)
-        cdef const observation_t *o = &self.o
-        cdef int n = self.threads
-        with nogil:
-            for t in prange(tasks, num_threads=n, use_threads_if=n > 1, schedule="static"):
-                backward(t * step, min((t + 1) * step, rows), o, dlog_px_data, dlogits_data, row)
+    cdef set_gradients(self, object dlog_px, object doutputs, object dlogvar, str name):
+        self.dlog_px = vector(dlog_px, "dlog_px", self.real, self.o.rows)
+        self.doutputs = output(doutputs, name, self.real, self.o.rows, self.o.columns)
+        self.o.dlog_px, self.o.doutputs = cnp.PyArray_DATA(self.dlog_px), cnp.PyArray_DATA(self.doutputs)
+        self.o.doutputs_row = stride(self.doutputs)
+        if dlogvar is not None:
+            self.dlogvar = output(dlogvar, "dlogvar", self.real, self.o.rows, self.o.columns)
+            self.o.dlogvar, self.o.dlogvar_row = cnp.PyArray_DATA(self.dlogvar), stride(self.dlogvar)
+
+    cdef run(self, task_t task):
+        run(task, &self.o, sizeof(self.o), <double>self.o.rows * self.o.columns * EXPONENTIAL_COST, (self,))
 
 
 def bernoulli(x, logits, log_px):
     cdef Observation o = Observation(x, logits, "logits")
-    o.run(o.table.bernoulli, log_px)
+    o.set_log_px(log_px)
+    o.run(o.table.bernoulli)
 
 
 def bernoulli_backward(dlog_px, x, logits, dlogits):
     cdef Observation o = Observation(x, logits, "logits")
-    o.run_backward(o.table.bernoulli_backward, dlog_px, dlogits)
+    o.set_gradients(dlog_px, dlogits, None, "dlogits")
+    o.run(o.table.bernoulli_backward)
 
 
 def gaussian(x, mean, logvar, log_px):
     cdef Observation o = Observation(x, mean, "mean")
     o.set_logvar(logvar)
-    o.run(o.table.gaussian, log_px)
+    o.set_log_px(log_px)
+    o.run(o.table.gaussian)
 
 
 def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
     cdef Observation o = Observation(x, mean, "mean")
     o.set_logvar(logvar)
-    cdef cnp.ndarray dlog_px_ = vector(dlog_px, "dlog_px", o.real, o.rows)
-    cdef cnp.ndarray dmean_ = output(dmean, "dmean", o.real, o.rows, o.o.columns)
-    cdef cnp.ndarray dlogvar_ = None if dlogvar is None else output(dlogvar, "dlogvar", o.real, o.rows, o.o.columns)
-    cdef const void *dlog_px_data = cnp.PyArray_DATA(dlog_px_)
-    cdef void *dmean_data = cnp.PyArray_DATA(dmean_)
-    cdef void *dlogvar_data = NULL if dlogvar is None else cnp.PyArray_DATA(dlogvar_)
-    cdef Py_ssize_t dmean_row = stride(dmean_), dlogvar_row = 0 if dlogvar is None else stride(dlogvar_)
-    cdef Py_ssize_t t, step = o.rows_per_task, rows = o.rows, tasks = o.tasks
-    cdef const observation_t *observation = &o.o
-    cdef const likelihood_table_t *table = o.table
-    cdef int n = o.threads
-    with nogil:
-        for t in prange(tasks, num_threads=n, use_threads_if=n > 1, schedule="static"):
-            table.gaussian_backward(t * step, min((t + 1) * step, rows), observation, dlog_px_data, dmean_data,
-                                    dmean_row, dlogvar_data, dlogvar_row)
+    o.set_gradients(dlog_px, dmean, dlogvar, "dmean")
+    o.run(o.table.gaussian_backward)
 
 
 def categorical(x, logits, edges, log_px):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_edges(edges)
-    o.run(o.table.categorical, log_px)
+    o.set_log_px(log_px)
+    o.run(o.table.categorical)
 
 
 def categorical_backward(dlog_px, x, logits, edges, dlogits):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_edges(edges)
-    o.run_backward(o.table.categorical_backward, dlog_px, dlogits)
+    o.set_gradients(dlog_px, dlogits, None, "dlogits")
+    o.run(o.table.categorical_backward)

@@ -1,9 +1,12 @@
-"""What every kernel module shares: how many threads, which instruction set, and the checks of its arguments."""
+"""What every kernel module shares: how jobs are run, which instruction set, and the checks of arguments."""
 cimport numpy as cnp
 
-cdef int num_threads
+ctypedef void (*task_t)(const void *job, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
+
 cdef int level
-cdef int threads_for(double work) noexcept nogil
+cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1
+cdef int not_repeatable() except -1
+cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable)
 cdef int real_type(object array, str name) except -1
 cdef cnp.ndarray matrix(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns)
 cdef cnp.ndarray output(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns)

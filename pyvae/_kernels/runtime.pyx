@@ -1,4 +1,7 @@
-"""What every kernel module shares: how many threads, which instruction set, and the checks of its arguments.
+"""What every kernel module shares: how jobs are run, which instruction set, and the checks of arguments.
+
+A kernel call is a job, a C struct with everything that it reads and writes, and a task, the C function that does a
+thread's share of it (``simd/job.h``). ``run`` is the only place where threads are started. ``Tape`` remembers jobs.
 
 A kernel takes its inputs as they come (read-only, strided: rows may be any distance apart, and what has no unit
 column stride is copied) and writes into arrays that the caller owns. An output must be writable, of the right shape
@@ -6,13 +9,25 @@ and type, and have unit column stride; it is never replaced by a copy.
 """
 cimport cython
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cython.parallel cimport prange
+from libc.string cimport memcpy
 
 import numpy as np
 
 cnp.import_array()
 
+cdef extern from "Python.h":
+    ctypedef struct PyObject:
+        pass
+
 cdef extern from *:
     """
+    #include <stddef.h>
+    #ifdef _OPENMP
+    #include <omp.h>
+    #endif
+    typedef void task_of_a_job(const void *job, ptrdiff_t thread, ptrdiff_t threads);
     #if defined(__x86_64__)
     /* The feature bits of the processor *and* of the operating system, which must save the wide registers. */
     static int highest_level(void) {
@@ -49,6 +64,7 @@ HIGHEST_LEVEL = LEVELS[highest_level()]
 
 # Waking the other threads takes a few microseconds: below this many elementary operations one thread does it all.
 cdef double SERIAL_WORK = 32768
+cdef double SMALLEST_SHARE = 4096  # on a tape, where the threads are awake
 
 cdef int num_threads = 1
 cdef bint forked = False
@@ -84,6 +100,141 @@ def get_level():
 
 cdef int threads_for(double work) noexcept nogil:
     return num_threads if work >= SERIAL_WORK else 1
+
+
+cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1:
+    """Do a job, whose struct has this size. work: about how many multiply-adds it is; arrays: what must stay alive."""
+    cdef Py_ssize_t t
+    cdef int n = threads_for(work)
+    cdef Tape tape = recording()
+    if tape is not None:
+        tape.append(task, job, size, work, arrays)
+    with nogil:
+        if n == 1:
+            task(job, 0, 1)
+        else:
+            for t in prange(n, num_threads=n, schedule="static"):
+                task(job, t, n)
+    return 0
+
+
+cdef int not_repeatable() except -1:
+    """Called where a kernel depends on more than its arrays hold: what is being recorded cannot be played."""
+    cdef Tape tape = recording()
+    if tape is not None:
+        tape.playable = False
+    return 0
+
+
+cdef extern from *:
+    """
+    static __thread PyObject *recording_tape; /* borrowed from the Tape's __enter__ */
+    static void set_recording(PyObject *tape) { recording_tape = tape; }
+    static PyObject *get_recording(void) {
+        PyObject *tape = recording_tape ? recording_tape : Py_None;
+        Py_INCREF(tape);
+        return tape;
+    }
+
+    typedef struct {
+        task_of_a_job *task;
+        void *job;
+        double work;
+    } taped_t;
+
+    /* One team of threads for all of the jobs, in their order. A job too small to be worth sharing is one thread's. */
+    static void play_jobs(const taped_t *jobs, ptrdiff_t count, int threads, double smallest) {
+    #ifdef _OPENMP
+    #pragma omp parallel num_threads(threads)
+        {
+            ptrdiff_t thread = omp_get_thread_num(), team = omp_get_num_threads();
+            for (ptrdiff_t i = 0; i < count; i++) {
+                int alone = jobs[i].work < smallest;
+                if (!alone) jobs[i].task(jobs[i].job, thread, team);
+                else if (thread == 0) jobs[i].task(jobs[i].job, 0, 1);
+                if (!alone || (i + 1 < count && jobs[i + 1].work >= smallest)) {
+    #pragma omp barrier
+                }
+            }
+        }
+    #else
+        (void)threads, (void)smallest;
+        for (ptrdiff_t i = 0; i < count; i++) jobs[i].task(jobs[i].job, 0, 1);
+    #endif
+    }
+    """
+    void set_recording(PyObject *tape)
+    object get_recording()
+    ctypedef struct taped_t:
+        task_t task
+        void *job
+        double work
+    void play_jobs(const taped_t *jobs, Py_ssize_t count, int threads, double smallest) nogil
+
+
+cdef Tape recording():
+    return get_recording()
+
+
+cdef class Tape:
+    """The kernel calls of this thread inside ``with tape:``, to be made again, at once, by ``play()``.
+
+    What they read and write is the arrays that they were given, as these are at the time. ``playable`` is False where
+    one of them cannot be repeated so: it drew random numbers, or worked on a copy of an array.
+    """
+
+    cdef taped_t *jobs
+    cdef Py_ssize_t count, room
+    cdef list arrays
+    cdef double work
+    cdef public bint playable
+
+    def __cinit__(self):
+        self.arrays, self.playable = [], True
+
+    def __dealloc__(self):
+        for i in range(self.count):
+            PyMem_Free(self.jobs[i].job)
+        PyMem_Free(self.jobs)
+
+    def __len__(self):
+        return self.count
+
+    def __enter__(self):
+        if recording() is not None:
+            raise RuntimeError("a tape is being recorded in this thread already")
+        set_recording(<PyObject *>self)
+        return self
+
+    def __exit__(self, *exception):
+        set_recording(NULL)
+        if exception[0] is not None:
+            self.playable = False
+
+    cdef int append(self, task_t task, const void *job, size_t size, double work, tuple arrays) except -1:
+        cdef taped_t *jobs
+        if self.count == self.room:
+            jobs = <taped_t *>PyMem_Realloc(self.jobs, (2 * self.room + 16) * sizeof(taped_t))
+            if jobs == NULL:
+                raise MemoryError
+            self.jobs, self.room = jobs, 2 * self.room + 16
+        cdef void *copy = PyMem_Malloc(size)
+        if copy == NULL:
+            raise MemoryError
+        memcpy(copy, job, size)
+        self.jobs[self.count].task, self.jobs[self.count].job, self.jobs[self.count].work = task, copy, work
+        self.count += 1
+        self.work += work
+        self.arrays.append(arrays)
+        return 0
+
+    def play(self):
+        """Make all the calls again. Raises RuntimeError where they cannot be."""
+        if not self.playable:
+            raise RuntimeError("this tape cannot be played: a call on it depends on more than its arrays hold")
+        cdef int n = threads_for(self.work)
+        with nogil:
+            play_jobs(self.jobs, self.count, n, SMALLEST_SHARE)
 
 
 cdef int real_type(object array, str name) except -1:
@@ -163,10 +314,25 @@ cdef cnp.ndarray checked(object array, str name, int real, Py_ssize_t rows, Py_s
     return a
 
 
+cdef cnp.ndarray copied(cnp.ndarray a, int real):
+    not_repeatable()
+    return np.array(a, dtype=np.float64 if real else np.float32, order="C")
+
+
+cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable):
+    """The same array, or a copy of one that is only read; ValueError where it is to be written and is not contiguous."""
+    if cnp.PyArray_IS_C_CONTIGUOUS(a):
+        return a
+    if writable:
+        raise ValueError(f"{name} must be contiguous, to be written in place")
+    not_repeatable()
+    return a.copy()
+
+
 cdef cnp.ndarray matrix(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns):
     """An input matrix; -1 accepts any number of rows or columns."""
     cdef cnp.ndarray a = checked(array, name, real, rows, columns)
-    return a if is_usable(a) else np.array(a, dtype=np.float64 if real else np.float32, order="C")
+    return a if is_usable(a) else copied(a, real)
 
 
 cdef cnp.ndarray output(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns):
@@ -188,7 +354,7 @@ cdef cnp.ndarray checked_vector(object array, str name, int real, Py_ssize_t siz
 
 cdef cnp.ndarray vector(object array, str name, int real, Py_ssize_t size):
     cdef cnp.ndarray a = checked_vector(array, name, real, size)
-    return a if is_usable(a) else np.array(a, dtype=np.float64 if real else np.float32, order="C")
+    return a if is_usable(a) else copied(a, real)
 
 
 cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size):

@@ -1,40 +1,61 @@
-/* Adam (Kingma and Ba 2015, algorithm 1), setting to zero, and the sum of squares for the gradient's norm. */
+/* Adam (Kingma and Ba 2015, algorithm 1) over the arena, setting it to zero, and the sum of squares for the gradient's
+   norm. */
 #include "adam.h"
 #include "fpstate.h"
 #include "vmath.h"
 
+/* Where a thread's stretch of a tensor begins, and that of the thread before it ends: at the edge of a cache line. */
+static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t thread, ptrdiff_t threads) {
+    enum { LINE = 64 / sizeof(REAL) };
+    ptrdiff_t begin = arena->extents[2 * tensor], size = arena->extents[2 * tensor + 1] - begin;
+    ptrdiff_t first = (share(size, thread, threads) + LINE - 1) / LINE * LINE;
+    return begin + (first < size ? first : size);
+}
+
 /* The two corrections are multiplied into rate and epsilon, which saves a division for every weight:
    (m / c1) / (sqrt(v) / c2 + epsilon) = (c2 / c1) m / (sqrt(v) + c2 epsilon). */
-static void update(const adam_t *adam, ptrdiff_t begin, ptrdiff_t end, void *values_, const void *grads_, void *m_,
-                   void *v_) {
+static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    REAL *restrict values = values_, *restrict m = m_, *restrict v = v_;
-    const REAL *restrict grads = grads_;
-    const REAL beta1 = (REAL)adam->beta1, rest1 = (REAL)(1 - adam->beta1);
-    const REAL beta2 = (REAL)adam->beta2, rest2 = (REAL)(1 - adam->beta2);
-    const REAL rate = (REAL)(adam->learning_rate * adam->correction2 / adam->correction1);
-    const REAL epsilon = (REAL)(adam->epsilon * adam->correction2);
-    for (ptrdiff_t i = begin; i < end; i++) {
-        REAL g = grads[i];
-        m[i] = beta1 * m[i] + rest1 * g;
-        v[i] = beta2 * v[i] + rest2 * (g * g);
-        values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon));
+    const arena_t *a = job;
+    REAL *restrict values = a->values, *restrict m = a->m, *restrict v = a->v;
+    const REAL *restrict grads = a->grads;
+    const REAL beta1 = (REAL)a->beta1, rest1 = (REAL)(1 - a->beta1);
+    const REAL beta2 = (REAL)a->beta2, rest2 = (REAL)(1 - a->beta2);
+    const REAL rate = (REAL)(a->learning_rate * a->correction2 / a->correction1);
+    const REAL epsilon = (REAL)(a->epsilon * a->correction2);
+    for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
+        ptrdiff_t end = stretch(a, tensor, thread + 1, threads);
+        for (ptrdiff_t i = stretch(a, tensor, thread, threads); i < end; i++) {
+            REAL g = grads[i];
+            m[i] = beta1 * m[i] + rest1 * g;
+            v[i] = beta2 * v[i] + rest2 * (g * g);
+            values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon));
+        }
     }
     restore_fpstate(saved);
 }
 
-static void clear(ptrdiff_t begin, ptrdiff_t end, void *x) { memset((REAL *)x + begin, 0, sizeof(REAL) * (end - begin)); }
+static void clear(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    const arena_t *a = job;
+    for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
+        ptrdiff_t begin = stretch(a, tensor, thread, threads), end = stretch(a, tensor, thread + 1, threads);
+        memset((REAL *)a->grads + begin, 0, sizeof(REAL) * (end - begin));
+    }
+}
 
-static double sum_of_squares(ptrdiff_t begin, ptrdiff_t end, const void *x_) {
-    const REAL *x = x_;
-    double lane[16] = {0};
-    ptrdiff_t i = begin;
-    for (; i + 16 <= end; i += 16)
-        for (int l = 0; l < 16; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
-    for (int l = 0; i < end; i++, l++) lane[l] += (double)x[i] * (double)x[i];
-    for (int width = 8; width > 0; width /= 2)
-        for (int l = 0; l < width; l++) lane[l] += lane[l + width];
-    return lane[0];
+static void sum_of_squares(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    const sum_t *s = job;
+    const REAL *x = s->x;
+    FOR_MY_ROWS(chunk, (s->size + CHUNK - 1) / CHUNK) {
+        ptrdiff_t i = chunk * CHUNK, end = i + CHUNK < s->size ? i + CHUNK : s->size;
+        double lane[16] = {0};
+        for (; i + 16 <= end; i += 16)
+            for (int l = 0; l < 16; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
+        for (int l = 0; i < end; i++, l++) lane[l] += (double)x[i] * (double)x[i];
+        for (int width = 8; width > 0; width /= 2)
+            for (int l = 0; l < width; l++) lane[l] += lane[l + width];
+        s->partial[chunk] = lane[0];
+    }
 }
 
 const adam_table_t TABLE(adam) = {update, clear, sum_of_squares};

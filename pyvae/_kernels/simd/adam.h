@@ -1,18 +1,29 @@
-/* The interface of adam.c: passes over [begin, end) of the flat arena. */
+/* The interface of adam.c: passes over the flat arena. */
 #ifndef PYVAE_ADAM_H
 #define PYVAE_ADAM_H
 
+#include "job.h"
 #include "level.h"
+
+enum { CHUNK = 16384 }; /* numbers that sum_of_squares adds up apart, whoever does */
 
 typedef struct {
     double learning_rate, beta1, beta2, epsilon;
     double correction1, correction2; /* 1 - beta1^t and sqrt(1 - beta2^t) */
-} adam_t;
+    void *values, *m, *v, *grads;
+    const int64_t *extents; /* begin and end of each tensor in the arena */
+    ptrdiff_t tensors;
+} arena_t;
 
 typedef struct {
-    void (*update)(const adam_t *adam, ptrdiff_t begin, ptrdiff_t end, void *values, const void *grads, void *m, void *v);
-    void (*clear)(ptrdiff_t begin, ptrdiff_t end, void *x);
-    double (*sum_of_squares)(ptrdiff_t begin, ptrdiff_t end, const void *x);
+    const void *x;
+    ptrdiff_t size;
+    double *partial; /* one for each chunk */
+} sum_t;
+
+typedef struct {
+    task_t *update, *clear; /* of an arena_t */
+    task_t *sum_of_squares; /* of a sum_t */
 } adam_table_t;
 
 DECLARE_TABLES(adam)

@@ -1,9 +1,12 @@
-/* One tile of a dense product, and the element-wise passes that go with it.
+/* Dense products.
 
-   The product. A minibatch has few rows and its weights are used by each of them, so it is the weights that are packed:
-   a panel of PANEL columns, BLOCK_K deep, copied once into a contiguous buffer that stays in the cache while all rows of
-   the tile pass over it. The micro-kernel keeps a patch of MAX_ROWS x PANEL sums in registers: for every k it loads one
-   row of the panel, and for every row of the patch multiplies it by one broadcast element of A.
+   Packing. A minibatch has few rows and its weights are used by each of them, so it is the weights that are packed:
+   a panel of PANEL columns, BLOCK_K deep, is copied once into a contiguous buffer that stays in the cache while the rows
+   pass over it. The rows are packed too, once for all panels: read in place, rows that lie a power of two apart would
+   push each other out of the cache. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
+
+   Threads. Each does an equal number of patches. Of the gradient of weights (by_rows) it does whole rows, the same ones
+   in every step, which adam.c then clears and updates.
 
    The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C, when
    accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on the
@@ -11,6 +14,7 @@
 #include "dense.h"
 #include "fpstate.h"
 #include "vmath.h"
+#include "activate.h"
 #include "micro.h"
 
 /* BLOCK_K: deep enough that a patch of sums is seldom stored and reloaded, small enough that a packed panel and a packed
@@ -109,30 +113,12 @@ static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const
     for (ptrdiff_t i = 0; i < rows; i++) memcpy(c + i * c_row, patch + i * PANEL, sizeof(REAL) * columns);
 }
 
-#define FOR_EACH_ACTIVATION(activation, n, x, y)                                                                       \
-    switch (activation) {                                                                                              \
-    case RELU:                                                                                                         \
-        for (ptrdiff_t j = 0; j < (n); j++) (y)[j] = (x)[j] < 0 ? 0 : (x)[j];                                          \
-        break;                                                                                                         \
-    case TANH:                                                                                                         \
-        for (ptrdiff_t j = 0; j < (n); j++) (y)[j] = tanh_real((x)[j]);                                                \
-        break;                                                                                                         \
-    case SIGMOID:                                                                                                      \
-        for (ptrdiff_t j = 0; j < (n); j++) (y)[j] = sigmoid_real((x)[j]);                                             \
-        break;                                                                                                         \
-    case SOFTPLUS:                                                                                                     \
-        for (ptrdiff_t j = 0; j < (n); j++) (y)[j] = softplus_real((x)[j]);                                            \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        if ((const void *)(x) != (const void *)(y)) memmove((y), (x), sizeof(REAL) * (n));                             \
-    }
-
 static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c,
                         ptrdiff_t c_row) {
     for (ptrdiff_t i = 0; i < rows; i++, c += c_row) {
         if (bias)
             for (ptrdiff_t j = 0; j < columns; j++) c[j] += bias[j];
-        FOR_EACH_ACTIVATION(activation, columns, c, c)
+        activate_row(columns, c, activation, c);
     }
 }
 
@@ -202,8 +188,9 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
     } while (k < p->depth);
 }
 
-static void multiply(const dense_product_t *p, ptrdiff_t thread, ptrdiff_t threads) {
+static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
+    const dense_product_t *p = job;
     grid_t grid = grid_of(p);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
     for (ptrdiff_t i = 0; i < blocks; i++)
@@ -211,48 +198,4 @@ static void multiply(const dense_product_t *p, ptrdiff_t thread, ptrdiff_t threa
     restore_fpstate(saved);
 }
 
-static void activate(ptrdiff_t n, const void *x_, int activation, void *y_) {
-    fpstate_t saved = flush_subnormals();
-    const REAL *x = x_;
-    REAL *y = y_;
-    FOR_EACH_ACTIVATION(activation, n, x, y)
-    restore_fpstate(saved);
-}
-
-/* Each derivative as a function of y = f(x), which forward has to keep anyway as the next layer's input:
-   relu: y > 0;  tanh: 1 - y^2;  sigmoid: y (1 - y);  softplus: sigmoid(x) = 1 - exp(-y). */
-static void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, int activation, REAL *dx) {
-    switch (activation) {
-    case RELU:
-        for (ptrdiff_t j = 0; j < n; j++) dx[j] = y[j] > 0 ? dy[j] : 0;
-        break;
-    case TANH:
-        for (ptrdiff_t j = 0; j < n; j++) dx[j] = dy[j] * (1 - y[j] * y[j]);
-        break;
-    case SIGMOID:
-        for (ptrdiff_t j = 0; j < n; j++) dx[j] = dy[j] * (y[j] * (1 - y[j]));
-        break;
-    case SOFTPLUS:
-        for (ptrdiff_t j = 0; j < n; j++) dx[j] = dy[j] * one_minus_exp_real(y[j]);
-        break;
-    default:
-        if (dx != dy) memmove(dx, dy, sizeof(REAL) * n);
-    }
-}
-
-static void activate_backward(ptrdiff_t rows, ptrdiff_t columns, const void *dy_, ptrdiff_t dy_row, const void *y_,
-                              ptrdiff_t y_row, int activation, void *dx_, ptrdiff_t dx_row, void *db_,
-                              int accumulate) {
-    fpstate_t saved = flush_subnormals();
-    const REAL *dy = dy_, *y = y_;
-    REAL *dx = dx_, *db = db_;
-    if (db && !accumulate) memset(db, 0, sizeof(REAL) * columns);
-    for (ptrdiff_t i = 0; i < rows; i++, dy += dy_row, y += y_row, dx += dx_row) {
-        derivative_row(columns, dy, y, activation, dx);
-        if (db)
-            for (ptrdiff_t j = 0; j < columns; j++) db[j] += dx[j];
-    }
-    restore_fpstate(saved);
-}
-
-const dense_table_t TABLE(dense) = {multiply, activate, activate_backward};
+const dense_table_t TABLE(dense) = {multiply};

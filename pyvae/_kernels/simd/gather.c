@@ -2,6 +2,7 @@
 #include "gather.h"
 #include "fpstate.h"
 #include "vmath.h"
+#include "lanes.h"
 #include "philox.h"
 
 static void scale_row(const gather_t *g, int64_t position, REAL *out) {
@@ -9,13 +10,13 @@ static void scale_row(const gather_t *g, int64_t position, REAL *out) {
     ptrdiff_t offset = (ptrdiff_t)position * g->source_row;
     if (g->source_type == FROM_UINT8) {
         const uint8_t *x = (const uint8_t *)g->source + offset;
-        for (ptrdiff_t j = 0; j < g->columns; j++) out[j] = (REAL)x[j] * scale;
+        FOR_COLUMNS(j, g->columns, out[j] = (REAL)x[j] * scale);
     } else if (g->source_type == FROM_FLOAT) {
         const float *x = (const float *)g->source + offset;
-        for (ptrdiff_t j = 0; j < g->columns; j++) out[j] = (REAL)x[j] * scale;
+        FOR_COLUMNS(j, g->columns, out[j] = (REAL)x[j] * scale);
     } else {
         const double *x = (const double *)g->source + offset;
-        for (ptrdiff_t j = 0; j < g->columns; j++) out[j] = (REAL)x[j] * scale;
+        FOR_COLUMNS(j, g->columns, out[j] = (REAL)x[j] * scale);
     }
 }
 
@@ -27,14 +28,15 @@ static void draw_row(const gather_t *g, int64_t row, REAL *out) {
     }
 }
 
-static void gather(const gather_t *g, ptrdiff_t begin, ptrdiff_t end) {
+static void gather(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
+    const gather_t *g = job;
     const REAL threshold = (REAL)g->threshold;
-    for (ptrdiff_t i = begin; i < end; i++) {
+    FOR_MY_ROWS(i, g->count) {
         REAL *out = (REAL *)g->out + i * g->columns;
         scale_row(g, g->positions[i], out);
         if (g->binarize == BINARIZE_THRESHOLD)
-            for (ptrdiff_t j = 0; j < g->columns; j++) out[j] = out[j] > threshold;
+            FOR_COLUMNS(j, g->columns, out[j] = out[j] > threshold);
         else if (g->binarize == BINARIZE_DRAW)
             draw_row(g, g->rows[i], out);
     }

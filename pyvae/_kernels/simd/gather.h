@@ -2,6 +2,7 @@
 #ifndef PYVAE_GATHER_H
 #define PYVAE_GATHER_H
 
+#include "job.h"
 #include "level.h"
 
 enum { FROM_UINT8, FROM_FLOAT, FROM_DOUBLE };       /* what the source holds */
@@ -15,11 +16,12 @@ typedef struct {
     const int64_t *positions; /* in the source, of each row of out */
     const int64_t *rows;      /* the rows' global numbers, for the random counters */
     uint32_t key[2], step;
-    void *out; /* contiguous */
+    ptrdiff_t count; /* of rows of out */
+    void *out;       /* contiguous */
 } gather_t;
 
 typedef struct {
-    void (*gather)(const gather_t *job, ptrdiff_t begin, ptrdiff_t end);
+    task_t *gather;
 } gather_table_t;
 
 DECLARE_TABLES(gather)

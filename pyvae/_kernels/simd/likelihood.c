@@ -11,56 +11,57 @@
 
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
-static void bernoulli(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL sum;
-        SUM_COLUMNS(sum, o->columns, j, (x[j] * logits[j] - (logits[j] < 0 ? 0 : logits[j])) - log1p_real(exp_real(-abs_real(logits[j]))));
-        ((REAL *)log_px)[i] = sum;
+        SUM_COLUMNS(sum, o->columns, j,
+                    (x[j] * logits[j] - relu_real(logits[j])) - log1p_real(exp_real(-abs_real(logits[j]))));
+        ((REAL *)o->log_px)[i] = sum;
     }
     restore_fpstate(saved);
 }
 
 /* d log p / d l = x - sigmoid(l) */
-static void bernoulli_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
-                               void *dlogits_, ptrdiff_t dlogits_row) {
+static void bernoulli_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
-        REAL *dlogits = (REAL *)dlogits_ + i * dlogits_row, scale = ((const REAL *)dlog_px)[i];
-        for (ptrdiff_t j = 0; j < o->columns; j++) dlogits[j] = scale * (x[j] - sigmoid_real(logits[j]));
+        REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * (x[j] - sigmoid_real(logits[j])));
     }
     restore_fpstate(saved);
 }
 
 /* log p = -1/2 sum (x - mean)^2 exp(-logvar) + logvar + log 2 pi */
-static void gaussian(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+static void gaussian(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
         REAL sum;
         SUM_COLUMNS(sum, o->columns, j,
                     (x[j] - mean[j]) * (x[j] - mean[j]) * exp_real(-logvar[j]) + (logvar[j] + (REAL)LOG_2_PI));
-        ((REAL *)log_px)[i] = -sum / 2;
+        ((REAL *)o->log_px)[i] = -sum / 2;
     }
     restore_fpstate(saved);
 }
 
 /* d log p / d mean = (x - mean) exp(-logvar),  d log p / d logvar = ((x - mean)^2 exp(-logvar) - 1) / 2 */
-static void gaussian_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
-                              void *dmean_, ptrdiff_t dmean_row, void *dlogvar_, ptrdiff_t dlogvar_row) {
+static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
-        REAL *dmean = (REAL *)dmean_ + i * dmean_row, scale = ((const REAL *)dlog_px)[i];
-        for (ptrdiff_t j = 0; j < o->columns; j++) dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]));
-        if (!dlogvar_) continue;
-        REAL *dlogvar = (REAL *)dlogvar_ + i * dlogvar_row;
-        for (ptrdiff_t j = 0; j < o->columns; j++) {
-            REAL difference = x[j] - mean[j];
-            dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2);
-        }
+        REAL *dmean = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j])));
+        if (!o->dlogvar) continue;
+        REAL *dlogvar = (REAL *)o->dlogvar + i * o->dlogvar_row;
+        FOR_COLUMNS(j, o->columns, REAL difference = x[j] - mean[j];
+                    dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2));
     }
     restore_fpstate(saved);
 }
@@ -72,9 +73,10 @@ static REAL highest(ptrdiff_t n, const REAL *l) {
 }
 
 /* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)) */
-static void categorical(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, void *log_px) {
+static void categorical(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
         REAL total = 0;
         for (ptrdiff_t g = 0; g < o->groups; g++) {
             const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
@@ -85,24 +87,24 @@ static void categorical(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, 
             SUM_COLUMNS(chosen, n, j, x[j] * ((logits[j] - max) - log_sum));
             total += chosen;
         }
-        ((REAL *)log_px)[i] = total;
+        ((REAL *)o->log_px)[i] = total;
     }
     restore_fpstate(saved);
 }
 
 /* d log p / d l = x - softmax(l), as the x of a group add up to one */
-static void categorical_backward(ptrdiff_t begin, ptrdiff_t end, const observation_t *o, const void *dlog_px,
-                                 void *dlogits_, ptrdiff_t dlogits_row) {
+static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    for (ptrdiff_t i = begin; i < end; i++) {
-        REAL scale = ((const REAL *)dlog_px)[i];
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        REAL scale = ((const REAL *)o->dlog_px)[i];
         for (ptrdiff_t g = 0; g < o->groups; g++) {
             const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
-            REAL *dlogits = (REAL *)dlogits_ + i * dlogits_row + o->edges[g];
+            REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row + o->edges[g];
             ptrdiff_t n = o->edges[g + 1] - o->edges[g];
             REAL max = highest(n, logits), sum;
             SUM_COLUMNS(sum, n, j, exp_real(logits[j] - max));
-            for (ptrdiff_t j = 0; j < n; j++) dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum);
+            FOR_COLUMNS(j, n, dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum));
         }
     }
     restore_fpstate(saved);

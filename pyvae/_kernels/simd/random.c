@@ -37,8 +37,10 @@ static void fill_cells(const draw_t *d, int cells, const uint32_t *block, const 
     }
 }
 
-static void fill(const draw_t *d, ptrdiff_t begin, ptrdiff_t end) {
+static void fill(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
+    const draw_t *d = job;
+    ptrdiff_t begin = share(d->out_rows, thread, threads), end = share(d->out_rows, thread + 1, threads);
     uint32_t block[CELLS], sample[CELLS], row[CELLS];
     ptrdiff_t position[CELLS]; /* of the block's first number in out */
     REAL value[4][CELLS];

@@ -180,9 +180,10 @@ static inline void sincos_turn(uint32_t w, double *sine, double *cosine) {
 #endif
 
 static inline REAL abs_real(REAL x) { return x < 0 ? -x : x; }
+static inline REAL relu_real(REAL x) { return x < 0 ? 0 : x; }
 
 /* log(1 + exp(x)) and 1 / (1 + exp(-x)) by way of exp(-|x|), which cannot overflow. */
-static inline REAL softplus_real(REAL x) { return (x < 0 ? 0 : x) + log1p_real(exp_real(-abs_real(x))); }
+static inline REAL softplus_real(REAL x) { return relu_real(x) + log1p_real(exp_real(-abs_real(x))); }
 
 static inline REAL sigmoid_real(REAL x) {
     REAL e = exp_real(-abs_real(x));

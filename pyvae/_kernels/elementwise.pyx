@@ -1,0 +1,103 @@
+"""Activations, column sums and sums of matrices: checks; ``simd/elementwise.c`` computes them.
+
+Twin: ``elementwise_ref.py``, which defines what every function here returns.
+"""
+cimport numpy as cnp
+from pyvae._kernels.runtime cimport level, matrix, output, output_vector, real_type, run, stride, task_t
+
+cnp.import_array()
+
+cdef extern from "simd/elementwise.h":
+    ctypedef struct elementwise_t:
+        Py_ssize_t rows, columns
+        const void *x
+        const void *y
+        const void *dy
+        void *out
+        void *db
+        Py_ssize_t x_row, y_row, dy_row, out_row
+        double number
+        int activation, accumulate
+
+    ctypedef struct elementwise_table_t:
+        task_t activate, activate_backward, add, shift
+
+    int IDENTITY, RELU, TANH, SIGMOID, SOFTPLUS
+
+cdef extern from *:
+    """static const elementwise_table_t *const elementwise_tables[LEVEL_COUNT][2] = LIST_TABLES(elementwise);"""
+    const elementwise_table_t *elementwise_tables[3][2]
+
+cdef dict ACTIVATIONS = {None: IDENTITY, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "softplus": SOFTPLUS}
+
+# Of one element, in sixteen multiply-adds, the unit of all kernels' work.
+cdef enum:
+    PLAIN_COST = 1
+    EXPONENTIAL_COST = 8
+
+
+cdef int activation_code(activation) except -1:
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {list(ACTIVATIONS)}, not {activation!r}")
+    return ACTIVATIONS[activation]
+
+
+cdef double work_of(const elementwise_t *e) noexcept:
+    return <double>e.rows * e.columns * (PLAIN_COST if e.activation in (IDENTITY, RELU) else EXPONENTIAL_COST)
+
+
+def activate(x, activation, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], activation_code(activation)
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].activate, &e, sizeof(e), work_of(&e), (x_, out_))
+
+
+def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
+    cdef int real = real_type(dy, "dy")
+    cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
+    cdef cnp.ndarray y_ = matrix(y, "y", real, dy_.shape[0], dy_.shape[1])
+    cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
+    cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
+    cdef elementwise_t e
+    e.rows, e.columns, e.activation, e.accumulate = dy_.shape[0], dy_.shape[1], activation_code(activation), accumulate
+    e.dy, e.dy_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(y_), stride(y_)
+    e.out, e.out_row, e.db = cnp.PyArray_DATA(dx_), stride(dx_), NULL if db is None else cnp.PyArray_DATA(db_)
+    run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (dy_, y_, dx_, db_))
+
+
+def column_sums(x, out, accumulate=True):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output_vector(out, "out", real, x_.shape[1])
+    cdef elementwise_t e
+    e.rows, e.columns, e.activation, e.accumulate = x_.shape[0], x_.shape[1], IDENTITY, accumulate
+    e.dy = e.y = e.out = cnp.PyArray_DATA(x_)  # the identity in place, which writes nothing but the sums
+    e.dy_row = e.y_row = e.out_row = stride(x_)
+    e.db = cnp.PyArray_DATA(out_)
+    run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (x_, out_))
+
+
+def add(x, y, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray y_ = matrix(y, "y", real, x_.shape[0], x_.shape[1])
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], IDENTITY
+    e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(y_), stride(y_)
+    e.out, e.out_row = cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].add, &e, sizeof(e), work_of(&e), (x_, y_, out_))
+
+
+def shift(x, number, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    e.rows, e.columns, e.activation, e.number = x_.shape[0], x_.shape[1], IDENTITY, number
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].shift, &e, sizeof(e), work_of(&e), (x_, out_))
