@@ -58,9 +58,10 @@ def first_weights(workload):
     ]
 
 
-def pyvae_(workload, precision="highest"):
+def pyvae_(workload):
     import pyvae
-    from pyvae.objectives import elbo
+    from pyvae.objectives import weighted_sums
+    from pyvae.step import Step
 
     n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]
     model = pyvae.VAE.mlp(n_features, latent, hidden, activation)
@@ -69,20 +70,15 @@ def pyvae_(workload, precision="highest"):
             model.parameters[f"{part}.{i}.W"][...] = W
             model.parameters[f"{part}.{i}.b"][...] = b
     source = pyvae.ArraySource(rows(n_features), 1 / 255)
-    optimizer, workspace, picks = pyvae.Adam(model.parameters, LEARNING_RATE), pyvae.Workspace(), batches(batch_size)
+    step, optimizer, picks = Step(model), pyvae.Adam(model.parameters, LEARNING_RATE), batches(batch_size)
     steps = iter(range(10**9))
 
     def run(n):
         for _ in range(n):
-            workspace.reset()
-            noise = pyvae.Noise(0, next(steps))
-            batch = source.gather(next(picks), noise, out=workspace.take((batch_size, n_features), np.float32))
-            model.parameters.zero_grads()
-            terms, cache = model.forward(batch, noise, workspace=workspace)
-            loss, dterms = elbo(terms, workspace=workspace)
-            model.backward(cache, dterms)
+            _, terms = step(source, next(picks), pyvae.Noise(0, next(steps)))
+            reconstruction, kl = weighted_sums(terms)
             optimizer.step()
-        return loss
+        return (reconstruction + kl) / batch_size
 
     return run
 

@@ -61,8 +61,8 @@ class DiagonalGaussian(Module):
         """doutputs (B, 2 Z) = [dmu | dlogvar], with dlogvar = 0 where logvar was clipped."""
         latent_dim = dmu.shape[1]
         doutputs = Lease(workspace).take(outputs.shape, outputs.dtype)
-        doutputs[:, :latent_dim] = dmu
-        doutputs[:, latent_dim:] = dlogvar
+        _kernels.copy(dmu, out=doutputs[:, :latent_dim])
+        _kernels.copy(dlogvar, out=doutputs[:, latent_dim:])
         if self.logvar_bounds is not None:
             low, high = self.logvar_bounds
             logvar = outputs[:, latent_dim:]
@@ -102,6 +102,9 @@ class DiagonalGaussian(Module):
         dmu, dlogvar = memory.take(mu.shape, mu.dtype), memory.take(mu.shape, mu.dtype)
         _kernels.kl_backward(dkl, mu, logvar, dmu, dlogvar)
         return dmu, dlogvar
+
+    def kernels_alone(self):
+        return super().kernels_alone() and self.logvar_bounds is None
 
     def config(self):
         return {"logvar_bounds": None if self.logvar_bounds is None else list(self.logvar_bounds)}

@@ -183,9 +183,9 @@ class Gaussian(Likelihood):
             return mean, logvar, None
         shifted, excess = memory.take(rho.shape, rho.dtype), memory.take(rho.shape, rho.dtype)
         logvar = memory.take(rho.shape, rho.dtype)
-        np.subtract(rho, self.log_floor, out=shifted)
+        _kernels.shift(rho, -self.log_floor, out=shifted)
         _kernels.activate(shifted, "softplus", excess)
-        np.add(excess, self.log_floor, out=logvar)
+        _kernels.shift(excess, self.log_floor, out=logvar)
         return mean, logvar, excess
 
     def mean(self, outputs):

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyvae import _kernels
 from pyvae.arguments import check_count
 from pyvae.data import Batch, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
@@ -115,7 +116,8 @@ class VAE(Module):
         dmu, dlogvar = self.posterior.sample_backward(dz, dterms.log_qz, cache.sample)
         if dterms.kl is not None:
             dmu_kl, dlogvar_kl = self.posterior.kl_backward(dterms.kl, cache.kl)
-            dmu, dlogvar = np.add(dmu, dmu_kl, out=dmu), np.add(dlogvar, dlogvar_kl, out=dlogvar)
+            _kernels.add(dmu, dmu_kl, out=dmu)
+            _kernels.add(dlogvar, dlogvar_kl, out=dlogvar)
         if dterms.mu is not None:
             dmu = dmu + dterms.mu
         if dterms.logvar is not None:

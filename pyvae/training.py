@@ -1,6 +1,6 @@
 """Training: minibatches in a fresh order every epoch, fresh noise every step, and a record of what happened.
 
-One step, whose lines are the whole of stochastic gradient descent on the ELBO:
+One step, whose lines are the whole of stochastic gradient descent on the ELBO (the middle three stand in step.py):
 
     batch = source.gather(rows, noise)                 pick rows, scale and binarise them
     terms, cache = model.forward(batch, noise)         log p(x|z), KL, ...
@@ -23,9 +23,9 @@ from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
 from pyvae.data import Rows, as_source, check_support
 from pyvae.noise import Noise
-from pyvae.objectives import elbo, weighted_sums
+from pyvae.objectives import weighted_sums
 from pyvae.optim import Adam
-from pyvae.workspace import Workspace
+from pyvae.step import Step
 
 COLUMNS = (
     "epoch", "train_loss", "train_reconstruction", "train_kl", "val_loss", "val_reconstruction", "val_kl",
@@ -87,12 +87,12 @@ def train(
         check_support(validation, model.likelihood)
     optimizer = Adam(model.parameters, learning_rate)
     history = History()
-    workspace = Workspace()
+    step = Step(model, n_samples, beta)
     bar = ProgressBar(epochs, len(source), disable=not progress)
     try:
         for epoch in range(epochs):
             start = time.perf_counter()
-            totals = _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n_samples, seed, bar)
+            totals = _train_epoch(step, source, optimizer, epoch, batch_size, seed, bar)
             reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
             history.append(
                 epoch=epoch + 1, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,
@@ -129,30 +129,26 @@ def evaluate(model, source, seed):
     return float(reconstruction.mean()), float(kl.mean())
 
 
-def _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n_samples, seed, bar):
+def _train_epoch(step, source, optimizer, epoch, batch_size, seed, bar):
     """One pass over the rows; returns the epoch's columns of the history."""
     n_rows = len(source)
     n_steps = -(-n_rows // batch_size)
+    order = np.empty(min(batch_size, n_rows), dtype=np.int64)
     weight = reconstruction = kl = norm = 0.0
     for i in range(n_steps):
-        workspace.reset()
         noise = Noise(seed, step=epoch * n_steps + i)
         start, stop = i * batch_size, min((i + 1) * batch_size, n_rows)
-        rows = workspace.take((stop - start,), np.int64)
+        rows = order[: stop - start]
         Noise(seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
-        batch = source.gather(rows, noise, out=workspace.take((len(rows), model.n_features), model.parameters.dtype))
-
-        model.parameters.zero_grads()
-        terms, cache = model.forward(batch, noise, n_samples, workspace)
-        loss, dterms = elbo(terms, batch.weight, beta=beta, workspace=workspace)
-        model.backward(cache, dterms)
-        step_norm = math.sqrt(_kernels.sum_of_squares(model.parameters.grads))
+        batch, terms = step(source, rows, noise)
+        step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
+        step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
+        loss = (step_reconstruction + step.beta * step_kl) / step_weight
+        step_norm = math.sqrt(_kernels.sum_of_squares(step.model.parameters.grads))
         if not (math.isfinite(loss) and math.isfinite(step_norm)):
             raise FloatingPointError(_explain(loss, epoch, i, batch, optimizer))
         optimizer.step()
 
-        step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
-        step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
         weight += step_weight
         reconstruction += step_reconstruction
         kl += step_kl
@@ -160,7 +156,7 @@ def _train_epoch(model, source, optimizer, workspace, epoch, batch_size, beta, n
         bar.update(epoch, len(rows), step_reconstruction / step_weight, step_kl / step_weight)
     reconstruction, kl = reconstruction / weight, kl / weight
     return {
-        "train_loss": reconstruction + beta * kl,
+        "train_loss": reconstruction + step.beta * kl,
         "train_reconstruction": reconstruction,
         "train_kl": kl,
         "grad_norm": norm / n_steps,

@@ -21,7 +21,7 @@ FLOORS = [
     ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
     ["layers", "gaussian", "likelihoods", "priors", "objectives"],
     ["model"],
-    ["optim", "persistence"],
+    ["optim", "persistence", "step"],
     ["training"],
     ["datasets", "plots", "checkup", "options"],
     ["cli"],

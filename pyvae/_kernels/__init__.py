@@ -45,7 +45,7 @@ if KERNELS == "native":
         from pyvae._kernels import runtime
     from pyvae._kernels.adam import adam, clear, sum_of_squares
     from pyvae._kernels.dense import dense, dense_dW, dense_dx
-    from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, shift
+    from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, copy, shift
     from pyvae._kernels.gather import gather
     from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood import (
@@ -58,10 +58,11 @@ if KERNELS == "native":
     )
     from pyvae._kernels.random import bernoulli as bernoulli_draw
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
+    from pyvae._kernels.runtime import Tape
 elif KERNELS == "reference":
     from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
     from pyvae._kernels.dense_ref import dense, dense_dW, dense_dx
-    from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, shift
+    from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, copy, shift
     from pyvae._kernels.gather_ref import gather
     from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood_ref import (
@@ -74,10 +75,12 @@ elif KERNELS == "reference":
     )
     from pyvae._kernels.random_ref import bernoulli as bernoulli_draw
     from pyvae._kernels.random_ref import normal, permutation, philox4x32, uniform
+    from pyvae._kernels.runtime_ref import Tape
 else:
     raise ImportError(f"PYVAE_KERNELS must be 'native' or 'reference', not {KERNELS!r}")
 
 __all__ = [
+    "Tape",
     "activate",
     "activate_backward",
     "adam",
@@ -89,6 +92,7 @@ __all__ = [
     "categorical_backward",
     "clear",
     "column_sums",
+    "copy",
     "dense",
     "dense_dW",
     "dense_dx",

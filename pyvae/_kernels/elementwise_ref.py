@@ -46,6 +46,11 @@ def column_sums(x, out, accumulate=True):
     out[...] = out + x.sum(axis=0) if accumulate else x.sum(axis=0)
 
 
+def copy(x, out):
+    """out = x."""
+    out[...] = x
+
+
 def add(x, y, out):
     """out = x + y."""
     np.add(x, y, out=out)

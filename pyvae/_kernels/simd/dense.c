@@ -2,8 +2,7 @@
 
    Packing. A minibatch has few rows and its weights are used by each of them, so it is the weights that are packed:
    a panel of PANEL columns, BLOCK_K deep, is copied once into a contiguous buffer that stays in the cache while the rows
-   pass over it. The rows are packed too, once for all panels: read in place, rows that lie a power of two apart would
-   push each other out of the cache. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
+   pass over it. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
 
    Threads. Each does an equal number of patches. Of the gradient of weights (by_rows) it does whole rows, the same ones
    in every step, which adam.c then clears and updates.
@@ -82,26 +81,12 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdif
     }
 }
 
-/* packed (depth, rows) = rows of A. `beyond` elements of A follow the rows in memory: whole registers are copied where
-   that many are there, each over the end of the one before. */
-static void pack_rows(ptrdiff_t depth, ptrdiff_t rows, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, ptrdiff_t beyond,
-                      REAL *packed) {
-    if (a_row != 1) { /* then a_k is */
-        transpose(rows, depth, a, a_row, packed, rows);
-    } else if (beyond < WIDTH) {
-        for (ptrdiff_t k = 0; k < depth; k++) memcpy(packed + k * rows, a + k * a_k, sizeof(REAL) * rows);
-    } else {
-        for (ptrdiff_t k = 0; k < depth; k++)
-            for (ptrdiff_t i = 0; i < rows; i += WIDTH) STORE(packed + k * rows + i, LOAD(a + k * a_k + i));
-    }
-}
-
-/* c (rows, columns) = [c +] a' panel. Where C ends before the registers do, the patch is computed beside C and copied. */
-static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c,
-                       ptrdiff_t c_row, int resume) {
+/* c (rows, columns) = [c +] a panel. Where C ends before the registers do, the patch is computed beside C and copied. */
+static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
+                       ptrdiff_t a_k, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {
     micro_kernel *kernel = columns > WIDTH ? wide_kernels[rows] : narrow_kernels[rows];
     if (columns == PANEL || columns == WIDTH) {
-        kernel(depth, a, panel, c, c_row, resume);
+        kernel(depth, a, a_row, a_k, panel, c, c_row, resume);
         return;
     }
     REAL patch[MAX_ROWS * PANEL];
@@ -109,7 +94,7 @@ static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const
         memset(patch, 0, sizeof patch);
         for (ptrdiff_t i = 0; i < rows; i++) memcpy(patch + i * PANEL, c + i * c_row, sizeof(REAL) * columns);
     }
-    kernel(depth, a, panel, patch, PANEL, resume);
+    kernel(depth, a, a_row, a_k, panel, patch, PANEL, resume);
     for (ptrdiff_t i = 0; i < rows; i++) memcpy(c + i * c_row, patch + i * PANEL, sizeof(REAL) * columns);
 }
 
@@ -151,10 +136,14 @@ static ptrdiff_t first_patch(const dense_product_t *p, const grid_t *grid, ptrdi
     return cut < 0 ? 0 : patch < grid->patches ? patch : grid->patches;
 }
 
+/* Whether the rows of A lie a multiple of 2 KB apart and so share a few sets of the L1 cache, from which they push each
+   other out: then they are packed as well, once for all panels. 1024 features make such rows. */
+static int rows_collide(const dense_product_t *p) { return p->a_k == 1 && p->a_row % (2048 / sizeof(REAL)) == 0; }
+
 /* Those of the patches block .. block_end - 1 that are a thread's, over all of k. */
 static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff_t block, ptrdiff_t block_end,
                            ptrdiff_t thread, ptrdiff_t threads) {
-    REAL rows_of_a[PATCHES][MAX_ROWS * BLOCK_K + WIDTH] __attribute__((aligned(64)));
+    REAL rows_of_a[PATCHES][MAX_ROWS * BLOCK_K] __attribute__((aligned(64)));
     REAL panel_of_b[BLOCK_K * PANEL] __attribute__((aligned(64)));
     ptrdiff_t k = 0;
     do {
@@ -173,13 +162,15 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
             pack_panel(depth, columns, b, p->b_k, p->b_column, panel_of_b);
             for (; patch < end; patch++) {
                 ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
-                REAL *a = rows_of_a[patch - block], *c = (REAL *)p->c + row * p->c_row + column;
-                if (!packed[patch - block]) {
-                    pack_rows(depth, rows, (const REAL *)p->a + row * p->a_row + k * p->a_k, p->a_row, p->a_k,
-                              p->rows - row - rows, a);
+                const REAL *a = (const REAL *)p->a + row * p->a_row + k * p->a_k;
+                REAL *c = (REAL *)p->c + row * p->c_row + column;
+                ptrdiff_t a_row = p->a_row, a_k = p->a_k;
+                if (rows_collide(p)) {
+                    if (!packed[patch - block]) transpose(rows, depth, a, a_row, rows_of_a[patch - block], rows);
                     packed[patch - block] = 1;
+                    a = rows_of_a[patch - block], a_row = 1, a_k = rows;
                 }
-                patch_of_c(rows, columns, depth, a, panel_of_b, c, p->c_row, resume);
+                patch_of_c(rows, columns, depth, a, a_row, a_k, panel_of_b, c, p->c_row, resume);
                 if (last && (bias || p->activation != IDENTITY))
                     finish_rows(rows, columns, bias, p->activation, c, p->c_row);
             }

@@ -65,30 +65,32 @@ enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
 #define START_RIGHT(i) vector right##i = resume ? (vector)LOAD(c + i * c_row + WIDTH) : (vector){0};
 #define STEP_WIDE(i)                                                                                                   \
     {                                                                                                                  \
-        vector x = BROADCAST(a[i]);                                                                                    \
+        vector x = BROADCAST(a[i * a_row]);                                                                            \
         left##i = FMA_VECTOR(x, w_left, left##i);                                                                      \
         right##i = FMA_VECTOR(x, w_right, right##i);                                                                   \
     }
-#define STEP_NARROW(i) left##i = FMA_VECTOR(BROADCAST(a[i]), w_left, left##i);
+#define STEP_NARROW(i) left##i = FMA_VECTOR(BROADCAST(a[i * a_row]), w_left, left##i);
 #define STORE_LEFT(i) STORE(c + i * c_row, left##i);
 #define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i);
 
-typedef void micro_kernel(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume);
+typedef void micro_kernel(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c,
+                          ptrdiff_t c_row, int resume);
 
-/* wide: c (n, PANEL) = [c +] a' panel, for the packed rows a (depth, n) and panel (depth, PANEL);
-   narrow: the left half of it alone, c (n, WIDTH). */
+/* wide: c (n, PANEL) = [c +] a (n, depth) panel (depth, PANEL); narrow: the left half of it alone, c (n, WIDTH). */
 #define MICRO_KERNELS(n)                                                                                               \
-    static void wide_##n(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {    \
+    static void wide_##n(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c,   \
+                         ptrdiff_t c_row, int resume) {                                                                \
         ROWS_##n(START_LEFT) ROWS_##n(START_RIGHT)                                                                     \
-        for (ptrdiff_t k = 0; k < depth; k++, a += n, panel += PANEL) {                                                \
+        for (ptrdiff_t k = 0; k < depth; k++, a += a_k, panel += PANEL) {                                              \
             vector w_left = LOAD(panel), w_right = LOAD(panel + WIDTH);                                                \
             ROWS_##n(STEP_WIDE)                                                                                        \
         }                                                                                                              \
         ROWS_##n(STORE_LEFT) ROWS_##n(STORE_RIGHT)                                                                     \
     }                                                                                                                  \
-    static void narrow_##n(ptrdiff_t depth, const REAL *a, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {  \
+    static void narrow_##n(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c, \
+                           ptrdiff_t c_row, int resume) {                                                              \
         ROWS_##n(START_LEFT)                                                                                           \
-        for (ptrdiff_t k = 0; k < depth; k++, a += n, panel += PANEL) {                                                \
+        for (ptrdiff_t k = 0; k < depth; k++, a += a_k, panel += PANEL) {                                              \
             vector w_left = LOAD(panel);                                                                               \
             ROWS_##n(STEP_NARROW)                                                                                      \
         }                                                                                                              \
