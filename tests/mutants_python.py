@@ -20,7 +20,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 PACKAGE_FILES = ("layers.py", "gaussian.py", "likelihoods.py", "priors.py", "objectives.py", "model.py")
-TWIN_FILES = ("_kernels/dense_ref.py", "_kernels/gaussian_ref.py", "_kernels/likelihood_ref.py")
+TWIN_FILES = (
+    "_kernels/dense_ref.py", "_kernels/elementwise_ref.py", "_kernels/gaussian_ref.py", "_kernels/likelihood_ref.py",
+)  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}
 ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.BitOr: ast.BitAnd}
@@ -37,7 +39,7 @@ EQUIVALENT = [
         "without an activation da is dy",
     ),
     (
-        "_kernels/dense_ref.py",
+        "_kernels/elementwise_ref.py",
         "dx[...] = dy",
         ["removed: dx[...] = dy", "sign of dy", "twice dy", "dy -> y"],
         "no layer asks for the derivative without an activation; test_kernels.py compares it with the native kernel",

@@ -37,6 +37,7 @@ TESTS = [  # one after the other, the quick ones first
 ]
 SECONDS = 60  # a mutant that takes longer is caught
 ENOUGH = 95  # per cent
+IN_EXTENSION = {"vmath": "elementwise", "activate": "elementwise", "micro": "dense", "job": "gaussian"}  # of headers
 
 
 class Job(NamedTuple):
@@ -69,7 +70,7 @@ def native_jobs():
         name = Path(change.file).stem
         start = text.index(change.old)
         line = text.count("\n", 0, start) + 1
-        extension = "dense" if name == "vmath" else name
+        extension = IN_EXTENSION.get(name, name)
         changed = text.replace(change.old, change.new)
         yield Job(f"_kernels/{change.file}", line, change.what, changed, "native", extension)
 
@@ -212,7 +213,7 @@ def main():
         first.check_that_it_is_used()
         if any(job.extension for job in jobs) or not list(PACKAGE.glob("_kernels/*.so")):
             print("building the kernels ...", flush=True)
-            first.build(["runtime", "dense", "gaussian", "likelihood", "random", "adam", "gather"])
+            first.build(["runtime", "dense", "elementwise", "gaussian", "likelihood", "random", "adam", "gather"])
         for kernels in sorted({job.kernels for job in jobs}):
             unchanged = first.run(tests, kernels)
             if unchanged.caught:
