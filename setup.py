@@ -28,10 +28,16 @@ V2 = ["-msse4.2", "-mpopcnt"]
 V3 = ["-mavx2", "-mfma", "-mpopcnt"]
 V4 = [*V3, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
 
+# Products of numbers rounded to bf16, for set_matmul_precision("medium"): float alone, where the compiler knows them.
+BF16 = [*V4, "-mavx512bf16"]
+AMX = [*BF16, "-mamx-tile", "-mamx-bf16"]
+
 if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {"v2": V2, "v3": V3, "v4": V4}
+    BF16_LEVELS = {"bf16": BF16, "amx": AMX}
 else:
     LEVELS = {"generic": []}
+    BF16_LEVELS = {}
 
 # They stand behind the user's CFLAGS and undo what would change results or mix the levels' code. The last two allow
 # what changes no result: no errno from math functions, no floating-point traps.
@@ -78,32 +84,52 @@ class BuildKernels(build_ext):
 
         self.force = True  # what an earlier build left may have been made with other flags
         openmp = openmp_flags(self.compiler)
+        bf16 = {name: flags for name, flags in BF16_LEVELS.items() if self.knows(flags)}
         for extension in self.extensions:
             extension.include_dirs += [numpy.get_include(), str(KERNELS)]
             extension.define_macros += [
                 ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
                 ("PYVAE_OPENMP", "1" if openmp else "0"),
+                *((f"PYVAE_BUILT_{name.upper()}", "1" if name in bf16 else "0") for name in ("bf16", "amx")),
             ]
             extension.extra_compile_args += ["-O2", "-fvisibility=hidden", *openmp]
-            extension.extra_link_args += openmp
+            extension.extra_link_args += [*openmp, "-Wl,--strip-all"]
         jobs = []
         for extension in self.extensions:
             name = extension.name.rpartition(".")[2]
             if name in WITH_C:
-                jobs += [(extension, name, level, real) for level in LEVELS for real in ("float", "double")]
+                jobs += [
+                    (extension, name, level, real, LEVELS[level]) for level in LEVELS for real in ("float", "double")
+                ]
+            if name == "dense":
+                jobs += [(extension, name, level, "float", flags) for level, flags in bf16.items()]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for (extension, *_), path in zip(jobs, pool.map(self.compile_tile, jobs), strict=True):
                 extension.extra_objects.append(path)
         self.parallel = os.cpu_count()
         super().build_extensions()
 
+    def knows(self, flags):
+        """Whether the compiler takes these flags."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
+            source.write_text("#include <immintrin.h>\nint main(void) { return 0; }\n")
+            try:
+                self.compiler.compile([str(source)], output_dir="/", extra_postargs=flags)
+            except Exception:
+                say(f"this compiler does not know {' '.join(flags[-2:])}: precision 'medium' will make less of it")
+                return False
+        return True
+
     def compile_tile(self, job):
-        _, name, level, real = job
+        _, name, level, real, flags = job
         folder = Path(self.build_temp) / f"{level}-{real}"
         macros = [("PYVAE_LEVEL", level), ("REAL", real), ("REAL_IS_FLOAT", "1" if real == "float" else "0")]
+        if level in BF16_LEVELS:
+            macros += [(f"PYVAE_{level.upper()}", "1")]
         source = str(KERNELS / "simd" / f"{name}.c")
         (path,) = self.compiler.compile(
-            [source], output_dir=str(folder), macros=macros, extra_postargs=[*C_FLAGS, *LEVELS[level]]
+            [source], output_dir=str(folder), macros=macros, extra_postargs=[*C_FLAGS, *flags]
         )
         return path
 

@@ -58,11 +58,12 @@ def first_weights(workload):
     ]
 
 
-def pyvae_(workload):
+def pyvae_(workload, precision="highest"):
     import pyvae
     from pyvae.objectives import weighted_sums
     from pyvae.step import Step
 
+    pyvae.set_matmul_precision(precision)
     n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]
     model = pyvae.VAE.mlp(n_features, latent, hidden, activation)
     for part, layers in zip(("encoder", "decoder"), first_weights(workload), strict=True):
@@ -75,9 +76,10 @@ def pyvae_(workload):
 
     def run(n):
         for _ in range(n):
-            _, terms = step(source, next(picks), pyvae.Noise(0, next(steps)))
-            reconstruction, kl = weighted_sums(terms)
-            optimizer.step()
+            with step.team:
+                _, terms = step(source, next(picks), pyvae.Noise(0, next(steps)))
+                reconstruction, kl = weighted_sums(terms)
+                optimizer.step()
         return (reconstruction + kl) / batch_size
 
     return run
@@ -237,6 +239,7 @@ def jax_(workload, scan=False):
 
 COMPETITORS = {
     "pyvae": pyvae_,
+    "pyvae medium": lambda workload: pyvae_(workload, "medium"),
     "NumPy": numpy_,
     "PyTorch eager": torch_,
     "torch.compile": lambda workload: torch_(workload, compiled=True),

@@ -7,7 +7,7 @@ In three lines:
     model.elbo(X_test)
 """
 
-from pyvae._kernels import get_num_threads, set_num_threads, threads
+from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
@@ -51,10 +51,12 @@ __all__ = [
     "__version__",
     "check_gradients",
     "elbo",
+    "get_matmul_precision",
     "get_num_threads",
     "load",
     "register",
     "save",
+    "set_matmul_precision",
     "set_num_threads",
     "show_versions",
     "threads",

@@ -81,7 +81,7 @@ def run_train(options):
     if options.json:
         print(json.dumps({
             "test_elbo": -(reconstruction + kl), "test_reconstruction": reconstruction, "test_kl": kl, "split": split,
-            "epochs": epochs, "seconds": seconds, "out": str(out),
+            "epochs": epochs, "seconds": seconds, "precision": options.precision, "out": str(out),
         }))  # fmt: skip
     else:
         print(f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})")
@@ -227,7 +227,8 @@ def main(argv=None):
         train=run_train, sample=run_sample, reconstruct=run_reconstruct, check=run_check, info=run_info
     ).parse_args(argv)
     try:
-        return options.run(options)
+        with _kernels.set_matmul_precision(getattr(options, "precision", "highest")):
+            return options.run(options)
     except MemoryError as error:
         print(f"pyvae {options.command}: not enough memory for these sizes: {error}", file=sys.stderr)
         return 2

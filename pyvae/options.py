@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pyvae import versions
+from pyvae._kernels import PRECISIONS
 from pyvae.layers import ACTIVATIONS
 from pyvae.likelihoods import LIKELIHOODS
 
@@ -145,6 +146,10 @@ def make_parser(**commands):
 
 def add_common(parser):
     parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="highest",
+        help="of float32 products: medium rounds what is multiplied to bf16 where the processor can (default: highest)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 

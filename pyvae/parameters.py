@@ -55,8 +55,8 @@ class Module:
         """Fill its own parameters, already bound, with their first values, drawn from the stream "weights"."""
 
     def kernels_alone(self):
-        """Whether its forward and backward passes are calls of kernels and nothing else, the same ones every time, so that
-        they can be recorded and played (step.py): true of the library's own parts, not of what is derived from them."""
+        """Whether its forward and backward passes are calls of kernels and nothing else, the same ones every time, so
+        that they can be recorded and played (step.py): true of the library's own parts, not of classes of yours."""
         return type(self).__module__.startswith("pyvae.") and not any(map(callable, vars(self).values()))
 
     def config(self):

@@ -46,15 +46,16 @@ class Step:
     def __init__(self, model, k=1, beta=1.0):
         self.model, self.k, self.beta = model, k, beta
         self.workspace = Workspace()
-        self.recordings = {}  # by batch size
+        self.recordings = {}  # by batch size and precision
         self.can_record = kernels_alone(model)
+        self.team = _kernels.team()  # for a step and what its caller does around it
 
     def __call__(self, source, rows, noise):
-        """The batch of these rows of a DataSource and its terms, with this noise; the gradients take the old ones' place.
+        """The batch of these rows of a DataSource and its terms, with this noise; the gradients replace the old ones.
 
         terms are valid until the next call.
         """
-        recording = self.recordings.get(len(rows))
+        recording = self.recordings.get((len(rows), _kernels.get_matmul_precision()))
         if recording is None and self.can_record:
             recording = self._record(source, rows, noise)
         if recording is not None:
@@ -80,7 +81,8 @@ class Step:
         if not tape.playable:
             self.can_record = False
             return None
-        return self.recordings.setdefault(len(rows), Recording(x, eps, terms, workspace, tape))
+        key = len(rows), _kernels.get_matmul_precision()
+        return self.recordings.setdefault(key, Recording(x, eps, terms, workspace, tape))
 
     def _run(self, batch, noise, workspace):
         self.model.parameters.zero_grads()

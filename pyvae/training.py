@@ -11,6 +11,7 @@ One step, whose lines are the whole of stochastic gradient descent on the ELBO (
 Every random number is a function of the seed, the step and the row, so a run can be repeated to the bit.
 """
 
+import contextlib
 import csv
 import io
 import math
@@ -140,14 +141,15 @@ def _train_epoch(step, source, optimizer, epoch, batch_size, seed, bar):
         start, stop = i * batch_size, min((i + 1) * batch_size, n_rows)
         rows = order[: stop - start]
         Noise(seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
-        batch, terms = step(source, rows, noise)
-        step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
-        step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
-        loss = (step_reconstruction + step.beta * step_kl) / step_weight
-        step_norm = math.sqrt(_kernels.sum_of_squares(step.model.parameters.grads))
-        if not (math.isfinite(loss) and math.isfinite(step_norm)):
-            raise FloatingPointError(_explain(loss, epoch, i, batch, optimizer))
-        optimizer.step()
+        with step.team if len(rows) == batch_size else contextlib.nullcontext():
+            batch, terms = step(source, rows, noise)
+            step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
+            step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
+            loss = (step_reconstruction + step.beta * step_kl) / step_weight
+            step_norm = math.sqrt(_kernels.sum_of_squares(step.model.parameters.grads))
+            if not (math.isfinite(loss) and math.isfinite(step_norm)):
+                raise FloatingPointError(_explain(loss, epoch, i, batch, optimizer))
+            optimizer.step()
 
         weight += step_weight
         reconstruction += step_reconstruction

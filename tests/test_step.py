@@ -23,7 +23,9 @@ MODELS = {
     "categorical": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood=pyvae.Categorical((20, 3, 14))), ONE_HOT),
     "activations as layers": (
         lambda: pyvae.VAE(
-            pyvae.Sequential(pyvae.Dense(37, 8), pyvae.Tanh(), pyvae.Dense(8, 6)), pyvae.Dense(3, 37), pyvae.Bernoulli(37)
+            pyvae.Sequential(pyvae.Dense(37, 8), pyvae.Tanh(), pyvae.Dense(8, 6)),
+            pyvae.Dense(3, 37),
+            pyvae.Bernoulli(37),
         ),
         GRAY,
     ),
@@ -69,7 +71,7 @@ def test_every_batch_size_is_recorded_once():
     take, source = Step(model), pyvae.ArraySource(GRAY)
     for i, rows in enumerate((np.arange(128), np.arange(128, 256), np.arange(44), np.arange(100, 144))):
         take(source, rows, Noise(0, i))
-    assert sorted(take.recordings) == [44, 128]
+    assert sorted(take.recordings) == [(44, "highest"), (128, "highest")]
 
 
 def test_a_part_of_ones_own_is_never_played():

@@ -5,7 +5,8 @@ Every function below exists twice with the same arguments: in ``x.pyx`` (Cython,
 
     PYVAE_KERNELS=reference   run the twins: to step through with a debugger, or to compare
     PYVAE_KERNELS=native      insist on the native kernels: an ImportError where they were not built
-    PYVAE_MAX_ISA=v3          use no newer instruction set (x86-64: v2, v3 = AVX2 and FMA, v4 = AVX-512)
+    PYVAE_MAX_ISA=v3          use no newer instruction set (x86-64: v2, v3 = AVX2 and FMA, v4 = AVX-512; and of
+                              what multiplies bf16 numbers, bf16 = AVX-512 with bf16, amx)
 
 Without PYVAE_KERNELS the native kernels run where they were built, else the twins; ``pyvae info`` says which.
 """
@@ -14,10 +15,15 @@ import contextlib
 import importlib.util
 import os
 
+import numpy as np
+
+from pyvae._kernels.team import Team
 from pyvae._kernels.threads import MOST_THREADS, default_threads
 
 BUILT = importlib.util.find_spec("pyvae._kernels.dense") is not None
 KERNELS = os.environ.get("PYVAE_KERNELS", "native" if BUILT else "reference")
+PRECISIONS = ("highest", "high", "medium")
+_precision = "highest"  # of the twins, which it does not change
 
 
 @contextlib.contextmanager
@@ -99,6 +105,7 @@ __all__ = [
     "gather",
     "gaussian",
     "gaussian_backward",
+    "get_matmul_precision",
     "get_num_threads",
     "info",
     "kl",
@@ -108,10 +115,12 @@ __all__ = [
     "philox4x32",
     "reparameterize",
     "reparameterize_backward",
+    "set_matmul_precision",
     "set_num_threads",
     "shift",
     "standard_normal",
     "sum_of_squares",
+    "team",
     "threads",
     "uniform",
 ]
@@ -135,6 +144,49 @@ def get_num_threads():
     return runtime.get_num_threads() if KERNELS == "native" else 1
 
 
+class _PutBack:
+    """What ``set_matmul_precision`` returns: used in ``with``, it puts the precision back at the end of the block."""
+
+    def __init__(self, before):
+        self.before = before
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        set_matmul_precision(self.before)
+
+
+def set_matmul_precision(precision):
+    """How exactly float32 products are computed, from now on and in the whole process; or inside ``with``.
+
+    "highest" (the default): in float32. "medium": where the processor can, the numbers are rounded to bf16 (8 bits)
+    before they are multiplied, and added up in float32: an error of at most 2^-7 of |x| @ |W|. "high" would be three
+    bf16 products for one of float32, 2^-15 of |x| @ |W|; it is float32, as three take longer where that was measured.
+    Weights, moments and everything else remain float32, and float64 is always computed in float64. Where there is no
+    faster hardware, and in the NumPy twins, all three are float32. Raises ValueError for another word.
+    """
+    before = get_matmul_precision()
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if KERNELS == "native":
+        runtime.set_precision(precision)
+    else:
+        global _precision
+        _precision = precision
+    return _PutBack(before)
+
+
+def get_matmul_precision():
+    """What ``set_matmul_precision`` set."""
+    return runtime.get_precision() if KERNELS == "native" else _precision
+
+
+def team():
+    """A Team, whose ``with`` block runs on all threads or on one, whichever was quicker of late."""
+    return Team(runtime.limit_threads if KERNELS == "native" else lambda n: None, get_num_threads)
+
+
 @contextlib.contextmanager
 def threads(n):
     """``with threads(n):`` use n threads inside the block; the number is put back on leaving it."""
@@ -150,21 +202,39 @@ def info():
     """What runs: kernels, instruction set, OpenMP and threads, as a dict of words and numbers."""
     if KERNELS == "reference":
         reason = "PYVAE_KERNELS=reference" if BUILT else "this installation was built without native kernels"
-        return {"kernels": f"reference (NumPy): {reason}", "isa": None, "openmp": False, "threads": 1}
+        return {"kernels": f"reference (NumPy): {reason}", "isa": None, "bf16": None, "openmp": False, "threads": 1}
     return {
         "kernels": "native (Cython and C)",
         "isa": runtime.get_level(),
+        "bf16": runtime.get_bf16(),
         "openmp": runtime.HAS_OPENMP,
         "threads": runtime.get_num_threads(),
     }
 
 
+def _amx_agrees():
+    """Whether a product on AMX comes out right here: a virtual machine may claim registers that it does not save."""
+    x = np.linspace(-1, 1, 33 * 70, dtype=np.float32).reshape(33, 70)
+    W = np.linspace(1, -2, 70 * 40, dtype=np.float32).reshape(70, 40)
+    out = np.empty((33, 40), np.float32)
+    with set_matmul_precision("medium"):
+        dense(x, W, None, None, out)
+    return bool(np.all(np.abs(out - x @ W) <= 2**-7 * (np.abs(x) @ np.abs(W))))
+
+
 if KERNELS == "native":
     if "PYVAE_MAX_ISA" in os.environ:
         wanted = os.environ["PYVAE_MAX_ISA"]
-        if wanted not in runtime.LEVELS:
-            raise ImportError(f"PYVAE_MAX_ISA must be one of {', '.join(runtime.LEVELS)}, not {wanted!r}")
-        runtime.set_level(min(wanted, runtime.HIGHEST_LEVEL, key=runtime.LEVELS.index))
+        known = (*runtime.LEVELS, *filter(None, runtime.BF16_UNITS))
+        if wanted not in known:
+            raise ImportError(f"PYVAE_MAX_ISA must be one of {', '.join(known)}, not {wanted!r}")
+        if wanted in runtime.LEVELS:
+            runtime.set_level(min(wanted, runtime.HIGHEST_LEVEL, key=runtime.LEVELS.index))
+            runtime.set_bf16(None)
+        else:
+            runtime.set_bf16(min(wanted, runtime.get_bf16(), key=runtime.BF16_UNITS.index))
     set_num_threads(default_threads())
+    if runtime.get_bf16() == "amx" and not _amx_agrees():
+        runtime.set_bf16("bf16")
     # The threads of libgomp do not survive a fork, and waiting for them would never end: a child runs serially.
     os.register_at_fork(after_in_child=runtime.stay_serial)

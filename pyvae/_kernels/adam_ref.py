@@ -1,8 +1,8 @@
 """Adam over the flat arena: the definition, in NumPy.
 
 values, grads, m and v are vectors of equal length: every weight of the model, its gradient and its two moments.
-extents (T, 2) says where each tensor begins and ends in them, in rising order, for the native kernels to share out among
-threads; None is one tensor. Between tensors lies padding, which holds zeros.
+extents (T, 2) says where each tensor begins and ends in them, in rising order, for the native kernels to share out
+among threads; None is one tensor. Between tensors lies padding, which holds zeros.
 """
 
 import numpy as np

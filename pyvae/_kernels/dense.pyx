@@ -5,7 +5,7 @@ Twin: ``dense_ref.py``, which defines what every function here returns.
 cimport numpy as cnp
 from pyvae._kernels.elementwise cimport activation_code
 from pyvae._kernels.runtime cimport (
-    level, matrix, output, real_type, refuse_overlap, run, stride, task_t, vector
+    bf16, level, matrix, output, precision, real_type, refuse_overlap, run, stride, task_t, vector
 )
 
 cnp.import_array()
@@ -24,15 +24,33 @@ cdef extern from "simd/dense.h":
         task_t multiply
 
 cdef extern from *:
-    """static const dense_table_t *const dense_tables[LEVEL_COUNT][2] = LIST_TABLES(dense);"""
+    """
+    static const dense_table_t *const dense_tables[LEVEL_COUNT][2] = LIST_TABLES(dense);
+    extern const dense_table_t pyvae_dense_bf16_float, pyvae_dense_amx_float;
+    #if PYVAE_BUILT_AMX
+    static const dense_table_t *const bf16_tables[3] = {NULL, &pyvae_dense_bf16_float, &pyvae_dense_amx_float};
+    #elif PYVAE_BUILT_BF16
+    static const dense_table_t *const bf16_tables[3] = {NULL, &pyvae_dense_bf16_float, NULL};
+    #else
+    static const dense_table_t *const bf16_tables[3] = {NULL, NULL, NULL};
+    #endif
+    """
     const dense_table_t *dense_tables[3][2]
+    const dense_table_t *bf16_tables[3]
 
 cdef int IDENTITY = activation_code(None)
 
+cdef enum:
+    FLOAT = 0
+    MEDIUM = 2
+
 
 cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
+    cdef const dense_table_t *table = dense_tables[level][real]
+    if precision == MEDIUM and real == FLOAT and bf16:
+        table = bf16_tables[bf16]
     if p.rows > 0 and p.columns > 0:
-        run(dense_tables[level][real].multiply, p, sizeof(p[0]), <double>p.rows * p.columns * (p.depth + 1) / 16, arrays)
+        run(table.multiply, p, sizeof(p[0]), <double>p.rows * p.columns * (p.depth + 1) / 16, arrays)
     return 0
 
 

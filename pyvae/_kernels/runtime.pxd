@@ -3,7 +3,9 @@ cimport numpy as cnp
 
 ctypedef void (*task_t)(const void *job, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
 
-cdef int level
+cdef int level  # of instruction sets: the first index of every table of C functions
+cdef int bf16  # what multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing
+cdef int precision  # of products of float32: 0 highest, 1 high, 2 medium
 cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1
 cdef int not_repeatable() except -1
 cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable)

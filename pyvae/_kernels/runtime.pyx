@@ -45,6 +45,24 @@ cdef extern from *:
     #else
     static int highest_level(void) { return 0; }
     #endif
+
+    /* What multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing. The system lends the AMX registers to those who ask. */
+    #if defined(__x86_64__) && defined(__linux__)
+    #include <cpuid.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    static int highest_bf16(void) {
+        unsigned a, b, c, d, saved, high;
+        if (highest_level() < 2 || !__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & 1u << 5)) return 0;
+        if (!PYVAE_BUILT_AMX || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & 1u << 22) || !(d & 1u << 24))
+            return PYVAE_BUILT_BF16;
+        __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+        if ((saved & 3u << 17) != 3u << 17) return PYVAE_BUILT_BF16;
+        return syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18) == 0 ? 2 : PYVAE_BUILT_BF16;
+    }
+    #else
+    static int highest_bf16(void) { return 0; }
+    #endif
     #if defined(__x86_64__)
     #define LEVEL_NAMES "v2,v3,v4"
     #else
@@ -52,6 +70,7 @@ cdef extern from *:
     #endif
     """
     int highest_level()
+    int highest_bf16()
     const char *LEVEL_NAMES
     bint PYVAE_OPENMP
 
@@ -61,6 +80,8 @@ if highest_level() < 0:
 HAS_OPENMP = bool(PYVAE_OPENMP)
 LEVELS = tuple(LEVEL_NAMES.decode().split(","))
 HIGHEST_LEVEL = LEVELS[highest_level()]
+BF16_UNITS = (None, "bf16", "amx")
+PRECISIONS = ("highest", "high", "medium")
 
 # Waking the other threads takes a few microseconds: below this many elementary operations one thread does it all.
 cdef double SERIAL_WORK = 32768
@@ -69,6 +90,8 @@ cdef double SMALLEST_SHARE = 4096  # on a tape, where the threads are awake
 cdef int num_threads = 1
 cdef bint forked = False
 cdef int level = highest_level()
+cdef int bf16 = highest_bf16()
+cdef int precision = 0
 
 
 def set_num_threads(int n):
@@ -98,8 +121,46 @@ def get_level():
     return LEVELS[level]
 
 
+def set_bf16(unit):
+    """Multiply bf16 numbers with this unit, one of BF16_UNITS; ValueError where this machine does not have it."""
+    global bf16
+    if BF16_UNITS.index(unit) > highest_bf16():
+        raise ValueError(f"this machine has no {unit}")
+    bf16 = BF16_UNITS.index(unit)
+
+
+def get_bf16():
+    """What multiplies bf16 numbers: "amx", "bf16" (AVX-512), or None."""
+    return BF16_UNITS[bf16]
+
+
+def set_precision(str name):
+    global precision
+    precision = PRECISIONS.index(name)
+
+
+def get_precision():
+    return PRECISIONS[precision]
+
+
+cdef extern from *:
+    """
+    static __thread int most_threads; /* of this thread's kernels; 0: no limit */
+    static void set_most_threads(int n) { most_threads = n; }
+    static int get_most_threads(void) { return most_threads; }
+    """
+    void set_most_threads(int n)
+    int get_most_threads() noexcept nogil
+
+
+def limit_threads(int n):
+    """At most n threads for the kernels that this Python thread calls; 0 lifts the limit."""
+    set_most_threads(n)
+
+
 cdef int threads_for(double work) noexcept nogil:
-    return num_threads if work >= SERIAL_WORK else 1
+    cdef int most = get_most_threads()
+    return 1 if work < SERIAL_WORK else min(num_threads, most) if most > 0 else num_threads
 
 
 cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1:

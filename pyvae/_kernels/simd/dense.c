@@ -14,89 +14,18 @@
 #include "fpstate.h"
 #include "vmath.h"
 #include "activate.h"
+#if defined(PYVAE_AMX)
+#include "micro_amx.h"
+#include "pack_bf16.h"
+#elif defined(PYVAE_BF16)
 #include "micro.h"
-
-/* BLOCK_K: deep enough that a patch of sums is seldom stored and reloaded, small enough that a packed panel and a packed
-   patch of rows stay in L1. PATCHES: as many as stay in L2. */
-enum { BLOCK_K = 1024 / sizeof(REAL), PATCHES = 280 / MAX_ROWS };
-
-/* Four rows (two, of double) of 16 bytes each, turned into columns. */
-typedef REAL lane __attribute__((vector_size(16)));
-typedef REAL lane_in_memory __attribute__((vector_size(16), aligned(sizeof(REAL)), may_alias));
-enum { LANE = 16 / sizeof(REAL) };
-
-#if defined(__clang__)
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#elif REAL_IS_FLOAT
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int __attribute__((vector_size(16)))){__VA_ARGS__})
+#include "pack_bf16.h"
 #else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (int64_t __attribute__((vector_size(16)))){__VA_ARGS__})
+#include "micro.h"
+#include "pack.h"
 #endif
 
-static inline void transpose_lanes(const REAL *in, ptrdiff_t in_row, REAL *out, ptrdiff_t out_row) {
-#define ROW(i) (*(const lane_in_memory *)(in + (i) * in_row))
-#define COLUMN(i) (*(lane_in_memory *)(out + (i) * out_row))
-#if REAL_IS_FLOAT
-    lane r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3);
-    lane low01 = SHUFFLE(r0, r1, 0, 4, 1, 5), low23 = SHUFFLE(r2, r3, 0, 4, 1, 5);
-    lane high01 = SHUFFLE(r0, r1, 2, 6, 3, 7), high23 = SHUFFLE(r2, r3, 2, 6, 3, 7);
-    COLUMN(0) = SHUFFLE(low01, low23, 0, 1, 4, 5);
-    COLUMN(1) = SHUFFLE(low01, low23, 2, 3, 6, 7);
-    COLUMN(2) = SHUFFLE(high01, high23, 0, 1, 4, 5);
-    COLUMN(3) = SHUFFLE(high01, high23, 2, 3, 6, 7);
-#else
-    lane r0 = ROW(0), r1 = ROW(1);
-    COLUMN(0) = SHUFFLE(r0, r1, 0, 2);
-    COLUMN(1) = SHUFFLE(r0, r1, 1, 3);
-#endif
-#undef ROW
-#undef COLUMN
-}
-
-/* out (columns, rows) = in (rows, columns) transposed, rows of out out_row apart */
-static void transpose(ptrdiff_t rows, ptrdiff_t columns, const REAL *in, ptrdiff_t in_row, REAL *out,
-                      ptrdiff_t out_row) {
-    ptrdiff_t whole_rows = rows - rows % LANE, whole_columns = columns - columns % LANE;
-    for (ptrdiff_t i = 0; i < whole_rows; i += LANE)
-        for (ptrdiff_t j = 0; j < whole_columns; j += LANE)
-            transpose_lanes(in + i * in_row + j, in_row, out + j * out_row + i, out_row);
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = i < whole_rows ? whole_columns : 0; j < columns; j++)
-            out[j * out_row + i] = in[i * in_row + j];
-}
-
-/* panel (depth, PANEL) = columns of B, padded with zeros */
-static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdiff_t b_k, ptrdiff_t b_column,
-                       REAL *panel) {
-    if (columns < PANEL) memset(panel, 0, sizeof(REAL) * PANEL * depth);
-    if (b_column != 1) { /* then b_k is */
-        transpose(columns, depth, b, b_column, panel, PANEL);
-    } else if (columns < PANEL) {
-        for (ptrdiff_t k = 0; k < depth; k++) memcpy(panel + k * PANEL, b + k * b_k, sizeof(REAL) * columns);
-    } else {
-        for (ptrdiff_t k = 0; k < depth; k++, b += b_k, panel += PANEL) {
-            STORE(panel, LOAD(b));
-            STORE(panel + WIDTH, LOAD(b + WIDTH));
-        }
-    }
-}
-
-/* c (rows, columns) = [c +] a panel. Where C ends before the registers do, the patch is computed beside C and copied. */
-static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t depth, const REAL *a, ptrdiff_t a_row,
-                       ptrdiff_t a_k, const REAL *panel, REAL *c, ptrdiff_t c_row, int resume) {
-    micro_kernel *kernel = columns > WIDTH ? wide_kernels[rows] : narrow_kernels[rows];
-    if (columns == PANEL || columns == WIDTH) {
-        kernel(depth, a, a_row, a_k, panel, c, c_row, resume);
-        return;
-    }
-    REAL patch[MAX_ROWS * PANEL];
-    if (resume) {
-        memset(patch, 0, sizeof patch);
-        for (ptrdiff_t i = 0; i < rows; i++) memcpy(patch + i * PANEL, c + i * c_row, sizeof(REAL) * columns);
-    }
-    kernel(depth, a, a_row, a_k, panel, patch, PANEL, resume);
-    for (ptrdiff_t i = 0; i < rows; i++) memcpy(c + i * c_row, patch + i * PANEL, sizeof(REAL) * columns);
-}
+enum { PATCHES = 280 / MAX_ROWS }; /* whose packed rows stay in L2 */
 
 static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c,
                         ptrdiff_t c_row) {
@@ -107,19 +36,22 @@ static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int
     }
 }
 
-/* C as a grid of patches: `patches` of nearly equal height down (128 rows are 8 patches of 13 and 2 of 12, not 9 of 14
-   and one of 2), `panels` across. */
+/* C as a grid of patches: `patches` down, `panels` across. Patches of registers are of nearly equal height (128 rows are
+   8 patches of 13 and 2 of 12, not 9 of 14 and one of 2); patches of tiles are full but for the last. */
 typedef struct {
-    ptrdiff_t patches, panels, height, higher;
+    ptrdiff_t rows, patches, panels;
 } grid_t;
 
 static grid_t grid_of(const dense_product_t *p) {
-    ptrdiff_t patches = (p->rows + MAX_ROWS - 1) / MAX_ROWS, panels = (p->columns + PANEL - 1) / PANEL;
-    return (grid_t){patches, panels, p->rows / patches, p->rows % patches};
+    return (grid_t){p->rows, (p->rows + MAX_ROWS - 1) / MAX_ROWS, (p->columns + PANEL - 1) / PANEL};
 }
 
 static ptrdiff_t first_row(const grid_t *grid, ptrdiff_t patch) {
-    return patch * grid->height + (patch < grid->higher ? patch : grid->higher);
+    if (EVEN_HEIGHTS) {
+        ptrdiff_t higher = grid->rows % grid->patches;
+        return patch * (grid->rows / grid->patches) + (patch < higher ? patch : higher);
+    }
+    return patch * MAX_ROWS < grid->rows ? patch * MAX_ROWS : grid->rows;
 }
 
 /* A thread's first patch in a panel, which is the end of the thread before it. By columns, the patches are numbered
@@ -136,20 +68,16 @@ static ptrdiff_t first_patch(const dense_product_t *p, const grid_t *grid, ptrdi
     return cut < 0 ? 0 : patch < grid->patches ? patch : grid->patches;
 }
 
-/* Whether the rows of A lie a multiple of 2 KB apart and so share a few sets of the L1 cache, from which they push each
-   other out: then they are packed as well, once for all panels. 1024 features make such rows. */
-static int rows_collide(const dense_product_t *p) { return p->a_k == 1 && p->a_row % (2048 / sizeof(REAL)) == 0; }
-
 /* Those of the patches block .. block_end - 1 that are a thread's, over all of k. */
 static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff_t block, ptrdiff_t block_end,
                            ptrdiff_t thread, ptrdiff_t threads) {
-    REAL rows_of_a[PATCHES][MAX_ROWS * BLOCK_K] __attribute__((aligned(64)));
-    REAL panel_of_b[BLOCK_K * PANEL] __attribute__((aligned(64)));
+    packed_t rows_store[PATCHES][ROWS_STORE] __attribute__((aligned(64)));
+    packed_t panel_of_b[BLOCK_K / PACKED_K * PANEL] __attribute__((aligned(64)));
     ptrdiff_t k = 0;
     do {
         ptrdiff_t depth = p->depth - k < BLOCK_K ? p->depth - k : BLOCK_K;
         int resume = k > 0 || p->accumulate, last = k + depth == p->depth;
-        char packed[PATCHES] = {0}; /* whether a patch's rows of A are */
+        char stored[PATCHES] = {0}; /* whether a patch's rows of A are */
         for (ptrdiff_t panel = 0; panel < grid->panels; panel++) {
             ptrdiff_t patch = first_patch(p, grid, panel, thread, threads);
             ptrdiff_t end = first_patch(p, grid, panel, thread + 1, threads);
@@ -162,15 +90,10 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
             pack_panel(depth, columns, b, p->b_k, p->b_column, panel_of_b);
             for (; patch < end; patch++) {
                 ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
-                const REAL *a = (const REAL *)p->a + row * p->a_row + k * p->a_k;
+                rows_t a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
+                stored[patch - block] = 1;
                 REAL *c = (REAL *)p->c + row * p->c_row + column;
-                ptrdiff_t a_row = p->a_row, a_k = p->a_k;
-                if (rows_collide(p)) {
-                    if (!packed[patch - block]) transpose(rows, depth, a, a_row, rows_of_a[patch - block], rows);
-                    packed[patch - block] = 1;
-                    a = rows_of_a[patch - block], a_row = 1, a_k = rows;
-                }
-                patch_of_c(rows, columns, depth, a, a_row, a_k, panel_of_b, c, p->c_row, resume);
+                patch_of_c(rows, columns, (depth + PACKED_K - 1) / PACKED_K, a, panel_of_b, c, p->c_row, resume);
                 if (last && (bias || p->activation != IDENTITY))
                     finish_rows(rows, columns, bias, p->activation, c, p->c_row);
             }
@@ -184,8 +107,10 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const dense_product_t *p = job;
     grid_t grid = grid_of(p);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
+    configure_tiles();
     for (ptrdiff_t i = 0; i < blocks; i++)
         multiply_block(p, &grid, grid.patches * i / blocks, grid.patches * (i + 1) / blocks, thread, threads);
+    release_tiles();
     restore_fpstate(saved);
 }
 

@@ -6,7 +6,14 @@
 #ifndef PYVAE_MICRO_H
 #define PYVAE_MICRO_H
 
-#if defined(__AVX512F__)
+#if defined(PYVAE_BF16)
+#include <immintrin.h>
+#define VECTOR_BYTES 64
+#define MAX_ROWS 14
+#define FMA_VECTOR(a, b, c) ((vector)_mm512_dpbf16_ps((__m512)(c), a, b))
+#define BROADCAST(x) ((__m512bh)_mm512_set1_epi32((int)(x)))
+#define LOAD_PACKED(p) ((__m512bh)_mm512_loadu_si512(p))
+#elif defined(__AVX512F__)
 #include <immintrin.h>
 #define VECTOR_BYTES 64
 #define MAX_ROWS 14
@@ -41,6 +48,18 @@ typedef REAL vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(
 
 enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
 
+/* What is packed: numbers; or, with bf16, pairs of them, of k and k + 1, which one instruction multiplies and adds up. */
+#if defined(PYVAE_BF16)
+typedef uint32_t packed_t;
+typedef __m512bh operand;
+enum { PACKED_K = 2, STEP_PAIRS = 1, EVEN_HEIGHTS = 1 };
+#else
+typedef REAL packed_t;
+typedef vector operand;
+enum { PACKED_K = 1, EVEN_HEIGHTS = 1 };
+#define LOAD_PACKED(p) LOAD(p)
+#endif
+
 #define LOAD(p) (*(const vector_in_memory *)(p))
 #define STORE(p, x) (*(vector_in_memory *)(p) = (x))
 
@@ -61,11 +80,20 @@ enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
 #define ROWS_13(DO) ROWS_12(DO) DO(12)
 #define ROWS_14(DO) ROWS_13(DO) DO(13)
 
+/* Where the rows of A are: element (i, k) is at[i * row + k * k_step]. */
+typedef struct {
+    const packed_t *at;
+    ptrdiff_t row, k_step;
+} rows_t;
+
+static void configure_tiles(void) {} /* these are AMX's, see micro_amx.h */
+static void release_tiles(void) {}
+
 #define START_LEFT(i) vector left##i = resume ? (vector)LOAD(c + i * c_row) : (vector){0};
 #define START_RIGHT(i) vector right##i = resume ? (vector)LOAD(c + i * c_row + WIDTH) : (vector){0};
 #define STEP_WIDE(i)                                                                                                   \
     {                                                                                                                  \
-        vector x = BROADCAST(a[i * a_row]);                                                                            \
+        operand x = BROADCAST(a[i * a_row]);                                                                           \
         left##i = FMA_VECTOR(x, w_left, left##i);                                                                      \
         right##i = FMA_VECTOR(x, w_right, right##i);                                                                   \
     }
@@ -73,25 +101,25 @@ enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
 #define STORE_LEFT(i) STORE(c + i * c_row, left##i);
 #define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i);
 
-typedef void micro_kernel(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c,
+typedef void micro_kernel(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c,
                           ptrdiff_t c_row, int resume);
 
-/* wide: c (n, PANEL) = [c +] a (n, depth) panel (depth, PANEL); narrow: the left half of it alone, c (n, WIDTH). */
+/* wide: c (n, PANEL) = [c +] a (n, steps) panel (steps, PANEL); narrow: the left half of it alone, c (n, WIDTH). */
 #define MICRO_KERNELS(n)                                                                                               \
-    static void wide_##n(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c,   \
+    static void wide_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c,   \
                          ptrdiff_t c_row, int resume) {                                                                \
         ROWS_##n(START_LEFT) ROWS_##n(START_RIGHT)                                                                     \
-        for (ptrdiff_t k = 0; k < depth; k++, a += a_k, panel += PANEL) {                                              \
-            vector w_left = LOAD(panel), w_right = LOAD(panel + WIDTH);                                                \
+        for (ptrdiff_t k = 0; k < steps; k++, a += a_k, panel += PANEL) {                                              \
+            operand w_left = LOAD_PACKED(panel), w_right = LOAD_PACKED(panel + WIDTH);                                 \
             ROWS_##n(STEP_WIDE)                                                                                        \
         }                                                                                                              \
         ROWS_##n(STORE_LEFT) ROWS_##n(STORE_RIGHT)                                                                     \
     }                                                                                                                  \
-    static void narrow_##n(ptrdiff_t depth, const REAL *a, ptrdiff_t a_row, ptrdiff_t a_k, const REAL *panel, REAL *c, \
+    static void narrow_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c, \
                            ptrdiff_t c_row, int resume) {                                                              \
         ROWS_##n(START_LEFT)                                                                                           \
-        for (ptrdiff_t k = 0; k < depth; k++, a += a_k, panel += PANEL) {                                              \
-            vector w_left = LOAD(panel);                                                                               \
+        for (ptrdiff_t k = 0; k < steps; k++, a += a_k, panel += PANEL) {                                              \
+            operand w_left = LOAD_PACKED(panel);                                                                       \
             ROWS_##n(STEP_NARROW)                                                                                      \
         }                                                                                                              \
         ROWS_##n(STORE_LEFT)                                                                                           \
@@ -127,5 +155,22 @@ static micro_kernel *const narrow_kernels[MAX_ROWS + 1] = {
     narrow_7, narrow_8, narrow_9, narrow_10, narrow_11, narrow_12, narrow_13, narrow_14,
 #endif
 };
+
+/* c (rows, columns) = [c +] a panel. Where C ends before the registers do, the patch is computed beside C and copied. */
+static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t steps, rows_t a, const packed_t *panel, REAL *c,
+                       ptrdiff_t c_row, int resume) {
+    micro_kernel *kernel = columns > WIDTH ? wide_kernels[rows] : narrow_kernels[rows];
+    if (columns == PANEL || columns == WIDTH) {
+        kernel(steps, a.at, a.row, a.k_step, panel, c, c_row, resume);
+        return;
+    }
+    REAL patch[MAX_ROWS * PANEL];
+    if (resume) {
+        memset(patch, 0, sizeof patch);
+        for (ptrdiff_t i = 0; i < rows; i++) memcpy(patch + i * PANEL, c + i * c_row, sizeof(REAL) * columns);
+    }
+    kernel(steps, a.at, a.row, a.k_step, panel, patch, PANEL, resume);
+    for (ptrdiff_t i = 0; i < rows; i++) memcpy(c + i * c_row, patch + i * PANEL, sizeof(REAL) * columns);
+}
 
 #endif

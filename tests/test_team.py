@@ -1,0 +1,83 @@
+"""A team settles on the quicker number of threads, and tries again."""
+
+import sys
+from itertools import pairwise
+
+import pytest
+
+import pyvae
+from pyvae import _kernels
+from pyvae._kernels.team import ALL, ONE, TRIAL, Team
+
+module = sys.modules[Team.__module__]  # pyvae._kernels.team is a function
+
+
+class Clock:
+    """A clock that goes on by what a turn takes with the limit at hand."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.limits = 0.0, seconds, []
+        monkeypatch.setattr(module.time, "perf_counter", lambda: self.now)
+
+    def limit(self, n):
+        self.limits.append(n)
+
+    def turns(self, team, count):
+        used = []
+        for _ in range(count):
+            with team:
+                used.append(self.limits[-1])
+                self.now += self.seconds[used[-1]]
+        return used
+
+
+@pytest.mark.parametrize(("quicker", "seconds"), [(ALL, {ALL: 1, ONE: 1.2}), (ONE, {ALL: 1.2, ONE: 1})])
+def test_the_quicker_one_is_used_after_both_were_tried(quicker, seconds, monkeypatch):
+    clock = Clock(monkeypatch, seconds)
+    used = clock.turns(Team(clock.limit, lambda: 2), 1000)
+    trial = [ALL] * TRIAL + [ONE] * TRIAL
+    assert used[: 2 * TRIAL] == trial
+    assert used[2 * TRIAL : 2 * TRIAL + module.SOON] == [quicker] * module.SOON
+    assert used[2 * TRIAL + module.SOON :][: 2 * TRIAL] == trial
+
+
+def test_a_machine_that_changes_is_noticed(monkeypatch):
+    clock = Clock(monkeypatch, {ALL: 1, ONE: 1.2})
+    team = Team(clock.limit, lambda: 2)
+    clock.turns(team, 100)
+    clock.seconds = {ALL: 3, ONE: 1.2}
+    used = clock.turns(team, module.SOON + 100)
+    assert used[-1] == ONE
+    assert used[0] == ALL
+
+
+def test_a_clear_case_is_seldom_tried_again(monkeypatch):
+    clock = Clock(monkeypatch, {ALL: 1, ONE: 2})
+    used = clock.turns(Team(clock.limit, lambda: 2), 1500)
+    assert sum(a != b for a, b in pairwise(used)) == 2
+
+
+def test_the_limit_is_lifted_after_every_turn_and_after_an_error(monkeypatch):
+    clock = Clock(monkeypatch, {ALL: 1, ONE: 1})
+    team = Team(clock.limit, lambda: 2)
+    with pytest.raises(KeyError), team:
+        raise KeyError
+    assert clock.limits[-1] == ALL
+
+
+def test_a_single_thread_is_left_alone(monkeypatch):
+    clock = Clock(monkeypatch, {})
+    with Team(clock.limit, lambda: 1):
+        pass
+    assert clock.limits == []
+
+
+def test_the_limit_holds_for_this_thread_alone():
+    if _kernels.KERNELS != "native":
+        pytest.skip("twins run on one thread")
+    with pyvae.threads(2):
+        _kernels.runtime.limit_threads(1)
+        try:
+            assert pyvae.get_num_threads() == 2  # what is asked for, and what other threads use
+        finally:
+            _kernels.runtime.limit_threads(0)
