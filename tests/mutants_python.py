@@ -32,6 +32,8 @@ COMPARISONS = {
 
 # file, statement, changes, and why what they make computes the same.
 EQUIVALENT = [
+    ("model.py", "_kernels.add(dmu, dmu_kl, out=dmu)", ["dmu <-> dmu_kl"], "a sum, whichever comes first"),
+    ("model.py", "_kernels.add(dlogvar, dlogvar_kl, out=dlogvar)", ["dlogvar <-> dlogvar_kl"], "likewise"),
     (
         "layers.py",
         "_kernels.column_sums(da, out=self.db)",

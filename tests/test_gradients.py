@@ -59,6 +59,20 @@ def test_planted_wrong_gradients_are_found(change):
         check_layer(layer, checkup.arena_of(layer), np.random.default_rng(0).standard_normal((6, 7)))
 
 
+def test_a_first_layer_with_a_backward_of_its_own():
+    class Scaled(pyvae.Dense):
+        def forward(self, x, noise=None, workspace=None):
+            return super().forward(3 * x, noise, workspace)
+
+        def backward(self, dy, cache):
+            return 3 * super().backward(dy, cache)
+
+    pyvae.register(Scaled)
+    X = np.random.default_rng(0).random((5, 6))
+    for encoder in (Scaled(6, 4), pyvae.Sequential(Scaled(6, 5), pyvae.Dense(5, 4))):
+        pyvae.check_gradients(pyvae.VAE(encoder, pyvae.Dense(2, 6), pyvae.Bernoulli(6)), X)
+
+
 def test_wrong_model_gradient_names_the_tensor():
     class Wrong(pyvae.Dense):
         def backward(self, dy, cache):
