@@ -55,7 +55,7 @@ CHANGES = [
     Change("simd/transpose.h", TRANSPOSE_BLOCK, TRANSPOSE_BLOCK.replace("out + j * out_row + i", "out + j * out_row"),
            "dx: blocks of W' on top of each other"),
     Change("simd/pack.h", "if (b_column != 1) {", "if (0) {", "dx: W' packed like W"),
-    Change("simd/dense.c", "ptrdiff_t row = first_row(grid, patch)", "ptrdiff_t row = patch * (grid->rows / grid->patches)",
+    Change("simd/dense.c", "row = first_row(grid, patch)", "row = patch * (p->rows / grid->patches)",
            "rows of higher patches left out"),
     Change(
         "simd/micro.h",
