@@ -6,6 +6,7 @@
 #include "fpstate.h"
 #include "vmath.h"
 #include "philox.h"
+#include "lanes.h"
 
 enum { CELLS = 64 };
 
@@ -18,22 +19,32 @@ static inline void box_muller(uint32_t w_radius, uint32_t w_angle, REAL *first, 
     *second = radius * sine;
 }
 
-static void fill_cells(const draw_t *d, int cells, const uint32_t *block, const uint32_t *sample, const uint32_t *row,
-                       REAL value[4][CELLS]) {
-    uint32_t w0[CELLS], w1[CELLS], w2[CELLS], w3[CELLS];
-    for (int t = 0; t < cells; t++) {
-        uint32_t c[4] = {block[t], sample[t], row[t], d->step};
-        philox4x32(c, d->key[0], d->key[1]);
-        w0[t] = c[0], w1[t] = c[1], w2[t] = c[2], w3[t] = c[3];
-    }
-    if (d->kind == NORMAL) {
-        for (int t = 0; t < cells; t++) box_muller(w0[t], w1[t], &value[0][t], &value[1][t]);
-        for (int t = 0; t < cells; t++) box_muller(w2[t], w3[t], &value[2][t], &value[3][t]);
-    } else {
+/* Philox of a batch of counters, round by round, so that the loop over the counters is the one that is vectorised. */
+static void philox_cells(int cells, uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2,
+                         uint32_t *restrict c3, uint32_t key0, uint32_t key1) {
+    for (int round = 0; round < PHILOX_ROUNDS; round++, key0 += PHILOX_KEY0, key1 += PHILOX_KEY1)
         for (int t = 0; t < cells; t++) {
-            value[0][t] = open_uniform(w0[t]), value[1][t] = open_uniform(w1[t]);
-            value[2][t] = open_uniform(w2[t]), value[3][t] = open_uniform(w3[t]);
+            uint64_t p0 = (uint64_t)PHILOX_MULTIPLIER0 * c0[t], p1 = (uint64_t)PHILOX_MULTIPLIER1 * c2[t];
+            c0[t] = (uint32_t)(p1 >> 32) ^ c1[t] ^ key0;
+            c2[t] = (uint32_t)(p0 >> 32) ^ c3[t] ^ key1;
+            c1[t] = (uint32_t)p1;
+            c3[t] = (uint32_t)p0;
         }
+}
+
+/* value[l][t] = number l of the block of four with the counter (block[t], sample[t], row[t], step). */
+static void fill_cells(const draw_t *d, int cells, uint32_t *block, uint32_t *sample, uint32_t *row,
+                       REAL value[4][CELLS]) {
+    uint32_t step[CELLS];
+    cells = (cells + LANES - 1) / LANES * LANES; /* whole registers: the rest of the last one is not used */
+    for (int t = 0; t < cells; t++) step[t] = d->step;
+    philox_cells(cells, block, sample, row, step, d->key[0], d->key[1]);
+    if (d->kind == NORMAL) {
+        for (int t = 0; t < cells; t++) box_muller(block[t], sample[t], &value[0][t], &value[1][t]);
+        for (int t = 0; t < cells; t++) box_muller(row[t], step[t], &value[2][t], &value[3][t]);
+    } else {
+        for (int t = 0; t < cells; t++) value[0][t] = open_uniform(block[t]), value[1][t] = open_uniform(sample[t]);
+        for (int t = 0; t < cells; t++) value[2][t] = open_uniform(row[t]), value[3][t] = open_uniform(step[t]);
     }
 }
 
@@ -41,30 +52,35 @@ static void fill(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const draw_t *d = job;
     ptrdiff_t begin = share(d->out_rows, thread, threads), end = share(d->out_rows, thread + 1, threads);
-    uint32_t block[CELLS], sample[CELLS], row[CELLS];
-    ptrdiff_t position[CELLS]; /* of the block's first number in out */
+    uint32_t block[CELLS] = {0}, sample[CELLS] = {0}, row[CELLS] = {0};
     REAL value[4][CELLS];
     ptrdiff_t blocks = (d->columns + 3) / 4;
     ptrdiff_t r = begin, b = 0;
     while (r < end && blocks > 0) {
+        REAL *out = (REAL *)d->out + r * d->columns + 4 * b;
+        ptrdiff_t first = b;
         int cells = 0;
         for (; cells < CELLS && r < end; cells++) {
             block[cells] = (uint32_t)b;
             sample[cells] = (uint32_t)(r % d->samples);
             row[cells] = (uint32_t)d->rows[r / d->samples];
-            position[cells] = r * d->columns + 4 * b;
             if (++b == blocks) b = 0, r++;
         }
         fill_cells(d, cells, block, sample, row, value);
-        for (int t = 0; t < cells; t++) {
-            ptrdiff_t left = d->columns - 4 * (ptrdiff_t)block[t];
-            REAL *out = (REAL *)d->out + position[t];
-            for (ptrdiff_t j = 0; j < (left < 4 ? left : 4); j++) {
-                if (d->kind == BERNOULLI)
-                    out[j] = value[j][t] < ((const REAL *)d->probability)[position[t] + j];
-                else
-                    out[j] = value[j][t];
+        if (d->kind != BERNOULLI && d->columns % 4 == 0) {
+            for (int t = 0; t < cells; t++)
+                for (int l = 0; l < 4; l++) out[4 * t + l] = value[l][t];
+            continue;
+        }
+        for (int t = 0; t < cells; t++) { /* the last block of a row may be cut off */
+            ptrdiff_t left = d->columns - 4 * first, count = left < 4 ? left : 4;
+            for (ptrdiff_t l = 0; l < count; l++) out[l] = value[l][t];
+            if (d->kind == BERNOULLI) {
+                const REAL *probability = (const REAL *)d->probability + (out - (REAL *)d->out);
+                for (ptrdiff_t l = 0; l < count; l++) out[l] = out[l] < probability[l];
             }
+            out += count;
+            if (++first == blocks) first = 0;
         }
     }
     restore_fpstate(saved);
