@@ -143,7 +143,7 @@ def native_extensions():
         return []
     from Cython.Build import cythonize
 
-    names = ["runtime", *WITH_C]
+    names = ["runtime", "arrays", *WITH_C]
     extensions = [Extension(f"pyvae._kernels.{name}", [str(KERNELS / f"{name}.pyx")]) for name in names]
     directives = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False}
     return cythonize(extensions, compiler_directives=directives)

@@ -108,10 +108,10 @@ class Copy:
     def build(self, extensions):
         """Compile these extensions in place, from the sources as they stand."""
         setup = (self.folder / "setup.py").read_text()
-        tiles, everything = re.search(r"^WITH_C = .*$", setup, re.MULTILINE)[0], '["runtime", *WITH_C]'
+        tiles, everything = re.search(r"^WITH_C = .*$", setup, re.MULTILINE)[0], '["runtime", "arrays", *WITH_C]'
         if everything not in setup:
             raise SystemExit("setup.py does not list the extensions where this script looks for them")
-        with_c = [name for name in extensions if name != "runtime"]
+        with_c = [name for name in extensions if name not in ("runtime", "arrays")]
         setup = setup.replace(tiles, f"WITH_C = {with_c}").replace(everything, str(extensions))
         (self.folder / "setup_some.py").write_text(setup)
         shutil.rmtree(self.folder / "build", ignore_errors=True)
@@ -216,7 +216,9 @@ def main():
         first.check_that_it_is_used()
         if any(job.extension for job in jobs) or not list(PACKAGE.glob("_kernels/*.so")):
             print("building the kernels ...", flush=True)
-            first.build(["runtime", "dense", "elementwise", "gaussian", "likelihood", "random", "adam", "gather"])
+            first.build(
+                ["runtime", "arrays", "dense", "elementwise", "gaussian", "likelihood", "random", "adam", "gather"]
+            )
         for kernels in sorted({job.kernels for job in jobs}):
             unchanged = first.run(tests, kernels)
             if unchanged.caught:

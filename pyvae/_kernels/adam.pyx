@@ -8,7 +8,8 @@ the arena otherwise takes several times as long.
 """
 cimport numpy as cnp
 from libc.math cimport sqrt
-from pyvae._kernels.runtime cimport level, not_repeatable, output_vector, real_type, run, task_t, vector
+from pyvae._kernels.arrays cimport output_vector, real_type, vector
+from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
 
 import numpy as np
 

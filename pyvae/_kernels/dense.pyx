@@ -4,9 +4,8 @@ Twin: ``dense_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.elementwise cimport activation_code
-from pyvae._kernels.runtime cimport (
-    bf16, level, matrix, output, precision, real_type, refuse_overlap, run, stride, task_t, vector
-)
+from pyvae._kernels.arrays cimport matrix, output, real_type, refuse_overlap, stride, vector
+from pyvae._kernels.runtime cimport bf16, level, precision, run, task_t
 
 cnp.import_array()
 

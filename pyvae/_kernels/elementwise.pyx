@@ -3,7 +3,8 @@
 Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
-from pyvae._kernels.runtime cimport level, matrix, output, output_vector, real_type, run, stride, task_t
+from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride
+from pyvae._kernels.runtime cimport level, run, task_t
 
 cnp.import_array()
 

@@ -4,7 +4,8 @@ Twin: ``gather_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
-from pyvae._kernels.runtime cimport contiguous, level, not_repeatable, output, real_type, row_numbers, run, stride, task_t
+from pyvae._kernels.arrays cimport contiguous, output, real_type, row_numbers, stride
+from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
 
 import numpy as np
 

@@ -3,9 +3,8 @@
 Twin: ``gaussian_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
-from pyvae._kernels.runtime cimport (
-    contiguous, level, matrix, output, output_vector, real_type, run, samples_per_row, stride, task_t, vector
-)
+from pyvae._kernels.arrays cimport contiguous, matrix, output, output_vector, real_type, samples_per_row, stride, vector
+from pyvae._kernels.runtime cimport level, run, task_t
 
 cnp.import_array()
 

@@ -4,9 +4,8 @@ Twin: ``random_ref.py``, which defines what every function here returns, and whe
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t
-from pyvae._kernels.runtime cimport (
-    contiguous, level, matrix, not_repeatable, output, real_type, row_numbers, run, samples_per_row, task_t
-)
+from pyvae._kernels.arrays cimport contiguous, matrix, output, real_type, row_numbers, samples_per_row
+from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
 
 import numpy as np
 
