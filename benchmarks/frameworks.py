@@ -6,7 +6,8 @@
 Every competitor is a process of its own, which sleeps in a read while the others run. In each round each does as many
 steps as take about half a second, in turn; a turn during which other processes used the machine is thrown away and
 repeated. Reported are the medians over rounds and each one's ratio to this library within the same rounds. All use the
-same number of threads, the processors that this process may use. OpenMP's wait policy is left as each library sets it.
+same number of threads, the processors that this process may use. OpenMP's wait policy is left as each library sets it,
+unless OMP_WAIT_POLICY is set; the JSON says which.
 """
 
 import argparse
@@ -109,7 +110,16 @@ def machine():
     """What it ran on, in words."""
     cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                 if line.startswith("model name")), platform.processor())  # fmt: skip
-    return {"cpu": cpu, "processors": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    command = [sys.executable, "-c", "import pyvae; i = pyvae._kernels.info(); print(i['isa'], i['bf16'])"]
+    isa, bf16 = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return {
+        "cpu": cpu,
+        "processors": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "kernels": f"pyvae's {isa}, bf16 by {bf16}",
+        "date": time.strftime("%Y-%m-%d"),
+        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "not set"),
+    }
 
 
 def print_row(workload, result):
@@ -159,7 +169,7 @@ def main():
         results[workload] = measure(workload, options.competitors.split(","), options.rounds, options.seconds)
         print_row(workload, results[workload])
     if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1))
+        options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
     if options.png:
         draw(results, options.png)
     return 0

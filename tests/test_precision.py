@@ -1,5 +1,9 @@
 """Precision "medium": products of numbers rounded to bf16, where the processor has them."""
 
+import ctypes
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -137,3 +141,49 @@ def test_without_hardware_all_words_mean_float32(precision):
         if UNITS:
             runtime.set_bf16(best)
     assert np.array_equal(out, again)
+
+
+@pytest.fixture(scope="module")
+def amx(tmp_path_factory):
+    """The product of numbers on AMX, its instructions emulated."""
+    here = Path(__file__).parent
+    simd = here.parent / "pyvae" / "_kernels" / "simd"
+    if not simd.is_dir():
+        pytest.skip("needs the sources")
+    if not UNITS:
+        pytest.skip("packing needs a processor with AVX-512 and bf16")
+    library = tmp_path_factory.mktemp("amx") / "amx.so"
+    flags = "-O1 -std=gnu11 -ffp-contract=off -shared -fPIC -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+    command = [
+        "cc",
+        *flags.split(),
+        "-mavx512bf16",
+        f"-I{simd}",
+        str(here / "amx_emulated.c"),
+        "-o",
+        str(library),
+        "-lm",
+    ]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("needs a C compiler")
+    product = ctypes.CDLL(str(library)).product
+    n, array = ctypes.c_ssize_t, np.ctypeslib.ndpointer(np.float32)
+    product.argtypes = (array, n, n, array, n, n, array, n, n, n, ctypes.c_int, ctypes.c_int, n)
+    product.restype = None
+    return product
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_code_for_amx_on_emulated_tiles(shape, threads, amx):
+    rows, depth, columns = shape
+    x, W, dy = operands(*shape)
+    y, dx, dW = np.empty_like(dy), np.empty_like(x), np.ones_like(W)
+    amx(x, depth, 1, W, columns, 1, y, rows, columns, depth, 0, 0, threads)
+    amx(dy, columns, 1, W, 1, columns, dx, rows, depth, columns, 0, 0, threads)
+    amx(x, 1, depth, dy, columns, 1, dW, depth, columns, rows, 1, 1, threads)
+    for out, a, b in ((y, x, W), (dx, dy, W.T), (dW - 1, x.T, dy)):
+        size = np.abs(a.astype(np.float64)) @ np.abs(b)
+        assert (np.abs(out - a.astype(np.float64) @ b) <= BOUND * size + 1e-6).all()
