@@ -9,7 +9,7 @@ the arena otherwise takes several times as long.
 cimport numpy as cnp
 from libc.math cimport sqrt
 from pyvae._kernels.arrays cimport output_vector, real_type, vector
-from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
+from pyvae._kernels.runtime cimport cleared_on_tape, level, not_repeatable, run, task_t
 
 import numpy as np
 
@@ -77,10 +77,12 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
 def clear(x, extents=None):
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = output_vector(x, "x", real, -1)
-    cdef cnp.ndarray extents_ = checked_extents(extents, x_.shape[0])
+    cdef cnp.ndarray extents_ = checked_extents(extents, x_.shape[0]).copy()  # a tape will take some away
     cdef arena_t a
-    a.grads, a.extents, a.tensors = cnp.PyArray_DATA(x_), <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
+    a.grads = cnp.PyArray_DATA(x_)
+    a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
     run(adam_tables[level][real].clear, &a, sizeof(a), x_.shape[0], (x_, extents_))
+    cleared_on_tape(<char *>a.grads, <cnp.int64_t *>cnp.PyArray_DATA(extents_), a.tensors, 8 if real else 4)
 
 
 def sum_of_squares(x):

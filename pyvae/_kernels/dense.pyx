@@ -5,7 +5,7 @@ Twin: ``dense_ref.py``, which defines what every function here returns.
 cimport numpy as cnp
 from pyvae._kernels.elementwise cimport activation_code
 from pyvae._kernels.arrays cimport matrix, output, real_type, refuse_overlap, stride, vector
-from pyvae._kernels.runtime cimport bf16, level, precision, run, task_t
+from pyvae._kernels.runtime cimport bf16, level, precision, run, task_t, take_cleared
 
 cnp.import_array()
 
@@ -97,4 +97,6 @@ def dense_dW(x, dy, out, accumulate=False):
     p.rows, p.columns, p.depth = x_.shape[1], dy_.shape[1], x_.shape[0]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)
     p.accumulate, p.activation, p.by_rows = accumulate, IDENTITY, 1
+    if accumulate and p.c_row == p.columns and take_cleared(p.c, p.rows * p.columns * (8 if real else 4)):
+        p.accumulate = 0
     multiply(real, &p, (x_, dy_, out_))

@@ -3,6 +3,7 @@
 A kernel call is a job, a C struct with everything that it reads and writes, and a task, the C function that does a
 thread's share of it (``simd/job.h``). ``run`` is the only place where threads are started. ``Tape`` remembers jobs.
 """
+cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cython.parallel cimport prange
 from libc.string cimport memcpy
@@ -16,6 +17,7 @@ cdef extern from *:
     #include <stddef.h>
     #ifdef _OPENMP
     #include <omp.h>
+    #include <sched.h>
     #endif
     typedef void task_of_a_job(const void *job, ptrdiff_t thread, ptrdiff_t threads);
     #if defined(__x86_64__)
@@ -177,6 +179,28 @@ cdef int not_repeatable() except -1:
     return 0
 
 
+cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, Py_ssize_t itemsize) except -1:
+    """Tell the tape that is being recorded which tensors a job clears: their extents are the job's own."""
+    cdef Tape tape = recording()
+    if tape is not None:
+        tape.begin, tape.extents, tape.tensors, tape.itemsize = begin, extents, tensors, itemsize
+    return 0
+
+
+cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
+    """Whether a whole tensor of this many bytes has only been cleared so far: who asks will overwrite it instead of adding
+    to zeros, and so it is not cleared any more when the tape is played."""
+    cdef Tape tape = recording()
+    cdef Py_ssize_t i
+    if tape is not None:
+        for i in range(tape.tensors):
+            if (tape.begin + tape.extents[2 * i] * tape.itemsize == <const char *>begin
+                    and (tape.extents[2 * i + 1] - tape.extents[2 * i]) * tape.itemsize == size > 0):
+                tape.extents[2 * i] = tape.extents[2 * i + 1]
+                return True
+    return False
+
+
 cdef extern from *:
     """
     static __thread PyObject *recording_tape; /* borrowed from the Tape's __enter__ */
@@ -193,25 +217,49 @@ cdef extern from *:
         double work;
     } taped_t;
 
+    #ifdef _OPENMP
+    /* Where threads wait for each other between jobs: by spinning for some microseconds, then by letting others run. libgomp's
+       own barrier wakes sleepers with a system call every time, which takes as long as a small job. */
+    typedef struct {
+        int arrived, phase;
+    } meeting_t;
+
+    static void meet(meeting_t *meeting, int team) {
+        int phase = __atomic_load_n(&meeting->phase, __ATOMIC_RELAXED);
+        if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == team) {
+            __atomic_store_n(&meeting->arrived, 0, __ATOMIC_RELAXED);
+            __atomic_store_n(&meeting->phase, phase + 1, __ATOMIC_RELEASE);
+            return;
+        }
+        for (int spins = 0; __atomic_load_n(&meeting->phase, __ATOMIC_ACQUIRE) == phase; spins++) {
+            if (spins > 1000) sched_yield();
+    #if defined(__x86_64__)
+            else __builtin_ia32_pause();
+    #endif
+        }
+    }
+    #endif
+
     /* One team of threads for all of the jobs, in their order. A job too small to be worth sharing is one thread's. */
     static void play_jobs(const taped_t *jobs, ptrdiff_t count, int threads, double smallest) {
     #ifdef _OPENMP
+        if (threads > 1) {
+            meeting_t meeting = {0, 0};
     #pragma omp parallel num_threads(threads)
-        {
-            ptrdiff_t thread = omp_get_thread_num(), team = omp_get_num_threads();
-            for (ptrdiff_t i = 0; i < count; i++) {
-                int alone = jobs[i].work < smallest;
-                if (!alone) jobs[i].task(jobs[i].job, thread, team);
-                else if (thread == 0) jobs[i].task(jobs[i].job, 0, 1);
-                if (!alone || (i + 1 < count && jobs[i + 1].work >= smallest)) {
-    #pragma omp barrier
+            {
+                int thread = omp_get_thread_num(), team = omp_get_num_threads();
+                for (ptrdiff_t i = 0; i < count; i++) {
+                    int alone = jobs[i].work < smallest;
+                    if (!alone) jobs[i].task(jobs[i].job, thread, team);
+                    else if (thread == 0) jobs[i].task(jobs[i].job, 0, 1);
+                    if (i + 1 < count && (!alone || jobs[i + 1].work >= smallest)) meet(&meeting, team);
                 }
             }
+            return;
         }
-    #else
+    #endif
         (void)threads, (void)smallest;
         for (ptrdiff_t i = 0; i < count; i++) jobs[i].task(jobs[i].job, 0, 1);
-    #endif
     }
     """
     void set_recording(PyObject *tape)
@@ -239,6 +287,9 @@ cdef class Tape:
     cdef list arrays
     cdef double work
     cdef public bint playable
+    cdef char *begin  # of the arena that a job on the tape clears
+    cdef cnp.int64_t *extents
+    cdef Py_ssize_t tensors, itemsize
 
     def __cinit__(self):
         self.arrays, self.playable = [], True
