@@ -20,78 +20,49 @@ import sys
 import time
 from pathlib import Path
 
+from processes import Contestant, serve
 from workloads import COMPETITORS, WORKLOADS
-
-TICKS = os.sysconf("SC_CLK_TCK")
-MOST_FOREIGN_LOAD = 0.05  # of one processor, during a turn
-MOST_REPEATS = 20
 
 
 def worker(competitor, workload):
-    """The child: builds the competitor, then reads numbers of steps and answers each with "seconds loss"."""
+    """The child: builds the competitor, then answers numbers of steps with "seconds loss"."""
     run = COMPETITORS[competitor](workload)
     run(20)
-    print("ready", flush=True)
-    for line in sys.stdin:
-        n = int(line)
+
+    def answer(steps):
         start = time.perf_counter()
-        loss = run(n)
-        print(time.perf_counter() - start, loss, flush=True)
+        loss = run(int(steps))
+        return f"{time.perf_counter() - start} {loss}"
+
+    serve(answer)
 
 
-def busy_seconds():
-    """Seconds of processor time that all processes have used since the machine started."""
-    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    return sum(int(fields[i]) for i in (0, 1, 2, 5, 6)) / TICKS  # user, nice, system, irq, softirq
-
-
-def process_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-class Competitor:
-    """A child process and its turns."""
+class Competitor(Contestant):
+    """A library at a workload, and its turns."""
 
     def __init__(self, name, workload):
-        self.name, self.times, self.thrown_away = name, [], 0
-        command = [sys.executable, __file__, "--worker", name, workload]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        stderr=subprocess.PIPE)  # fmt: skip
-        self.missing = self.process.stdout.readline().strip() != "ready"
-        self.reason = self.process.stderr.read().strip().splitlines()[-1] if self.missing else None
+        super().__init__(__file__, "--worker", name, workload)
+        self.name, self.times = name, []
 
-    def ask(self, steps):
-        """Milliseconds per step, and the share of a processor that others used meanwhile."""
-        busy, own, start = busy_seconds(), process_seconds(self.process.pid), time.perf_counter()
-        print(steps, file=self.process.stdin, flush=True)
-        seconds, self.loss = map(float, self.process.stdout.readline().split())
-        foreign = busy_seconds() - busy - (process_seconds(self.process.pid) - own)
-        return 1000 * seconds / steps, foreign / (time.perf_counter() - start)
+    def milliseconds(self, answer, steps):
+        """Per step; keeps the loss."""
+        seconds, self.loss = map(float, answer.split())
+        return 1000 * seconds / steps
 
     def calibrate(self, seconds):
         """As many steps as take this long; asked twice, as the first call may compile."""
         self.ask(20)
-        self.steps = max(5, round(1000 * seconds / self.ask(20)[0]))
+        self.steps = max(5, round(1000 * seconds / self.milliseconds(self.ask(20), 20)))
         self.ask(self.steps)
 
     def turn(self):
-        for _ in range(MOST_REPEATS):
-            milliseconds, foreign = self.ask(self.steps)
-            if foreign < MOST_FOREIGN_LOAD:
-                break
-            self.thrown_away += 1
-        self.times.append(milliseconds)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.times.append(self.milliseconds(self.ask_undisturbed(self.steps), self.steps))
 
 
 def measure(workload, names, rounds, seconds):
     """A table row: what each competitor took, and what became of it."""
     competitors = [Competitor(name, workload) for name in names]
-    present = [c for c in competitors if not c.missing]
+    present = [c for c in competitors if c.missing is None]
     for c in present:
         c.calibrate(seconds)
     for _ in range(rounds):
@@ -99,7 +70,7 @@ def measure(workload, names, rounds, seconds):
             c.turn()
     result = {}
     for c in competitors:
-        result[c.name] = {"missing": c.reason} if c.missing else {
+        result[c.name] = {"missing": c.missing} if c.missing is not None else {
             "milliseconds": statistics.median(c.times), "times": c.times, "loss": c.loss, "thrown_away": c.thrown_away,
         }  # fmt: skip
         c.close()
@@ -162,7 +133,8 @@ def main():
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        return worker(*options.worker)
+        worker(*options.worker)
+        return 0
     results = {}
     print(machine())
     for workload in options.workloads:

@@ -4,7 +4,8 @@
 
 The limits are measured in the same rounds: of products the multiply-adds that all threads can do in registers, of Adam
 a pass over the same four arrays that computes next to nothing (limits.c, compiled here; without a compiler there are no
-limits). Rounds are interleaved; printed are medians over rounds, and medians of the ratios within a round. The twin of
+limits). Kernels, twins and limits are a process each, as BLAS's waiting threads would slow down whoever comes next in
+theirs. Rounds are interleaved; printed are medians over rounds, and medians of the ratios within a round. The twin of
 the normal numbers is NumPy's Generator.standard_normal, on one thread each.
 """
 
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from processes import Contestant, serve
 
 import pyvae
 from pyvae import _kernels
@@ -144,9 +146,8 @@ def verify(name, ours, twin, out):
     assert error < 1e-4, f"{name}: kernel and twin differ by {error:g} of the largest number"
 
 
-def seconds(function, warm_up=0.08, at_least=0.02):
-    """Of one call, from as many as take 20 milliseconds, after 80 in which the threads of whoever ran before go to
-    sleep and the system spreads these over the processors."""
+def seconds(function, warm_up=0.03, at_least=0.03):
+    """Of one call, from as many as take 30 milliseconds, after 30 in which the threads wake up and spread out."""
     for duration in (warm_up, at_least):
         count, total, start = 0, 0.0, time.perf_counter()
         while total < duration:
@@ -156,34 +157,54 @@ def seconds(function, warm_up=0.08, at_least=0.02):
     return total / count
 
 
+def all_cases():
+    threads, limits = pyvae.get_num_threads(), compiled_limits()
+    return [*product_cases(limits, threads), *pass_cases(limits, threads)]
+
+
+def child(who):
+    """One of kernel, twin and limit: answers the number of a case with microseconds, or "none"."""
+    place = {"kernel": 1, "twin": 2, "limit": 3}[who]
+    functions = [case[place] for case in all_cases()]
+    serve(lambda i: "none" if functions[int(i)] is None else 1e6 * seconds(functions[int(i)]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--png", type=Path)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    threads, limits = pyvae.get_num_threads(), compiled_limits()
-    print(f"{threads} threads, {_kernels.info()['isa']}; us per call; ratios within rounds")
+    if options.child:
+        child(options.child)
+        return
+    names = []
+    for name, ours, twin, _, out in all_cases():
+        verify(name, ours, twin, out)
+        names.append(name)
+    contestants = {who: Contestant(__file__, "--child", who) for who in ("kernel", "twin", "limit")}
+    print(f"{pyvae.get_num_threads()} threads, {_kernels.info()['isa']}; us per call; ratios within rounds")
     print(f"{'':34} {'kernel':>9} {'twin':>9} {'limit':>9}  {'twin/k.':>7} {'of limit':>8}")
     results = {}
-    for name, ours, twin, limit, out in (*product_cases(limits, threads), *pass_cases(limits, threads)):
-        verify(name, ours, twin, out)
-        contestants = {"kernel": ours, "twin": twin} | ({"limit": limit} if limit else {})
-        times = {who: [] for who in contestants}
-        for _ in range(options.rounds + 1):  # the first warms up
-            for who, function in contestants.items():
-                times[who].append(1e6 * seconds(function))
-        times = {who: t[1:] for who, t in times.items()}
-        ratio = statistics.median(t / k for t, k in zip(times["twin"], times["kernel"], strict=True))
-        line = f"{name:34} {statistics.median(times['kernel']):9.1f} {statistics.median(times['twin']):9.1f} "
-        share = None
-        if limit:
-            share = statistics.median(t / k for t, k in zip(times["limit"], times["kernel"], strict=True))
-            line += f"{statistics.median(times['limit']):9.1f}  {ratio:6.2f}x {100 * share:7.0f}%"
-        else:
-            line += f"{'':9}  {ratio:6.2f}x"
-        print(line, flush=True)
-        results[name] = {"microseconds": times, "twin_over_kernel": ratio, "share_of_limit": share}
+    for i, name in enumerate(names):
+        rounds = [{who: c.ask_undisturbed(i).strip() for who, c in contestants.items()} for _ in range(options.rounds)]
+        there = [who for who in contestants if rounds[0][who] != "none"]
+        times = {who: [float(r[who]) for r in rounds] for who in there}
+        ratios = {
+            who: statistics.median(t / k for t, k in zip(times[who], times["kernel"], strict=True)) for who in there
+        }
+        line = f"{name:34} " + " ".join(
+            f"{statistics.median(times[who]) if who in there else '':9{'.1f' if who in there else ''}}"
+            for who in contestants
+        )
+        share = f"{100 * ratios['limit']:7.0f}%" if "limit" in there else ""
+        print(f"{line}  {ratios['twin']:6.2f}x {share}".rstrip(), flush=True)
+        results[name] = {
+            "microseconds": times, "twin_over_kernel": ratios["twin"], "share_of_limit": ratios.get("limit"),
+        }  # fmt: skip
+    for contestant in contestants.values():
+        contestant.close()
     if options.json:
         options.json.write_text(json.dumps({"info": _kernels.info(), "results": results}, indent=1) + "\n")
     if options.png:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pyvae import versions
 from pyvae._kernels import PRECISIONS
+from pyvae.arguments import check_count, check_number
 from pyvae.layers import ACTIVATIONS
 from pyvae.likelihoods import LIKELIHOODS
 
@@ -16,32 +17,28 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def count(least):
+def checked(check, convert, *limits):
+    """What argparse wants for ``type``: a text converted and checked, and one sentence where it is wrong."""
+
     def parse(text):
         try:
-            value = int(text)
+            value = convert(text)
         except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {least}, not {text!r}")
-        return value
+            value = text  # which no check accepts
+        try:
+            return check("it", value, *limits)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse
+
+
+def count(least):
+    return checked(check_count, int, least)
 
 
 def number(low, high, low_included=False):
-    def parse(text):
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not (low < value < high or (low_included and value == low)):
-            kind = f"from {low:g}" if low_included else f"above {low:g}"
-            limit = "" if high == float("inf") else f" and below {high:g}"
-            raise argparse.ArgumentTypeError(f"must be a number {kind}{limit}, not {text!r}")
-        return value
-
-    return parse
+    return checked(check_number, float, low, high, low_included)
 
 
 def sizes(text):

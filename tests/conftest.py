@@ -14,6 +14,18 @@ def rng():
     return np.random.default_rng(0)
 
 
+@pytest.fixture
+def scikit_learn():
+    """For tests of the digits."""
+    return pytest.importorskip("sklearn", reason="the digits come with scikit-learn, which is not installed")
+
+
+@pytest.fixture
+def matplotlib():
+    """For tests of pictures."""
+    return pytest.importorskip("matplotlib", reason="pictures are made by matplotlib, which is not installed")
+
+
 @pytest.fixture(autouse=True)
 def _keep_threads():
     """No test leaves another number of threads behind."""

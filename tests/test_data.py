@@ -87,8 +87,7 @@ def test_wrong_binarize_is_named():
         ArraySource(np.zeros((2, 2)), binarize="sometimes")
 
 
-def test_digits():
-    pytest.importorskip("sklearn")
+def test_digits(scikit_learn):
     dataset = datasets.load("digits")
     assert (len(dataset.train), len(dataset.test), dataset.image_shape) == (1437, 360, (8, 8))
     x = dataset.train.gather(np.arange(1437)).x

@@ -32,6 +32,16 @@ MODELS = {
 }
 
 
+def with_a_layer_used_twice():
+    """Its gradient is overwritten by one product and added to by the other."""
+    shared = pyvae.Dense(8, 8, "tanh")
+    encoder = pyvae.Sequential(pyvae.Dense(37, 8), shared, shared, pyvae.Dense(8, 6))
+    return pyvae.VAE(encoder, pyvae.Dense(3, 37), pyvae.Bernoulli(37))
+
+
+MODELS["a layer used twice"] = (with_a_layer_used_twice, GRAY)
+
+
 class Doubled(pyvae.Dense):
     """A part that is not the library's own: NumPy after the kernel."""
 

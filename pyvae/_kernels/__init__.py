@@ -162,7 +162,7 @@ def set_matmul_precision(precision):
 
     "highest" (the default): in float32. "medium": where the processor can, the numbers are rounded to bf16 (8 bits)
     before they are multiplied, and added up in float32: an error of at most 2^-7 of |x| @ |W|. "high" would be three
-    bf16 products for one of float32, 2^-15 of |x| @ |W|; it is float32, as three take longer where that was measured.
+    bf16 products for one of float32, 2^-15 of |x| @ |W|; it is float32, as three of half the time each take longer.
     Weights, moments and everything else remain float32, and float64 is always computed in float64. Where there is no
     faster hardware, and in the NumPy twins, all three are float32. Raises ValueError for another word.
     """

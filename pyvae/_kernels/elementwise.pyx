@@ -4,7 +4,7 @@ Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride
-from pyvae._kernels.runtime cimport level, run, task_t
+from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, run, task_t
 
 cnp.import_array()
 
@@ -30,12 +30,6 @@ cdef extern from *:
     const elementwise_table_t *elementwise_tables[3][2]
 
 cdef dict ACTIVATIONS = {None: IDENTITY, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "softplus": SOFTPLUS}
-
-# Of one element, in sixteen multiply-adds, the unit of all kernels' work.
-cdef enum:
-    PLAIN_COST = 1
-    EXPONENTIAL_COST = 8
-
 
 cdef int activation_code(activation) except -1:
     if activation not in ACTIVATIONS:

@@ -5,7 +5,7 @@ Twin: ``gather_ref.py``, which defines what every function here returns.
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
 from pyvae._kernels.arrays cimport contiguous, output, real_type, row_numbers, stride
-from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
+from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, not_repeatable, run, task_t
 
 import numpy as np
 
@@ -35,11 +35,6 @@ cdef extern from *:
 
 cdef dict SOURCE_TYPES = {cnp.NPY_UINT8: FROM_UINT8, cnp.NPY_FLOAT: FROM_FLOAT, cnp.NPY_DOUBLE: FROM_DOUBLE}
 cdef dict BINARIZE = {None: KEEP_VALUES, "threshold": BINARIZE_THRESHOLD, "draw": BINARIZE_DRAW}
-
-cdef enum:
-    PLAIN_COST = 1  # of one element, in sixteen multiply-adds
-    DRAW_COST = 8
-
 
 cdef bint readable_in_place(cnp.ndarray a):
     return (
@@ -73,5 +68,5 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
     g.key[0], g.key[1], g.step, g.count, g.out = key[0], key[1], step, count, cnp.PyArray_DATA(out_)
     not_repeatable()
     run(gather_tables[level][real].gather, &g, sizeof(g),
-        <double>count * g.columns * (DRAW_COST if g.binarize == BINARIZE_DRAW else PLAIN_COST),
+        <double>count * g.columns * (EXPONENTIAL_COST if g.binarize == BINARIZE_DRAW else PLAIN_COST),
         (source_, positions, rows_, out_))

@@ -4,7 +4,7 @@ Twin: ``gaussian_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.arrays cimport contiguous, matrix, output, output_vector, real_type, samples_per_row, stride, vector
-from pyvae._kernels.runtime cimport level, run, task_t
+from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, run, task_t
 
 cnp.import_array()
 
@@ -30,11 +30,6 @@ cdef extern from "simd/gaussian.h":
 cdef extern from *:
     """static const gaussian_table_t *const gaussian_tables[LEVEL_COUNT][2] = LIST_TABLES(gaussian);"""
     const gaussian_table_t *gaussian_tables[3][2]
-
-cdef enum:
-    PLAIN_COST = 1  # of one element, in sixteen multiply-adds
-    EXPONENTIAL_COST = 8
-
 
 def reparameterize(mu, logvar, eps, z, log_qz):
     cdef int real = real_type(logvar, "logvar")

@@ -4,7 +4,7 @@ Twin: ``likelihood_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, samples_per_row, stride, vector
-from pyvae._kernels.runtime cimport level, run, task_t
+from pyvae._kernels.runtime cimport EXPONENTIAL_COST, level, run, task_t
 
 import numpy as np
 
@@ -31,10 +31,6 @@ cdef extern from "simd/likelihood.h":
 cdef extern from *:
     """static const likelihood_table_t *const likelihood_tables[LEVEL_COUNT][2] = LIST_TABLES(likelihood);"""
     const likelihood_table_t *likelihood_tables[3][2]
-
-cdef enum:
-    EXPONENTIAL_COST = 8  # of one element, in sixteen multiply-adds
-
 
 cdef class Observation:
     """x, the decoder's outputs and what is made of them, checked, as C sees them."""

@@ -3,6 +3,10 @@ cimport numpy as cnp
 
 ctypedef void (*task_t)(const void *job, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil
 
+cdef enum:  # the work of a kernel on one element, in sixteen multiply-adds: by and large, for the choice of threads
+    PLAIN_COST = 1
+    EXPONENTIAL_COST = 8
+
 cdef int level  # of instruction sets: the first index of every table of C functions
 cdef int bf16  # what multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing
 cdef int precision  # of products of float32: 0 highest, 1 high, 2 medium

@@ -6,24 +6,22 @@
 
 #include <stdint.h>
 
-#define PHILOX_ROUNDS 10
-#define PHILOX_MULTIPLIER0 0xD2511F53u
-#define PHILOX_MULTIPLIER1 0xCD9E8D57u
-#define PHILOX_KEY0 0x9E3779B9u
-#define PHILOX_KEY1 0xBB67AE85u
+/* In place, for `cells` counters (c0[t], c1[t], c2[t], c3[t]); round by round, so that the loop over the counters is the one
+   that compilers vectorise. */
+static inline void philox_cells(int cells, uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2,
+                                uint32_t *restrict c3, uint32_t key0, uint32_t key1) {
+    for (int round = 0; round < 10; round++, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u)
+        for (int t = 0; t < cells; t++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[t], p1 = (uint64_t)0xCD9E8D57u * c2[t];
+            c0[t] = (uint32_t)(p1 >> 32) ^ c1[t] ^ key0;
+            c2[t] = (uint32_t)(p0 >> 32) ^ c3[t] ^ key1;
+            c1[t] = (uint32_t)p1;
+            c3[t] = (uint32_t)p0;
+        }
+}
 
 static inline void philox4x32(uint32_t c[4], uint32_t key0, uint32_t key1) {
-    uint32_t c0 = c[0], c1 = c[1], c2 = c[2], c3 = c[3];
-    for (int round = 0; round < PHILOX_ROUNDS; round++) {
-        uint64_t p0 = (uint64_t)PHILOX_MULTIPLIER0 * c0, p1 = (uint64_t)PHILOX_MULTIPLIER1 * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ key0;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ key1;
-        c1 = (uint32_t)p1;
-        c3 = (uint32_t)p0;
-        key0 += PHILOX_KEY0;
-        key1 += PHILOX_KEY1;
-    }
-    c[0] = c0, c[1] = c1, c[2] = c2, c[3] = c3;
+    philox_cells(1, c, c + 1, c + 2, c + 3, key0, key1);
 }
 
 /* A uniform number in the open interval (0, 1): the middle of one of 2^23 cells, exact in float as in double. */

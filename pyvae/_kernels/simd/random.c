@@ -19,19 +19,6 @@ static inline void box_muller(uint32_t w_radius, uint32_t w_angle, REAL *first, 
     *second = radius * sine;
 }
 
-/* Philox of a batch of counters, round by round, so that the loop over the counters is the one that is vectorised. */
-static void philox_cells(int cells, uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2,
-                         uint32_t *restrict c3, uint32_t key0, uint32_t key1) {
-    for (int round = 0; round < PHILOX_ROUNDS; round++, key0 += PHILOX_KEY0, key1 += PHILOX_KEY1)
-        for (int t = 0; t < cells; t++) {
-            uint64_t p0 = (uint64_t)PHILOX_MULTIPLIER0 * c0[t], p1 = (uint64_t)PHILOX_MULTIPLIER1 * c2[t];
-            c0[t] = (uint32_t)(p1 >> 32) ^ c1[t] ^ key0;
-            c2[t] = (uint32_t)(p0 >> 32) ^ c3[t] ^ key1;
-            c1[t] = (uint32_t)p1;
-            c3[t] = (uint32_t)p0;
-        }
-}
-
 /* value[l][t] = number l of the block of four with the counter (block[t], sample[t], row[t], step). */
 static void fill_cells(const draw_t *d, int cells, uint32_t *block, uint32_t *sample, uint32_t *row,
                        REAL value[4][CELLS]) {
