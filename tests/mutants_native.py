@@ -17,17 +17,17 @@ class Change(NamedTuple):
 DENSE_DX = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)"
 DENSE_DW = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)"
 ACCUMULATE = "\n    p.accumulate, p.activation, p.by_rows = accumulate, IDENTITY, 1"
-OVERWRITE = "\n    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, 0"
+OVERWRITE = "\n    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)"
 TRANSPOSE_LEFT_OVER = "out[j * out_row + i] = in[i * in_row + j]"
 TRANSPOSE_BLOCK = "transpose_lanes(in + i * in_row + j, in_row, out + j * out_row + i, out_row)"
 RELU = "dx[j] = y[j] > 0 ? d : 0"
 RESUME = "int resume = k > 0 || p->accumulate"
-DB_START = "if (n > 0 && db && !e->accumulate) memset"
+SUMS_START = "if (n > 0 && !e->accumulate) memset"
 TANH = "dx[j] = dy[j] * (1 - y[j] * y[j])"
 SIGMOID = "dx[j] = dy[j] * (y[j] * (1 - y[j]))"
 SOFTPLUS = "dx[j] = dy[j] * one_minus_exp_real(y[j])"
-COLUMN_SUM = "db[j] += dx[j]"
-DERIVATIVE = "derivative_row(n, ROW(dy, i) + first, ROW(y, i) + first, e->activation, dx)"
+COLUMN_SUM = "sums[j] += x[j]"
+DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
 KL_LOGVAR = "dlogvar[j] = dkl * (expm1_real(logvar[j]) / 2)"
 BERNOULLI = "dlogits[j] = scale * (x[j] - sigmoid_real(logits[j]))"
@@ -81,22 +81,19 @@ CHANGES = [
     Change("simd/activate.h", SIGMOID, "dx[j] = dy[j] * (y[j] * (y[j] - 1))", "sigmoid: sign"),
     Change("simd/activate.h", SOFTPLUS, "dx[j] = dy[j] * sigmoid_real(y[j])", "softplus: sigmoid of y, not of x"),
     Change("simd/activate.h", SOFTPLUS, "dx[j] = dy[j] * exp_real(-y[j])", "softplus: exp(-y)"),
-    Change("simd/elementwise.c", COLUMN_SUM, "db[j] += ROW(dy, i)[first + j]", "db sums dy, not da"),
-    Change("simd/elementwise.c", COLUMN_SUM, "db[j] = dx[j]", "db: the last row's alone"),
-    Change("simd/elementwise.c", COLUMN_SUM, "db[j] -= dx[j]", "db: sign"),
-    Change("simd/elementwise.c", COLUMN_SUM, "db[j] += 2 * dx[j]", "db: factor 2"),
-    Change("simd/elementwise.c", DB_START, "if (n > 0 && db && e->accumulate) memset", "db: accumulate turned round"),
-    Change("simd/elementwise.c", DB_START, "if (0) memset", "db: always accumulates"),
+    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] = x[j]", "db: the last row's alone"),
+    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] -= x[j]", "db: sign"),
+    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] += 2 * x[j]", "db: factor 2"),
+    Change("simd/elementwise.c", SUMS_START, "if (n > 0 && e->accumulate) memset", "db: accumulate turned round"),
+    Change("simd/elementwise.c", SUMS_START, "if (0) memset", "db: always accumulates"),
     Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(y, i)", "ROW(y, 0)"), "the first row of y"),
-    Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(dy, i)", "ROW(dy, 0)"), "dy of the first row"),
-    Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(y, i) + first", "ROW(y, i)"),
-           "y: the first columns for all threads"),
-    Change("simd/elementwise.c", "(REAL *)e->db + first : NULL", "(REAL *)e->db : NULL",
-           "db: the first columns for all threads"),
+    Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(x, i)", "ROW(x, 0)"), "dy of the first row"),
+    Change("simd/elementwise.c", "(REAL *)e->out + first", "(REAL *)e->out", "db: the first columns for all threads"),
+    Change("elementwise.pyx", "column_sums(dx_, db, accumulate)", "column_sums(dy_, db, accumulate)", "db sums dy"),
+    Change("elementwise.pyx", "column_sums(dx_, db, accumulate)", "column_sums(dx_, db)", "db always accumulates"),
     Change("elementwise.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
            "column sums overwritten by default"),
-    Change("elementwise.pyx", "IDENTITY, accumulate\n    e.dy = e.y", "IDENTITY, 1\n    e.dy = e.y",
-           "column sums always accumulate"),
+    Change("elementwise.pyx", "IDENTITY, accumulate", "IDENTITY, 1", "column sums always accumulate"),
     Change("elementwise.pyx", "activation, dx, db=None, accumulate=True)", "activation, dx, db=None, accumulate=False)",
            "db overwritten by default"),
     Change("simd/vmath.h", "return 2 * t / (1 + t);", "return t / (1 + t);", "softplus: factor 1/2"),

@@ -44,6 +44,12 @@ cdef enum:
     MEDIUM = 2
 
 
+cdef bint is_tall(const dense_product_t *p) noexcept:
+    """Whether two threads fetch less from each other by sharing the rows of C: all of B, of which each wrote half, rather
+    than all of A and half of B. The rows of a tall matrix then stay with a thread from layer to layer."""
+    return 2 * p.rows > p.columns
+
+
 cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
     cdef const dense_table_t *table = dense_tables[level][real]
     if precision == MEDIUM and real == FLOAT and bf16:
@@ -66,7 +72,7 @@ def dense(x, W, b, activation, out):
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
     p.rows, p.columns, p.depth = x_.shape[0], W_.shape[1], x_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(x_), 1, stride(W_), 1, stride(out_)
-    p.accumulate, p.activation, p.by_rows = 0, activation_code(activation), 0
+    p.accumulate, p.activation, p.by_rows = 0, activation_code(activation), is_tall(&p)
     multiply(real, &p, (x_, W_, b_, out_))
 
 
@@ -81,7 +87,7 @@ def dense_dx(dy, W, out):
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
-    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, 0
+    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)
     multiply(real, &p, (dy_, W_, out_))
 
 

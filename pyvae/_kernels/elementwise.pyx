@@ -13,15 +13,13 @@ cdef extern from "simd/elementwise.h":
         Py_ssize_t rows, columns
         const void *x
         const void *y
-        const void *dy
         void *out
-        void *db
-        Py_ssize_t x_row, y_row, dy_row, out_row
+        Py_ssize_t x_row, y_row, out_row
         double number
         int activation, accumulate
 
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, add, shift
+        task_t activate, activate_backward, column_sums, add, shift
 
     int IDENTITY, RELU, TANH, SIGMOID, SOFTPLUS
 
@@ -56,12 +54,15 @@ def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
     cdef cnp.ndarray y_ = matrix(y, "y", real, dy_.shape[0], dy_.shape[1])
     cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
-    cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
+    if db is not None:
+        output_vector(db, "db", real, dy_.shape[1])  # before anything is written
     cdef elementwise_t e
-    e.rows, e.columns, e.activation, e.accumulate = dy_.shape[0], dy_.shape[1], activation_code(activation), accumulate
-    e.dy, e.dy_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(y_), stride(y_)
-    e.out, e.out_row, e.db = cnp.PyArray_DATA(dx_), stride(dx_), NULL if db is None else cnp.PyArray_DATA(db_)
-    run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (dy_, y_, dx_, db_))
+    e.rows, e.columns, e.activation = dy_.shape[0], dy_.shape[1], activation_code(activation)
+    e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(y_), stride(y_)
+    e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
+    run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (dy_, y_, dx_))
+    if db is not None:
+        column_sums(dx_, db, accumulate)
 
 
 def column_sums(x, out, accumulate=True):
@@ -70,10 +71,8 @@ def column_sums(x, out, accumulate=True):
     cdef cnp.ndarray out_ = output_vector(out, "out", real, x_.shape[1])
     cdef elementwise_t e
     e.rows, e.columns, e.activation, e.accumulate = x_.shape[0], x_.shape[1], IDENTITY, accumulate
-    e.dy = e.y = e.out = cnp.PyArray_DATA(x_)  # the identity in place, which writes nothing but the sums
-    e.dy_row = e.y_row = e.out_row = stride(x_)
-    e.db = cnp.PyArray_DATA(out_)
-    run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (x_, out_))
+    e.x, e.x_row, e.out = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_)
+    run(elementwise_tables[level][real].column_sums, &e, sizeof(e), work_of(&e), (x_, out_))
 
 
 def copy(x, out):

@@ -1,15 +1,16 @@
 """How many threads a step of training runs on: all of them, or one where that is quicker.
 
-For a small model it depends on the machine and on the hour: processors that do not share a cache, or a neighbour that
-wants one of them, can make two threads slower than one. So both are tried, again and again, and the quicker one is used
-in between. No result depends on the number of threads, so nothing but time is at stake.
+It depends on the size of the model, on the machine, and on the hour: a neighbour that wants a processor can make two
+threads slower than one. So both are tried, again and again, and the quicker one is used in between. The more often the
+answer was the same, the longer is it trusted: what was found while a neighbour was busy is held no longer than he was.
+No result depends on the number of threads, so nothing but time is at stake.
 """
 
 import time
 
 ALL, ONE = 0, 1  # limits of the number of threads; 0 is none
 TRIAL = 4  # turns with each limit, of which the first is not counted
-CLOSE, SOON, LATER = 1.5, 400, 2000  # turns until the next trial: soon, unless one was more than 1.5 times as quick
+SHORTEST, LONGEST = 16, 1024  # turns between trials: twice as many as the last time if the answer stays the same
 
 
 class Team:
@@ -25,6 +26,7 @@ class Team:
 
     def _plan(self):
         """The limit of each turn, one after the other; takes how many seconds it took."""
+        last, pause = None, SHORTEST
         while True:
             quickest = {}
             for limit in (ALL, ONE):
@@ -32,8 +34,10 @@ class Team:
                 for _ in range(TRIAL):
                     seconds.append((yield limit))
                 quickest[limit] = min(seconds[1:])
-            quicker, slower = sorted(quickest, key=quickest.get)
-            for _ in range(SOON if quickest[slower] < CLOSE * quickest[quicker] else LATER):
+            quicker = min(quickest, key=quickest.get)
+            pause = min(2 * pause, LONGEST) if quicker == last else SHORTEST
+            last = quicker
+            for _ in range(pause):
                 yield quicker
 
     def __enter__(self):

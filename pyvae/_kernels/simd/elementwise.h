@@ -10,16 +10,17 @@ enum { IDENTITY, RELU, TANH, SIGMOID, SOFTPLUS }; /* activation functions */
 /* Arrays of (rows, columns) with a distance from row to row; what a task does not use may be NULL. */
 typedef struct {
     ptrdiff_t rows, columns;
-    const void *x, *y, *dy;
-    void *out, *db; /* db (columns,) */
-    ptrdiff_t x_row, y_row, dy_row, out_row;
+    const void *x, *y;
+    void *out;
+    ptrdiff_t x_row, y_row, out_row;
     double number;
     int activation, accumulate;
 } elementwise_t;
 
 typedef struct {
     task_t *activate;          /* out = f(x) */
-    task_t *activate_backward; /* out = dy f'(.), from y = f(.); where db is not NULL, db (+)= column sums of out */
+    task_t *activate_backward; /* out = x f'(.), from y = f(.) */
+    task_t *column_sums;       /* out (+)= the sums of x over the rows; out (columns,) */
     task_t *add;               /* out = x + y */
     task_t *shift;             /* out = x + number */
 } elementwise_table_t;

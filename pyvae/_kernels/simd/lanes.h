@@ -1,4 +1,4 @@
-/* Loops over the columns of a row, 16 at a time, then 4 at a time, then the last three; and sums over columns that come out
+/* Loops over the columns of a row, 16 at a time, then 8, then 4, then the last three; and sums over columns that come out
    the same to the bit whatever the vector width.
 
    Column j goes to virtual lane j mod 16; the 16 lanes are then added in a fixed tree. A machine with 16 floats in a
@@ -14,22 +14,26 @@
 #define FOR_COLUMNS(j, n, ...)                                                                                         \
     do {                                                                                                               \
         ptrdiff_t first_ = 0;                                                                                          \
-        for (; first_ + LANES <= (n); first_ += LANES)                                                                 \
-            for (ptrdiff_t l_ = 0; l_ < LANES; l_++) {                                                                 \
-                ptrdiff_t j = first_ + l_;                                                                             \
-                __VA_ARGS__;                                                                                           \
-            }                                                                                                          \
-        for (; first_ + 4 <= (n); first_ += 4)                                                                         \
-            for (ptrdiff_t l_ = first_ % LANES, end_ = l_ + 4; l_ < end_; l_++) {                                      \
-                ptrdiff_t j = first_ + l_ - (end_ - 4);                                                                \
-                __VA_ARGS__;                                                                                           \
-            }                                                                                                          \
-        for (; first_ < (n); first_++) {                                                                               \
-            ptrdiff_t j = first_, l_ = first_ % LANES;                                                                 \
-            (void)l_;                                                                                                  \
-            __VA_ARGS__;                                                                                               \
+        for (; first_ + LANES <= (n); first_ += LANES) FOR_LANES_(j, 0, LANES, __VA_ARGS__);                           \
+        if (first_ + 8 <= (n)) {                                                                                       \
+            FOR_LANES_(j, 0, 8, __VA_ARGS__);                                                                          \
+            first_ += 8;                                                                                               \
         }                                                                                                              \
+        if (first_ + 4 <= (n)) {                                                                                       \
+            ptrdiff_t lane_4_ = first_ % LANES;                                                                        \
+            FOR_LANES_(j, lane_4_, 4, __VA_ARGS__);                                                                    \
+            first_ += 4;                                                                                               \
+        }                                                                                                              \
+        for (; first_ < (n); first_++) FOR_LANES_(j, first_ % LANES, 1, __VA_ARGS__);                                  \
     } while (0)
+
+/* A statement for j = first_ .. first_ + count - 1, whose virtual lanes l_ begin with `lane`. */
+#define FOR_LANES_(j, lane, count, ...)                                                                                \
+    for (ptrdiff_t l_ = (lane), end_ = l_ + (count); l_ < end_; l_++) {                                                \
+        ptrdiff_t j = first_ + l_ - (end_ - (count));                                                                  \
+        (void)l_;                                                                                                      \
+        __VA_ARGS__;                                                                                                   \
+    }
 
 /* SUM_COLUMNS(total, n, j, term): total = sum over j < n of term, an expression in j. */
 #define SUM_COLUMNS(total, n, j, term)                                                                                 \
