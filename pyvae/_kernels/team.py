@@ -1,16 +1,18 @@
 """How many threads a step of training runs on: all of them, or one where that is quicker.
 
 It depends on the size of the model, on the machine, and on the hour: a neighbour that wants a processor can make two
-threads slower than one. So both are tried, again and again, and the quicker one is used in between. The more often the
-answer was the same, the longer is it trusted: what was found while a neighbour was busy is held no longer than he was.
-No result depends on the number of threads, so nothing but time is at stake.
+threads slower than one. So both are tried, again and again, and the quicker one is used in between. A trial costs what
+the slower number takes longer; it comes so often that it costs a hundredth of the time. An answer that is new is tried
+again sooner, so that what was found beside a busy neighbour is held no longer than he was there. No result depends on
+the number of threads, so nothing but time is at stake.
 """
 
 import time
 
 ALL, ONE = 0, 1  # limits of the number of threads; 0 is none
 TRIAL = 4  # turns with each limit, of which the first is not counted
-SHORTEST, LONGEST = 16, 1024  # turns between trials: twice as many as the last time if the answer stays the same
+SHORTEST = 16  # turns between trials, then up to twice as many each time, if the answer stays the same
+COST = 0.01  # of the time, for trials
 
 
 class Team:
@@ -28,14 +30,15 @@ class Team:
         """The limit of each turn, one after the other; takes how many seconds it took."""
         last, pause = None, SHORTEST
         while True:
-            quickest = {}
+            quickest, total = {}, {}
             for limit in (ALL, ONE):
                 seconds = []
                 for _ in range(TRIAL):
                     seconds.append((yield limit))
-                quickest[limit] = min(seconds[1:])
-            quicker = min(quickest, key=quickest.get)
-            pause = min(2 * pause, LONGEST) if quicker == last else SHORTEST
+                quickest[limit], total[limit] = min(seconds[1:]), sum(seconds)
+            quicker, slower = sorted(quickest, key=quickest.get)
+            lost = total[slower] / quickest[quicker] - TRIAL  # turns
+            pause = min(2 * pause, max(SHORTEST, int(lost / COST))) if quicker == last else SHORTEST
             last = quicker
             for _ in range(pause):
                 yield quicker
