@@ -217,8 +217,10 @@ def draw(results, path):
     figure = Figure(figsize=(8, 0.28 * len(results) + 0.8), dpi=120, layout="constrained")
     axes = figure.subplots()
     names = list(results)[::-1]
-    axes.barh(names, [results[name]["twin_over_kernel"] for name in names])
+    axes.barh(names, [results[name]["twin_over_kernel"] - 1 for name in names], left=1)
     axes.axvline(1, color="black", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_xticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     axes.set_xlabel("time of NumPy / time of the kernel")
     axes.tick_params(axis="y", labelsize=8, labelfontfamily="monospace")
     figure.savefig(path)

@@ -1,6 +1,7 @@
 """How time and memory grow: with threads, batch size, width, latent size, and rows of a memory-mapped file.
 
-    python benchmarks/scaling.py [--rounds 7] [--most-rows 1000000] [--folder DIR] [--json FILE] [--png FILE]
+    python benchmarks/scaling.py [--rounds 7] [--most-rows 1000000] [--folder DIR] [--only SWEEP]
+                                  [--json FILE] [--png FILE]
 
 Each line changes one size of the model 784-400-20 with batches of 128. Times are medians over interleaved rounds. The
 rows are uint8, in a file of --folder that is removed at the end (784 bytes each: ten million are 8 GB), and memory is
@@ -57,11 +58,36 @@ def medians(loads, rounds):
     return {name: statistics.median(t) for name, t in times.items()}
 
 
+def rows_of_a_file(X, options):
+    """The sweep over rows, which stand in a file."""
+    results = {}
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        path = Path(folder) / "rows.npy"
+        whole = np.lib.format.open_memmap(path, "w+", np.uint8, (options.most_rows, 784))
+        for first in range(0, options.most_rows, len(X)):
+            whole[first : first + len(X)] = X[: options.most_rows - first]
+        whole.flush()
+        del whole
+        counts = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= options.most_rows]
+        loads = {n: Load(pyvae.ArraySource(np.load(path, mmap_mode="r")[:n], 1 / 255)) for n in counts}
+        for load in loads.values():
+            load.milliseconds(1)  # allocates what every step uses again
+        before = own_megabytes()
+        results["rows"] = medians(loads, options.rounds)
+        print(f"\n{'rows in the file':>18}   ms per step   us per row")
+        for value, taken in results["rows"].items():
+            print(f"{value:18}   {taken:11.3f}   {1000 * taken / 128:10.2f}")
+        results["own memory grew by, MB"] = own_megabytes() - before
+        print(f"own memory grew by {own_megabytes() - before:.1f} MB meanwhile")
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--most-rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", choices=("threads", "batch size", "hidden units", "latent dimensions", "rows"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--png", type=Path)
     options = parser.parse_args()
@@ -75,27 +101,15 @@ def main():
     }
     results = {}
     for name, loads in sweeps.items():
+        if options.only not in (None, name):
+            continue
         results[name] = medians(loads, options.rounds)
         print(f"\n{name:>18}   ms per step   us per row")
         for value, taken in results[name].items():
             print(f"{value:18}   {taken:11.3f}   {1000 * taken / loads[value].batch_size:10.2f}", flush=True)
 
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        path = Path(folder) / "rows.npy"
-        whole = np.lib.format.open_memmap(path, "w+", np.uint8, (options.most_rows, 784))
-        for first in range(0, options.most_rows, len(X)):
-            whole[first : first + len(X)] = X[: options.most_rows - first]
-        whole.flush()
-        del whole
-        counts = [n for n in (10**4, 10**5, 10**6, 10**7) if n <= options.most_rows]
-        loads = {n: Load(pyvae.ArraySource(np.load(path, mmap_mode="r")[:n], 1 / 255)) for n in counts}
-        before = own_megabytes()
-        results["rows"] = medians(loads, options.rounds)
-        print(f"\n{'rows in the file':>18}   ms per step   us per row")
-        for value, taken in results["rows"].items():
-            print(f"{value:18}   {taken:11.3f}   {1000 * taken / 128:10.2f}")
-        results["own memory grew by, MB"] = own_megabytes() - before
-        print(f"own memory grew by {own_megabytes() - before:.1f} MB meanwhile")
+    if options.only in (None, "rows"):
+        results |= rows_of_a_file(X, options)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
     if options.png:
