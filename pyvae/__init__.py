@@ -8,10 +8,12 @@ In three lines:
 """
 
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
+from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.layers import Dense, Layer, ReLU, Sequential, Sigmoid, Softplus, Tanh
+from pyvae.layers import Dense, Layer, Sequential
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from pyvae.model import VAE
 from pyvae.noise import Noise
@@ -25,6 +27,8 @@ from pyvae.versions import __version__, show_versions
 from pyvae.workspace import Workspace
 
 __all__ = [
+    "ELU",
+    "GELU",
     "VAE",
     "Adam",
     "ArraySource",
@@ -34,14 +38,20 @@ __all__ = [
     "DataSource",
     "Dense",
     "DiagonalGaussian",
+    "Dropout",
+    "GatedDense",
     "Gaussian",
     "GradientError",
     "History",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
     "Likelihood",
     "Noise",
     "ReLU",
+    "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softplus",
     "StandardNormal",

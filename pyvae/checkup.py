@@ -9,10 +9,12 @@ from functools import partial
 
 import numpy as np
 
+from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.data import Batch
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
-from pyvae.layers import Dense, ReLU, Sequential, Sigmoid, Softplus, Tanh, mlp
+from pyvae.layers import ACTIVATIONS, Dense, Sequential, mlp
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
 from pyvae.model import VAE
 from pyvae.noise import Noise
@@ -44,13 +46,18 @@ def check_layers():
     """Dense with every activation at three sizes, the element-wise layers, and layers in sequence."""
     rng = np.random.default_rng(0)
     checks = []
-    for activation in (None, "relu", "tanh", "sigmoid", "softplus"):
+    for activation in (None, *ACTIVATIONS):
         for rows, n_in, n_out in ((5, 7, 3), (29, 40, 64), (6, 300, 35)):
             layer = Dense(n_in, n_out, activation)
             name = f"Dense {n_in}-{n_out} {activation or 'identity'}"
             checks += check_layer(layer, arena_of(layer), rng.standard_normal((rows, n_in)), name=name)
-    for layer in (ReLU(), Tanh(), Sigmoid(), Softplus()):
+    for layer in (ReLU(), LeakyReLU(), ELU(), Tanh(), Sigmoid(), Softplus(), SiLU(), GELU()):
         checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
+    noise = Noise(0).at(np.arange(9))
+    for layer in (LayerNorm(33), Dropout(0.3), GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))):
+        x = rng.standard_normal((9, 33))
+        checks += check_layer(layer, arena_of(layer), x, noise=noise, name=type(layer).__name__)
+    checks += check_layer(Dropout(0.3), arena_of(Dropout(0.3)), x, name="Dropout without noise")
     stack = Sequential(Dense(11, 20), Tanh(), Dense(20, 17, "relu"), Dense(17, 4))
     checks += check_layer(stack, arena_of(stack), rng.standard_normal((8, 11)), name="Sequential")
     shared = Dense(6, 6, "tanh")
@@ -165,6 +172,13 @@ def check_objective():
     return raise_if_wrong(checks)
 
 
+def deep_model():
+    """A model of the parts for deeper networks."""
+    encoder = Sequential(Dense(23, 18), LayerNorm(18), GELU(), Residual(GatedDense(18, 18)), Dropout(0.2), Dense(18, 6))
+    decoder = Sequential(Dense(3, 18, "silu"), Dropout(0.1, number=1), GatedDense(18, 23))
+    return VAE(encoder, decoder, Bernoulli(23))
+
+
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
     gaussian, mixed = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
@@ -172,6 +186,7 @@ def make_models():
         "VAE 37-35-5 ReLU, Bernoulli": (VAE.mlp(37, latent_dim=5, hidden=(35,)), 1, 1.0),
         "VAE 21-18-13-4 tanh, Gaussian": (VAE.mlp(21, 4, (18, 13), "tanh", gaussian), 3, 0.5),
         "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", mixed), 2, 2.0),
+        "VAE of deeper parts": (deep_model(), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
     }
 

@@ -15,7 +15,8 @@ The dense layer. Let a = x W + b and y = f(a), f applied to each element. By the
                                         db_j  = sum_i da_ij          db = column sums of da
                                         dx_ik = sum_j da_ij W_kj     dx = da W.T
 
-so backward remembers x, for dW, and y, from which f' can be told: for each f below, f'(a) is a function of f(a).
+so backward remembers x, for dW, and y, from which f' can be told: for most f, f'(a) is a function of f(a), such as
+1 - y^2 for tanh (activations.py lists them). For silu and gelu it is not, and a is remembered in place of y.
 
 W, b, dW and db are views into the model's two flat arrays, of all values and of all gradients (parameters.py binds
 them). Arrays come from ``memory``, a lease on the caller's workspace (workspace.py): training uses the same memory in
@@ -32,7 +33,8 @@ from pyvae.arguments import check_count
 from pyvae.parameters import Module, build, register
 from pyvae.workspace import Lease
 
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "softplus")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
+KEEP_INPUT = ("silu", "gelu")  # those whose derivative their value does not tell
 
 
 class Layer(Module):
@@ -81,7 +83,7 @@ INITIALIZERS = {"uniform": uniform, "he": he_normal, "glorot": glorot_uniform}
 
 class DenseCache(NamedTuple):
     x: np.ndarray  # (B, n_in)
-    y: np.ndarray  # (B, n_out)
+    kept: np.ndarray  # (B, n_out): y, or a for KEEP_INPUT
     memory: Lease
 
 
@@ -89,10 +91,10 @@ class DenseCache(NamedTuple):
 class Dense(Layer):
     """y = f(x W + b), W (n_in, n_out), b (n_out,) starting at zero.
 
-    activation: None (f is the identity), "relu", "tanh", "sigmoid" or "softplus"; it is computed in the same pass as
-    the product. init: "uniform", "he" or "glorot". The small uniform weights suit decoders best: their inputs z are few
-    and as large as noise, and with He weights an MNIST model learns faster at first but is half a nat worse after ten
-    epochs. Raises ValueError for other words or sizes below 1.
+    activation: None (f is the identity) or one of ACTIVATIONS; it is computed in the same pass as the product, where y
+    is all that backward needs. init: "uniform", "he" or "glorot". The small uniform weights suit decoders best: their
+    inputs z are few and as large as noise, and with He weights an MNIST model learns faster at first but is half a nat
+    worse after ten epochs. Raises ValueError for other words or sizes below 1.
     """
 
     def __init__(self, n_in, n_out, activation=None, init="uniform"):
@@ -106,17 +108,22 @@ class Dense(Layer):
     def forward(self, x, noise=None, workspace=None):
         memory = Lease(workspace)
         y = memory.take((len(x), self.n_out), x.dtype)
+        if self.activation in KEEP_INPUT:
+            a = memory.take(y.shape, y.dtype)
+            _kernels.dense(x, self.W, self.b, None, out=a)  # a = x W + b
+            _kernels.activate(a, self.activation, out=y)  # y = f(a)
+            return y, DenseCache(x, a, memory)
         _kernels.dense(x, self.W, self.b, self.activation, out=y)  # y = f(x W + b)
         return y, DenseCache(x, y, memory)
 
     def backward(self, dy, cache, need_dx=True):
-        x, y, memory = cache
+        x, kept, memory = cache
         if self.activation is None:
             da = dy
             _kernels.column_sums(da, out=self.db)  # db += column sums of da
         else:
             da = memory.take(dy.shape, dy.dtype)
-            _kernels.activate_backward(dy, y, self.activation, dx=da, db=self.db)  # da = dy f'(a), and db as above
+            _kernels.activate_backward(dy, kept, self.activation, dx=da, db=self.db)  # da = dy f'(a), and db as above
         _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x.T da
         if not need_dx:
             return None
@@ -135,57 +142,6 @@ class Dense(Layer):
 
     def config(self):
         return {"n_in": self.n_in, "n_out": self.n_out, "activation": self.activation, "init": self.init}
-
-
-class ActivationCache(NamedTuple):
-    y: np.ndarray  # (B, n)
-    memory: Lease
-
-
-class Activation(Layer):
-    """y = f(x), element by element, remembering y alone. The subclasses name f and its derivative."""
-
-    activation = None
-
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
-        y = memory.take(x.shape, x.dtype)
-        _kernels.activate(x, self.activation, out=y)  # y = f(x)
-        return y, ActivationCache(y, memory)
-
-    def backward(self, dy, cache):
-        y, memory = cache
-        dx = memory.take(dy.shape, dy.dtype)
-        _kernels.activate_backward(dy, y, self.activation, dx=dx)  # dx = dy f'(x)
-        return dx
-
-
-@register
-class ReLU(Activation):
-    """y = max(x, 0); dy/dx = 1 where y > 0, else 0."""
-
-    activation = "relu"
-
-
-@register
-class Tanh(Activation):
-    """y = tanh x; dy/dx = 1 - y^2."""
-
-    activation = "tanh"
-
-
-@register
-class Sigmoid(Activation):
-    """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y)."""
-
-    activation = "sigmoid"
-
-
-@register
-class Softplus(Activation):
-    """y = log(1 + exp(x)); dy/dx = 1 / (1 + exp(-x)) = 1 - exp(-y)."""
-
-    activation = "softplus"
 
 
 @register

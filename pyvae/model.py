@@ -78,12 +78,16 @@ class VAE(Module):
         decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
         return cls(encoder, decoder, likelihood, seed=seed)
 
-    def forward(self, batch, noise, k=1, workspace=None):
-        """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them."""
+    def forward(self, batch, noise, k=1, workspace=None, evaluate=False):
+        """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them.
+
+        evaluate: layers are given no noise, so that nothing is dropped; z is drawn all the same.
+        """
         if batch.observed is not None:
             raise NotImplementedError("rows with unobserved entries cannot be used yet: batch.observed must be None")
         x = batch.x
-        outputs, encoder_cache = self.encoder.forward(x, noise, workspace)
+        layer_noise = None if evaluate else noise.at(batch.rows)
+        outputs, encoder_cache = self.encoder.forward(x, layer_noise, workspace)
         mu, logvar = self.posterior.split(outputs, workspace)
 
         shape = (len(x) * k, self.latent_dim)
@@ -92,7 +96,7 @@ class VAE(Module):
         kl, kl_cache = self.posterior.kl(mu, logvar, workspace)
         log_pz, prior_cache = self.prior.log_density(z, workspace)
 
-        decoded, decoder_cache = self.decoder.forward(z, noise, workspace)
+        decoded, decoder_cache = self.decoder.forward(z, layer_noise, workspace)
         log_px, likelihood_cache = self.likelihood.log_density(x, decoded, workspace)
 
         terms = Terms(log_px, log_pz, log_qz, kl, z, mu, logvar)
@@ -188,7 +192,7 @@ class VAE(Module):
         workspace = Workspace()
         noise = Noise(seed)
         for rows, batch in self._chunks(source, n_samples, noise, workspace):
-            terms, _ = self.forward(batch, noise, n_samples, workspace)
+            terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
             reconstruction[rows] = -terms.log_px.reshape(len(batch.x), n_samples).mean(axis=1, dtype=np.float64)
             kl[rows] = terms.kl
         return reconstruction, kl
@@ -203,7 +207,7 @@ class VAE(Module):
         workspace = Workspace()
         noise = Noise(seed)
         for rows, batch in self._chunks(source, n_samples, noise, workspace):
-            terms, _ = self.forward(batch, noise, n_samples, workspace)
+            terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
             log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
             log_w = log_w.reshape(len(batch.x), n_samples)
             highest = log_w.max(axis=1, keepdims=True)

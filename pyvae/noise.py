@@ -23,14 +23,15 @@ STREAMS = {
     "prior": 4,  # z drawn from the prior
     "x": 5,  # x drawn from the likelihood
     "split": 6,  # which rows are held out
+    "dropout": 7,  # masks of dropout layers, each with a key of its own
 }
 
 
 @lru_cache(maxsize=256)
-def _key(seed, name):
+def _key(seed, name, *number):
     if name not in STREAMS:
         raise ValueError(f"no noise is called {name!r}; the names are {', '.join(STREAMS)}")
-    return tuple(int(word) for word in np.random.SeedSequence([seed, STREAMS[name]]).generate_state(2))
+    return tuple(int(word) for word in np.random.SeedSequence([seed, STREAMS[name], *number]).generate_state(2))
 
 
 class Noise:
@@ -39,6 +40,8 @@ class Noise:
     ``shape`` is (B * k, columns) for the k samples of B rows, samples of a row next to each other; ``rows`` holds the
     rows' global numbers. seed is any whole number from 0; step and row numbers are below 2^32 (OverflowError).
     """
+
+    rows = None  # of the batch whose masks are drawn; see ``at``
 
     def __init__(self, seed, step=0):
         self.seed = check_count("seed", seed, 0)
@@ -64,6 +67,23 @@ class Noise:
         _kernels.bernoulli_draw(_key(self.seed, name), self.step, rows, probability, out)
         return out
 
+    def at(self, rows):
+        """The same noise for layers, which do not know the numbers of the rows that they are given."""
+        noise = Noise(self.seed, self.step)
+        noise.rows = rows
+        return noise
+
+    def keep(self, number, shape, rate, dtype=np.float32, out=None):
+        """Mask of the dropout layer ``number``, (B * k, columns), for the rows given to ``at``: each element 0 with
+        probability rate, else 1 / (1 - rate), independently. Raises ValueError where there are no rows."""
+        if self.rows is None:
+            raise ValueError("a dropout mask belongs to rows: use noise.at(rows)")
+        out = np.empty(shape, dtype) if out is None else out
+        key, probability = _key(self.seed, "dropout", number), np.full(shape, 1 - rate, out.dtype)
+        _kernels.bernoulli_draw(key, self.step, self.rows, probability, out)
+        out /= out.dtype.type(1 - rate)
+        return out
+
     def permutation(self, name, n, start=0, stop=None, out=None):
         """Places start .. stop of a random order of 0 .. n - 1, int64; the order of all n is never stored."""
         out = np.empty((n if stop is None else stop) - start, dtype=np.int64) if out is None else out
@@ -85,6 +105,16 @@ class FrozenNoise:
 
     def __init__(self, arrays):
         self.arrays = arrays
+
+    def at(self, rows):
+        """Itself: what it holds belongs to no rows."""
+        return self
+
+    def keep(self, number, shape, rate, dtype=np.float32, out=None):
+        """The array named "dropout" and the number, like "dropout0"; where there is none, always the same mask."""
+        if f"dropout{number}" in self.arrays:
+            return self.normal(f"dropout{number}", shape, None, dtype)
+        return Noise(0).at(np.arange(shape[0])).keep(number, shape, rate, dtype, out)
 
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
         """The array of that name. Raises KeyError where there is none, ValueError where its shape is another."""

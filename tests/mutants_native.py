@@ -26,6 +26,11 @@ SUMS_START = "if (n > 0 && !e->accumulate) memset"
 TANH = "dx[j] = dy[j] * (1 - y[j] * y[j])"
 SIGMOID = "dx[j] = dy[j] * (y[j] * (1 - y[j]))"
 SOFTPLUS = "dx[j] = dy[j] * one_minus_exp_real(y[j])"
+LEAKY = "dy[j] * (y[j] > 0 ? 1 : LEAKY_SLOPE)"
+ELU = "dy[j] * (1 - relu_real(-y[j]))"
+SILU = "dy[j] * (s * (1 + y[j] * (1 - s)))"
+GELU = "dy[j] * (p.cdf + y[j] * p.pdf)"
+NORM_DX = "dx[j] = r * (dy[j] * gain[j] - mean - u[j] * mean_along_u)"
 COLUMN_SUM = "sums[j] += x[j]"
 DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
@@ -81,6 +86,25 @@ CHANGES = [
     Change("simd/activate.h", SIGMOID, "dx[j] = dy[j] * (y[j] * (y[j] - 1))", "sigmoid: sign"),
     Change("simd/activate.h", SOFTPLUS, "dx[j] = dy[j] * sigmoid_real(y[j])", "softplus: sigmoid of y, not of x"),
     Change("simd/activate.h", SOFTPLUS, "dx[j] = dy[j] * exp_real(-y[j])", "softplus: exp(-y)"),
+    Change("simd/activate.h", LEAKY, "dy[j] * (y[j] > 0 ? LEAKY_SLOPE : 1)", "leaky relu: comparison turned round"),
+    Change("simd/activate.h", LEAKY, "dy[j] * (y[j] > 0 ? 1 : 0)", "leaky relu: relu's derivative"),
+    Change("simd/activate.h", ELU, "dy[j] * (1 + relu_real(-y[j]))", "elu: sign"),
+    Change("simd/activate.h", ELU, "dy[j] * (y[j] < 0 ? -relu_real(-y[j]) : 1)", "elu: y in place of y + 1"),
+    Change("simd/activate.h", SILU, "dy[j] * (s * (1 + y[j] * s))", "silu: s in place of 1 - s"),
+    Change("simd/activate.h", SILU, "dy[j] * s", "silu: the second term"),
+    Change("simd/activate.h", GELU, "dy[j] * p.cdf", "gelu: the second term"),
+    Change("simd/activate.h", GELU, "dy[j] * (p.cdf - y[j] * p.pdf)", "gelu: sign"),
+    Change("simd/elementwise.c", "out[j] = x[j] * y[j]", "out[j] = x[j] * x[j]", "products: the first factor twice"),
+    # Layer normalisation.
+    Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - u[j] * mean_along_u)", "dx: the mean forgotten"),
+    Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - mean)", "dx: the variance forgotten"),
+    Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - mean + u[j] * mean_along_u)", "dx: sign"),
+    Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] - mean - u[j] * mean_along_u)", "dx: gain forgotten"),
+    Change("simd/norm.c", NORM_DX, "dx[j] = dy[j] * gain[j] - mean - u[j] * mean_along_u", "dx: r forgotten"),
+    Change("simd/norm.c", "dgain[j] += dy[j] * u[j]", "dgain[j] += dy[j]", "dgain without u"),
+    Change("simd/norm.c", "dgain[j] += dy[j] * u[j]", "dgain[j] = dy[j] * u[j]", "dgain: the last row's alone"),
+    Change("simd/norm.c", "dbias[j] += dy[j]", "dbias[j] += dy[j] * u[j]", "dbias times u"),
+    Change("simd/norm.c", "REAL mean = OVER_COLUMNS(sum), m", "REAL mean = sum, m", "dx: the sum, not the mean"),
     Change("simd/elementwise.c", COLUMN_SUM, "sums[j] = x[j]", "db: the last row's alone"),
     Change("simd/elementwise.c", COLUMN_SUM, "sums[j] -= x[j]", "db: sign"),
     Change("simd/elementwise.c", COLUMN_SUM, "sums[j] += 2 * x[j]", "db: factor 2"),
@@ -89,13 +113,11 @@ CHANGES = [
     Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(y, i)", "ROW(y, 0)"), "the first row of y"),
     Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(x, i)", "ROW(x, 0)"), "dy of the first row"),
     Change("simd/elementwise.c", "(REAL *)e->out + first", "(REAL *)e->out", "db: the first columns for all threads"),
-    Change("elementwise.pyx", "column_sums(dx_, db, accumulate)", "column_sums(dy_, db, accumulate)", "db sums dy"),
-    Change("elementwise.pyx", "column_sums(dx_, db, accumulate)", "column_sums(dx_, db)", "db always accumulates"),
+    Change("elementwise.pyx", "column_sums(dx_, db)", "column_sums(dy_, db)", "db sums dy"),
+    Change("elementwise.pyx", "column_sums(dx_, db)", "column_sums(dx_, db, False)", "db anew"),
     Change("elementwise.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
            "column sums overwritten by default"),
     Change("elementwise.pyx", "IDENTITY, accumulate", "IDENTITY, 1", "column sums always accumulate"),
-    Change("elementwise.pyx", "activation, dx, db=None, accumulate=True)", "activation, dx, db=None, accumulate=False)",
-           "db overwritten by default"),
     Change("simd/vmath.h", "return 2 * t / (1 + t);", "return t / (1 + t);", "softplus: factor 1/2"),
     Change("simd/vmath.h", "return 2 * t / (1 + t);", "return 2 * t / (1 + t * t);", "softplus: tanh of y"),
     # The posterior.

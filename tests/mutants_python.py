@@ -19,9 +19,13 @@ import re
 from itertools import combinations
 from typing import NamedTuple
 
-PACKAGE_FILES = ("layers.py", "gaussian.py", "likelihoods.py", "priors.py", "objectives.py", "model.py")
+PACKAGE_FILES = (
+    "layers.py", "activations.py", "blocks.py", "gaussian.py", "likelihoods.py", "priors.py", "objectives.py",
+    "model.py",
+)  # fmt: skip
 TWIN_FILES = (
     "_kernels/dense_ref.py", "_kernels/elementwise_ref.py", "_kernels/gaussian_ref.py", "_kernels/likelihood_ref.py",
+    "_kernels/norm_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}
@@ -32,6 +36,7 @@ COMPARISONS = {
 
 # file, statement, changes, and why what they make computes the same.
 EQUIVALENT = [
+    ("blocks.py", "_kernels.multiply(dy, mask, out=dx)", ["dy <-> mask"], "a product, whichever comes first"),
     ("model.py", "_kernels.add(dmu, dmu_kl, out=dmu)", ["dmu <-> dmu_kl"], "a sum, whichever comes first"),
     ("model.py", "_kernels.add(dlogvar, dlogvar_kl, out=dlogvar)", ["dlogvar <-> dlogvar_kl"], "likewise"),
     (

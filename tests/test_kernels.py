@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from pyvae import _kernels
 
@@ -33,13 +34,14 @@ def import_kernels(name):
 FUNCTIONS = {
     "adam": ("adam", "clear", "sum_of_squares"),
     "dense": ("dense", "dense_dW", "dense_dx"),
-    "elementwise": ("activate", "activate_backward", "add", "column_sums", "copy", "shift"),
+    "elementwise": ("activate", "activate_backward", "add", "column_sums", "copy", "multiply", "shift"),
     "gather": ("gather",),
     "gaussian": ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal"),
     "likelihood": (
         *("bernoulli", "bernoulli_backward", "categorical", "categorical_backward"),
         *("gaussian", "gaussian_backward"),
     ),
+    "norm": ("layer_norm", "layer_norm_backward"),
     "random": ("bernoulli", "normal", "permutation", "philox4x32", "uniform"),
 }
 PLACES = {function: (module, function) for module, functions in FUNCTIONS.items() for function in functions}
@@ -51,7 +53,8 @@ runtime = import_kernels("runtime")
 
 LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
 REALS = (np.float32, np.float64)
-ACTIVATIONS = (None, "relu", "tanh", "sigmoid", "softplus")
+KEEP_INPUT = ("silu", "gelu")  # whose backward is given x, not y
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
 NOT_KERNELS = {
     "Tape", "get_matmul_precision", "get_num_threads", "info", "set_matmul_precision", "set_num_threads", "team",
     "threads",
@@ -121,7 +124,7 @@ def values_of(array, shape, rng, real, activation=None):
         "unit": lambda: rng.random(shape),
         "positive": lambda: rng.standard_normal(shape) ** 2,
         "one-hot": lambda: one_hot(rng, shape),
-        "activated": lambda: activated(rng.standard_normal(shape), activation),
+        "activated": lambda: activated(rng.standard_normal(shape), None if activation in KEEP_INPUT else activation),
         "bytes": lambda: rng.integers(0, 256, shape),
         "words": lambda: rng.integers(0, 2**32, shape),
         "one of 9": lambda: rng.integers(0, 9, shape),
@@ -196,7 +199,11 @@ def by_row(a, rows):
 
 def size_of_dense(a):
     size = product_size(a.x, a.W) + (0 if a.b is None else np.abs(a.b))
-    return {"out": size + np.abs(activated(a.x @ a.W, a.activation))}  # no activation is steeper than 1
+    return {"out": 1.13 * size + np.abs(activated(a.x @ a.W, a.activation))}  # no activation is steeper
+
+
+def size_of_gelu(a):
+    return {"out": np.abs(activated(a.x, "gelu")) * (1 + a.x**2)}  # exp(-x^2 / 2) magnifies the rounding of x^2
 
 
 def size_of_column_sums(a):
@@ -206,11 +213,31 @@ def size_of_column_sums(a):
 def size_of_activate_backward(a):
     dx = np.empty_like(a.dy)
     TWINS["elementwise"].activate_backward(a.dy, a.y, a.activation, dx)
-    error = {None: 0, "relu": 0, "tanh": np.abs(a.dy)}.get(a.activation, np.abs(dx))  # 1 - y^2 cancels
+    cancels = ("elu", "tanh", "silu", "gelu")  # in 1 - y^2 and the like
+    error = 0 if a.activation in (None, "relu") else np.abs(a.dy) if a.activation in cancels else np.abs(dx)
     sums = max(len(dx), 1) * np.sum(np.abs(dx) + error, axis=0)
-    if a.db is not None and a.accumulate:
+    if a.db is not None:
         sums = sums + np.abs(a.db)
     return {"dx": error, "db": sums}
+
+
+def size_of_layer_norm(a):
+    largest = np.abs(a.x).max(axis=1, initial=0)
+    r = 1 / np.sqrt(a.x.var(axis=1) + a.epsilon) if a.x.size else np.ones(len(a.x))
+    r_size = r * (1 + r**2 * largest**2)
+    u_size = 2 * (largest * r_size)[:, None] * np.ones_like(a.x)
+    return {"out": np.abs(a.gain) * u_size + np.abs(a.bias), "u": u_size, "r": r_size}
+
+
+def size_of_layer_norm_backward(a):
+    du, over = np.abs(a.dy * a.gain), max(a.dy.shape[1], 1)
+    inside = du + (row_sum(du)[:, None] + np.abs(a.u) * row_sum(du * np.abs(a.u))[:, None]) / over
+    rows = max(len(a.dy), 1)
+    return {
+        "dx": np.abs(a.r)[:, None] * inside,
+        "dgain": rows * np.sum(np.abs(a.dy * a.u), axis=0) + np.abs(a.dgain),
+        "dbias": rows * np.sum(np.abs(a.dy), axis=0) + np.abs(a.dbias),
+    }
 
 
 def size_of_reparameterize(a):
@@ -309,22 +336,29 @@ def dense_cases():
     yield Case("dense_dW", inputs, {"out": Array("DH")}, plus_start(dW_size), 2, True, "accumulate")
     for activation in ACTIVATIONS:
         inputs, out = {"x": x, "activation": activation}, Array("BD", "empty")
-        size = twin_size("out", TWINS["elementwise"].activate)
+        size = size_of_gelu if activation == "gelu" else twin_size("out", TWINS["elementwise"].activate)
         yield Case("activate", inputs, {"out": out}, size, 4, True, str(activation))
-        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation, "accumulate": True}
+        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation}
         outputs = {"dx": out, "db": Array("D")}
         yield Case("activate_backward", inputs, outputs, size_of_activate_backward, 6, True, str(activation))
     sums = {"x": x, "accumulate": False}
     yield Case("copy", {"x": x}, {"out": out}, lambda a: {"out": np.abs(a.x)}, 1, True)
     yield Case("add", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x) + np.abs(a.y)}, 1, True)
+    yield Case("multiply", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x * a.y)}, 1, True)
     yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
     yield Case("column_sums", sums, {"out": Array("D", "empty")}, size_of_column_sums, 2, True)
     yield Case("column_sums", {"x": x}, {"out": Array("D")}, plus_start(size_of_column_sums), 2, True, "accumulate")
-    for note, more, outputs in (
-        ("no db", {"db": None}, {"dx": out}),
-        ("db anew", {"accumulate": False}, {"dx": out, "db": Array("D", "empty")}),
-    ):
-        yield Case("activate_backward", inputs | more, outputs, size_of_activate_backward, 6, True, note)
+    inputs = {**inputs, "db": None}
+    yield Case("activate_backward", inputs, {"dx": out}, size_of_activate_backward, 6, True, "no db")
+
+
+def norm_cases():
+    x, u, r, column, empty = Array("BD"), Array("BD"), Array("B", "positive"), Array("D"), Array("BD", "empty")
+    inputs = {"x": x, "gain": column, "bias": column, "epsilon": 0.1}
+    outputs = {"out": empty, "u": empty, "r": Array("B", "empty")}
+    yield Case("layer_norm", inputs, outputs, size_of_layer_norm, 4, True)
+    inputs, outputs = {"dy": x, "u": u, "r": r, "gain": column}, {"dx": empty, "dgain": column, "dbias": column}
+    yield Case("layer_norm_backward", inputs, outputs, size_of_layer_norm_backward, 4, True)
 
 
 def gaussian_cases():
@@ -412,7 +446,8 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, lambda a: {"returned": np.sum(a.x**2)}, factor=16)
 
 
-CASES = [*dense_cases(), *gaussian_cases(), *likelihood_cases(), *random_cases(), *gather_cases(), *adam_cases()]
+CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *random_cases(), *gather_cases()]
+CASES += adam_cases()
 CASE = {str(case): case for case in CASES}
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -671,6 +706,9 @@ SINGLE_FUNCTIONS = {
     "tanh": (activate_by("tanh"), np.tanh, -100, 100, 4),
     "sigmoid": (activate_by("sigmoid"), lambda x: 1 / (1 + np.exp(-x)), -87, 100, 4),
     "softplus": (activate_by("softplus"), lambda x: np.logaddexp(0, x), -87, 100, 4),
+    "elu": (activate_by("elu"), lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x), -100, 100, 6),
+    "silu": (activate_by("silu"), lambda x: x / (1 + np.exp(-x)), -80, 100, 6),
+    "gelu": (activate_by("gelu"), lambda x: x * ndtr(x), -2, 100, 6),
     "softplus slope": (softplus_slope, lambda y: -np.expm1(-y), 0, 100, 6),
     "Bernoulli, x = 1": (surprise, lambda x: np.logaddexp(0, -x), -100, 87, 4),
     "exp": (exp_by_reparameterize, np.exp, -87, 88, 3),
@@ -706,6 +744,10 @@ LOGVARS = (-1e3, -80, -1e-8, 0, 1e-8, 80, 1e3)
 EXTREMES = [
     *((f"activate {activation}", "x", LOGITS) for activation in ACTIVATIONS),
     ("activate_backward relu", "y", (0, -0.0, 1e-8, 1e4)),
+    ("activate_backward leaky_relu", "y", (-1e4, -0.0, 0, 1e-8, 1e4)),
+    ("activate_backward elu", "y", (-1, -1e-8, -0.0, 0, 1e-8, 1e4)),
+    ("activate_backward silu", "y", LOGITS),
+    ("activate_backward gelu", "y", LOGITS),
     ("activate_backward tanh", "y", (-1, 0, 1e-8, 1)),
     ("activate_backward sigmoid", "y", (0, 1e-8, 1)),
     ("activate_backward softplus", "y", (0, 1e-8, 20, 1e4)),
@@ -737,7 +779,7 @@ def is_decided_by_comparison(case, argument):
     """Comparisons are false for NaN, so what they decide is a number; so is what does not depend on an argument."""
     return (
         case.kernel == "bernoulli_draw"
-        or (case.kernel == "activate_backward" and case.inputs["activation"] == "relu")
+        or (case.kernel == "activate_backward" and case.inputs["activation"] in ("relu", "leaky_relu"))
         or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
     )
 

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[1]
 FLOORS = [
     ["_kernels"],
     ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
-    ["layers", "gaussian", "likelihoods", "priors", "objectives"],
+    ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks"],
     ["model"],
     ["optim", "persistence", "step"],
     ["training"],

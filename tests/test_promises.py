@@ -16,6 +16,7 @@ import pytest
 import pyvae
 from pyvae import _kernels
 from pyvae.data import ArraySource, Rows
+from pyvae.layers import ACTIVATIONS
 
 native_only = pytest.mark.skipif(
     _kernels.KERNELS != "native", reason="the NumPy twins run, which promise no bits: BLAS adds up in its own order"
@@ -59,14 +60,15 @@ LIKELIHOOD = {"x": "BD", "logits": "KD"}
 BY_ROWS = [
     *(
         ("dense", {"x": "BD", "W": "DH", "b": "H", "activation": activation}, {"out": "BH"})
-        for activation in (None, "relu", "tanh", "sigmoid", "softplus")
+        for activation in (None, *ACTIVATIONS)
     ),
     ("dense_dx", {"dy": "BH", "W": "DH"}, {"out": "BD"}),
-    *(("activate", {"x": "BD", "activation": activation}, {"out": "BD"}) for activation in ("tanh", "softplus")),
+    *(("activate", {"x": "BD", "activation": activation}, {"out": "BD"}) for activation in ACTIVATIONS),
     *(
         ("activate_backward", {"dy": "BD", "y": "BD", "activation": activation}, {"dx": "BD"})
-        for activation in ("relu", "tanh", "sigmoid", "softplus")
+        for activation in ACTIVATIONS
     ),
+    ("layer_norm", {"x": "BD", "gain": "D", "bias": "D", "epsilon": 0.1}, {"out": "BD", "u": "BD", "r": "B"}),
     ("reparameterize", {"mu": "BD", "logvar": "BD", "eps": "KD"}, {"z": "KD", "log_qz": "K"}),
     (
         "reparameterize_backward",
@@ -87,6 +89,7 @@ BY_ROWS = [
     ("categorical", {**LIKELIHOOD, "edges": (0, 1, 3, 20, 100, 131)}, {"log_px": "K"}),
     ("categorical_backward", {"dlog_px": "K", **LIKELIHOOD, "edges": (0, 1, 64, 131)}, {"dlogits": "KD"}),
     ("add", {"x": "BD", "y": "BD"}, {"out": "BD"}),
+    ("multiply", {"x": "BD", "y": "BD"}, {"out": "BD"}),
     ("copy", {"x": "BD"}, {"out": "BD"}),
     ("shift", {"x": "BD", "number": 0.3}, {"out": "BD"}),
     ("uniform", DRAW, {"out": "KD"}),
@@ -98,8 +101,13 @@ OVER_ROWS = [  # these add up over the rows, or know of none
     ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH"}),
     ("column_sums", {"x": "BD", "accumulate": False}, {"out": "D"}),
     (
+        "layer_norm_backward",
+        {"dy": "BD", "u": "BD", "r": "B", "gain": "D"},
+        {"dx": "BD", "dgain": "D", "dbias": "D"},
+    ),
+    (
         "activate_backward",
-        {"dy": "BD", "y": "BD", "activation": "tanh", "accumulate": False},
+        {"dy": "BD", "y": "BD", "activation": "tanh"},
         {"dx": "BD", "db": "D"},
     ),
     (

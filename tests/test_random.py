@@ -34,7 +34,7 @@ both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 def test_the_table_of_streams_is_frozen():
     """Renumbering a stream changes every result that was ever computed with it. Append, and append here."""
-    assert STREAMS == {"z": 0, "weights": 1, "order": 2, "binarize": 3, "prior": 4, "x": 5, "split": 6}
+    assert STREAMS == {"z": 0, "weights": 1, "order": 2, "binarize": 3, "prior": 4, "x": 5, "split": 6, "dropout": 7}
 
 
 FROZEN_UNIFORMS = [[280305, 3316167, 3994861, 14489273, 12121953], [5986847, 8090367, 13191965, 15253395, 1260329]]
@@ -325,8 +325,36 @@ def test_a_seed_may_be_a_whole_number_of_numpy(seed):
 
 @every_kind
 def test_unknown_streams(kind):
-    with pytest.raises(ValueError, match="no noise is called 'dropout'; the names are z, weights"):
-        draw(kind, Noise(0), name="dropout")
+    with pytest.raises(ValueError, match="no noise is called 'mask'; the names are z, weights"):
+        draw(kind, Noise(0), name="mask")
+
+
+# --- Masks of dropout layers ------------------------------------------------------------------------------------------
+
+
+def test_masks_keep_the_expected_value():
+    mask = Noise(0).at(np.arange(2000)).keep(0, (2000, 100), 0.3, np.float64)
+    np.testing.assert_allclose(np.unique(mask), [0, 1 / 0.7])
+    assert abs(np.mean(mask == 0) - 0.3) < 5 * np.sqrt(0.3 * 0.7 / mask.size)
+
+
+def test_a_rows_mask_is_its_own_whatever_rows_stand_beside_it():
+    rows = np.array([5, 0, 17])
+    some, all_rows = (Noise(3, 4).at(r).keep(1, (len(r), 20), 0.5) for r in (rows, np.arange(20)))
+    np.testing.assert_array_equal(some, all_rows[rows])
+
+
+def test_every_layer_seed_and_step_has_masks_of_its_own():
+    rows, shape = np.arange(50), (50, 50)
+    masks = [Noise(*key).at(rows).keep(number, shape, 0.5) for key in ((0, 0), (0, 1), (1, 0)) for number in (0, 1)]
+    for i, mask in enumerate(masks):
+        for other in masks[:i]:
+            assert 0.4 < np.mean(mask == other) < 0.6
+
+
+def test_a_mask_belongs_to_rows():
+    with pytest.raises(ValueError, match="a dropout mask belongs to rows"):
+        Noise(0).keep(0, (3, 4), 0.5)
 
 
 # --- Frozen noise ----------------------------------------------------------------------------------------------------
@@ -338,6 +366,13 @@ def test_frozen_noise_returns_what_it_was_given():
     single = Noise.frozen(z=eps).normal("z", (6, 2), np.arange(3))
     assert single.dtype == np.float32
     np.testing.assert_array_equal(single, eps.astype(np.float32))
+
+
+def test_frozen_masks():
+    mask = np.random.default_rng(0).random((6, 2))
+    np.testing.assert_array_equal(Noise.frozen(dropout1=mask).at([1]).keep(1, (6, 2), 0.5, np.float64), mask)
+    again = [Noise.frozen(z=mask).keep(0, (6, 2), 0.5) for _ in range(2)]
+    np.testing.assert_array_equal(*again)
 
 
 def test_frozen_noise_has_nothing_else():

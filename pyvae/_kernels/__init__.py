@@ -51,7 +51,7 @@ if KERNELS == "native":
         from pyvae._kernels import runtime
     from pyvae._kernels.adam import adam, clear, sum_of_squares
     from pyvae._kernels.dense import dense, dense_dW, dense_dx
-    from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, copy, shift
+    from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, copy, multiply, shift
     from pyvae._kernels.gather import gather
     from pyvae._kernels.gaussian import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood import (
@@ -62,13 +62,14 @@ if KERNELS == "native":
         gaussian,
         gaussian_backward,
     )
+    from pyvae._kernels.norm import layer_norm, layer_norm_backward
     from pyvae._kernels.random import bernoulli as bernoulli_draw
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
     from pyvae._kernels.runtime import Tape
 elif KERNELS == "reference":
     from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
     from pyvae._kernels.dense_ref import dense, dense_dW, dense_dx
-    from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, copy, shift
+    from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, copy, multiply, shift
     from pyvae._kernels.gather_ref import gather
     from pyvae._kernels.gaussian_ref import kl, kl_backward, reparameterize, reparameterize_backward, standard_normal
     from pyvae._kernels.likelihood_ref import (
@@ -79,6 +80,7 @@ elif KERNELS == "reference":
         gaussian,
         gaussian_backward,
     )
+    from pyvae._kernels.norm_ref import layer_norm, layer_norm_backward
     from pyvae._kernels.random_ref import bernoulli as bernoulli_draw
     from pyvae._kernels.random_ref import normal, permutation, philox4x32, uniform
     from pyvae._kernels.runtime_ref import Tape
@@ -110,6 +112,9 @@ __all__ = [
     "info",
     "kl",
     "kl_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "multiply",
     "normal",
     "permutation",
     "philox4x32",

@@ -1,4 +1,4 @@
-"""Activations, column sums and sums of matrices: checks; ``simd/elementwise.c`` computes them.
+"""Activations, column sums, sums and products of elements: checks; ``simd/elementwise.c`` computes them.
 
 Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
@@ -19,15 +19,18 @@ cdef extern from "simd/elementwise.h":
         int activation, accumulate
 
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, column_sums, add, shift
+        task_t activate, activate_backward, column_sums, add, multiply, shift
 
-    int IDENTITY, RELU, TANH, SIGMOID, SOFTPLUS
+    int IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU
 
 cdef extern from *:
     """static const elementwise_table_t *const elementwise_tables[LEVEL_COUNT][2] = LIST_TABLES(elementwise);"""
     const elementwise_table_t *elementwise_tables[3][2]
 
-cdef dict ACTIVATIONS = {None: IDENTITY, "relu": RELU, "tanh": TANH, "sigmoid": SIGMOID, "softplus": SOFTPLUS}
+cdef dict ACTIVATIONS = {
+    None: IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU, "tanh": TANH, "sigmoid": SIGMOID,
+    "softplus": SOFTPLUS, "silu": SILU, "gelu": GELU,
+}
 
 cdef int activation_code(activation) except -1:
     if activation not in ACTIVATIONS:
@@ -36,7 +39,7 @@ cdef int activation_code(activation) except -1:
 
 
 cdef double work_of(const elementwise_t *e) noexcept:
-    return <double>e.rows * e.columns * (PLAIN_COST if e.activation in (IDENTITY, RELU) else EXPONENTIAL_COST)
+    return <double>e.rows * e.columns * (PLAIN_COST if e.activation in (IDENTITY, RELU, LEAKY_RELU) else EXPONENTIAL_COST)
 
 
 def activate(x, activation, out):
@@ -49,7 +52,7 @@ def activate(x, activation, out):
     run(elementwise_tables[level][real].activate, &e, sizeof(e), work_of(&e), (x_, out_))
 
 
-def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
+def activate_backward(dy, y, activation, dx, db=None):
     cdef int real = real_type(dy, "dy")
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
     cdef cnp.ndarray y_ = matrix(y, "y", real, dy_.shape[0], dy_.shape[1])
@@ -62,7 +65,7 @@ def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
     e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
     run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (dy_, y_, dx_))
     if db is not None:
-        column_sums(dx_, db, accumulate)
+        column_sums(dx_, db)
 
 
 def column_sums(x, out, accumulate=True):
@@ -79,7 +82,8 @@ def copy(x, out):
     activate(x, None, out)
 
 
-def add(x, y, out):
+cdef int combine(bint product, object x, object y, object out) except -1:
+    """out = x y, or x + y."""
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray y_ = matrix(y, "y", real, x_.shape[0], x_.shape[1])
@@ -88,7 +92,17 @@ def add(x, y, out):
     e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], IDENTITY
     e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(y_), stride(y_)
     e.out, e.out_row = cnp.PyArray_DATA(out_), stride(out_)
-    run(elementwise_tables[level][real].add, &e, sizeof(e), work_of(&e), (x_, y_, out_))
+    cdef const elementwise_table_t *table = elementwise_tables[level][real]
+    run(table.multiply if product else table.add, &e, sizeof(e), work_of(&e), (x_, y_, out_))
+    return 0
+
+
+def add(x, y, out):
+    combine(False, x, y, out)
+
+
+def multiply(x, y, out):
+    combine(True, x, y, out)
 
 
 def shift(x, number, out):

@@ -1,9 +1,25 @@
-"""Activations, column sums and sums of matrices: the definition, in NumPy.
+"""Activations, column sums, sums and products of elements: the definition, in NumPy.
 
 Shapes: x, y, dx, dy (B, N); db (N,). y = f(x) is what the activation made of x; dx and dy are the loss's derivatives.
 """
 
 import numpy as np
+
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
+LEAKY_SLOPE = 0.01
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x)), from an exponential that never overflows."""
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+def normal_cdf(x):
+    """The standard normal distribution function."""
+    from scipy.special import ndtr
+
+    return ndtr(x)
 
 
 def activate(x, activation, out):
@@ -12,33 +28,52 @@ def activate(x, activation, out):
         out[...] = x
     elif activation == "relu":
         np.maximum(x, 0, out=out)
+    elif activation == "leaky_relu":
+        out[...] = np.where(x < 0, x.dtype.type(LEAKY_SLOPE) * x, x)
+    elif activation == "elu":
+        out[...] = np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
     elif activation == "tanh":
         np.tanh(x, out=out)
     elif activation == "sigmoid":
-        e = np.exp(-np.abs(x))  # never overflows
-        out[...] = np.where(x < 0, e, 1) / (1 + e)
+        out[...] = sigmoid(x)
     elif activation == "softplus":
         out[...] = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    elif activation == "silu":
+        out[...] = x * sigmoid(x)
+    elif activation == "gelu":
+        out[...] = x * normal_cdf(x)
     else:
-        raise ValueError(f"activation must be one of None, relu, tanh, sigmoid, softplus, not {activation!r}")
+        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
 
 
-def activate_backward(dy, y, activation, dx, db=None, accumulate=True):
-    """dx = dy f'(x), with f'(x) written as a function of y = f(x); db (+)= the sums of dx over the rows."""
+def activate_backward(dy, y, activation, dx, db=None):
+    """dx = dy f'(x), with f'(x) written as a function of y = f(x); db += the sums of dx over the rows.
+
+    silu and gelu take some values twice, with different slopes: for them y is x itself.
+    """
     if activation is None:
         dx[...] = dy
     elif activation == "relu":
         dx[...] = np.where(y > 0, dy, 0)
+    elif activation == "leaky_relu":
+        dx[...] = dy * np.where(y > 0, 1, dy.dtype.type(LEAKY_SLOPE))
+    elif activation == "elu":
+        dx[...] = dy * (1 - np.maximum(-y, 0))  # f' = 1 above zero, exp(x) = y + 1 below
     elif activation == "tanh":
         dx[...] = dy * (1 - y * y)
     elif activation == "sigmoid":
         dx[...] = dy * (y * (1 - y))
     elif activation == "softplus":
         dx[...] = dy * -np.expm1(-y)  # f' = sigmoid(x) = 1 - exp(-y)
+    elif activation == "silu":
+        s = sigmoid(y)
+        dx[...] = dy * (s * (1 + y * (1 - s)))
+    elif activation == "gelu":
+        dx[...] = dy * (normal_cdf(y) + y * (np.exp(-y * y / 2) / dy.dtype.type(np.sqrt(2 * np.pi))))
     else:
-        raise ValueError(f"activation must be one of None, relu, tanh, sigmoid, softplus, not {activation!r}")
+        raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
     if db is not None:
-        column_sums(dx, db, accumulate)
+        column_sums(dx, db)
 
 
 def column_sums(x, out, accumulate=True):
@@ -54,6 +89,11 @@ def copy(x, out):
 def add(x, y, out):
     """out = x + y."""
     np.add(x, y, out=out)
+
+
+def multiply(x, y, out):
+    """out = x y, element by element."""
+    np.multiply(x, y, out=out)
 
 
 def shift(x, number, out):

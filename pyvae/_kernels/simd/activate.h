@@ -10,6 +10,12 @@ static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL
     case RELU:
         FOR_COLUMNS(j, n, y[j] = relu_real(x[j]));
         break;
+    case LEAKY_RELU:
+        FOR_COLUMNS(j, n, y[j] = leaky_relu_real(x[j]));
+        break;
+    case ELU:
+        FOR_COLUMNS(j, n, y[j] = elu_real(x[j]));
+        break;
     case TANH:
         FOR_COLUMNS(j, n, y[j] = tanh_real(x[j]));
         break;
@@ -19,17 +25,31 @@ static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL
     case SOFTPLUS:
         FOR_COLUMNS(j, n, y[j] = softplus_real(x[j]));
         break;
+    case SILU:
+        FOR_COLUMNS(j, n, y[j] = x[j] * sigmoid_real(x[j]));
+        break;
+    case GELU:
+        FOR_COLUMNS(j, n, y[j] = x[j] * normal_of(x[j]).cdf);
+        break;
     default:
         if (x != y) memmove(y, x, sizeof(REAL) * n);
     }
 }
 
 /* Each derivative as a function of y = f(x), which forward has to keep anyway as the next layer's input:
-   relu: y > 0;  tanh: 1 - y^2;  sigmoid: y (1 - y);  softplus: sigmoid(x) = 1 - exp(-y). */
+   relu: y > 0;  elu: y + 1 below zero;  tanh: 1 - y^2;  sigmoid: y (1 - y);  softplus: sigmoid(x) = 1 - exp(-y);
+   but silu and gelu take some values twice, with different slopes, and so theirs is a function of y = x:
+   silu: s (1 + x (1 - s)), s = sigmoid(x);  gelu: cdf(x) + x pdf(x) of the standard normal distribution. */
 static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, int activation, REAL *dx) {
     switch (activation) {
     case RELU:
         FOR_COLUMNS(j, n, REAL d = dy[j]; dx[j] = y[j] > 0 ? d : 0);
+        break;
+    case LEAKY_RELU:
+        FOR_COLUMNS(j, n, dx[j] = dy[j] * (y[j] > 0 ? 1 : LEAKY_SLOPE));
+        break;
+    case ELU:
+        FOR_COLUMNS(j, n, dx[j] = dy[j] * (1 - relu_real(-y[j])));
         break;
     case TANH:
         FOR_COLUMNS(j, n, dx[j] = dy[j] * (1 - y[j] * y[j]));
@@ -39,6 +59,12 @@ static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, in
         break;
     case SOFTPLUS:
         FOR_COLUMNS(j, n, dx[j] = dy[j] * one_minus_exp_real(y[j]));
+        break;
+    case SILU:
+        FOR_COLUMNS(j, n, REAL s = sigmoid_real(y[j]); dx[j] = dy[j] * (s * (1 + y[j] * (1 - s))));
+        break;
+    case GELU:
+        FOR_COLUMNS(j, n, normal_t p = normal_of(y[j]); dx[j] = dy[j] * (p.cdf + y[j] * p.pdf));
         break;
     default:
         if (dx != dy) memmove(dx, dy, sizeof(REAL) * n);

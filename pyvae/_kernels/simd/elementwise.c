@@ -49,6 +49,17 @@ static void add(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
+static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *x = ROW(x, i), *y = ROW(y, i);
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, out[j] = x[j] * y[j]);
+    }
+    restore_fpstate(saved);
+}
+
 static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const elementwise_t *e = job;
@@ -61,4 +72,4 @@ static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-const elementwise_table_t TABLE(elementwise) = {activate, activate_backward, column_sums, add, shift};
+const elementwise_table_t TABLE(elementwise) = {activate, activate_backward, column_sums, add, multiply, shift};

@@ -5,7 +5,7 @@
 #include "job.h"
 #include "level.h"
 
-enum { IDENTITY, RELU, TANH, SIGMOID, SOFTPLUS }; /* activation functions */
+enum { IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU }; /* activation functions */
 
 /* Arrays of (rows, columns) with a distance from row to row; what a task does not use may be NULL. */
 typedef struct {
@@ -19,9 +19,10 @@ typedef struct {
 
 typedef struct {
     task_t *activate;          /* out = f(x) */
-    task_t *activate_backward; /* out = x f'(.), from y = f(.) */
+    task_t *activate_backward; /* out = x f'(.), from y = f(.), or for SILU and GELU from y = (.) */
     task_t *column_sums;       /* out (+)= the sums of x over the rows; out (columns,) */
     task_t *add;               /* out = x + y */
+    task_t *multiply;          /* out = x y */
     task_t *shift;             /* out = x + number */
 } elementwise_table_t;
 

@@ -156,6 +156,28 @@ static inline void sincos_turn(uint32_t w, float *sine, float *cosine) {
     *cosine = (quadrant + 1) & 2 ? -b : b;
 }
 
+/* Density and distribution function of the standard normal distribution. The tail beyond t = |x| is pdf(t) times Mills'
+   ratio, which is a polynomial in u = 1 / (1 + t / 4) to within 4e-8 of itself for all t. */
+typedef struct {
+    float pdf, cdf;
+} normal_t;
+
+static inline normal_t normal_of(float x) {
+    float u = 1.0f / FMA(0.25f, __builtin_fabsf(x), 1.0f);
+    float p = 4.966250354e-02f;
+    p = FMA(p, u, -2.030668489e-01f);
+    p = FMA(p, u, 2.402498799e-01f);
+    p = FMA(p, u, -8.012889820e-02f);
+    p = FMA(p, u, 1.600387192e-01f);
+    p = FMA(p, u, 1.476986291e-01f);
+    p = FMA(p, u, 2.045753328e-01f);
+    p = FMA(p, u, 2.342824857e-01f);
+    p = FMA(p, u, 2.500023032e-01f);
+    p = FMA(p, u, 2.499999895e-01f);
+    float pdf = 0.39894228f * exp_real(-0.5f * x * x), tail = pdf * (p * u);
+    return (normal_t){pdf, x < 0 ? tail : 1.0f - tail};
+}
+
 static inline float sqrt_real(float x) { return __builtin_sqrtf(x); }
 
 #else
@@ -170,6 +192,12 @@ static inline double log_real(double x) { return log(x); }
 static inline double log_of_word(uint32_t w) { return log(((double)w + 0.5) * 2.3283064365386963e-10); }
 static inline double log1p_real(double t) { return log1p(t); }
 static inline double tanh_real(double x) { return tanh(x); }
+typedef struct {
+    double pdf, cdf;
+} normal_t;
+static inline normal_t normal_of(double x) {
+    return (normal_t){0.398942280401432677940 * exp(-x * x / 2), erfc(-x * 0.707106781186547524401) / 2};
+}
 static inline double sqrt_real(double x) { return sqrt(x); }
 static inline void sincos_turn(uint32_t w, double *sine, double *cosine) {
     double angle = (double)w * 1.46291807926715968105e-9;
@@ -189,6 +217,11 @@ static inline REAL sigmoid_real(REAL x) {
     REAL e = exp_real(-abs_real(x));
     return (x < 0 ? e : (REAL)1) / (1 + e);
 }
+
+/* x and, below zero, LEAKY_SLOPE x; or exp(x) - 1. */
+#define LEAKY_SLOPE ((REAL)0.01)
+static inline REAL leaky_relu_real(REAL x) { return x < 0 ? LEAKY_SLOPE * x : x; }
+static inline REAL elu_real(REAL x) { return x < 0 ? expm1_real(x < 0 ? x : 0) : x; }
 
 /* 1 - exp(-y) for y >= 0 without cancellation: with t = tanh(y / 2) it is 2 t / (1 + t). */
 static inline REAL one_minus_exp_real(REAL y) {
