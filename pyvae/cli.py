@@ -4,9 +4,10 @@ Whatever is wrong with a command line or its data is said in one sentence on sta
 nothing written. ``check`` exits with 1 where a gradient is wrong.
 """
 
+import contextlib
 import json
-import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,17 +90,23 @@ def run_train(options):
 
 
 def refuse_existing_run(out, force):
-    """Whether the folder can take a run is asked before an hour of training, not after."""
+    """Whether the folder can take a run is tried before an hour of training, not after; nothing stays of the trial."""
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
     there = [name for name in RUN_FILES if (out / name).exists()]
     if there and not force:
         raise Refusal(f"--out {out} holds {there[0]} already; add --force to overwrite it, or choose another folder")
-    folder = out.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise Refusal(f"--out {out} cannot be made: {folder} is not a folder that may be written to")
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise Refusal(f"--out {out} cannot be written to: {error.strerror}") from error
+    finally:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def save_pictures(model, history, rows, out):
