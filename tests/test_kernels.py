@@ -19,7 +19,7 @@ from scipy.special import ndtr
 from pyvae import _kernels
 
 if not _kernels.BUILT:
-    pytest.skip("this installation was built without native kernels", allow_module_level=True)
+    pytest.skip(reason="this installation was built without native kernels", allow_module_level=True)
 
 
 def import_kernels(name):
@@ -814,9 +814,8 @@ def test_kl_is_never_negative(modules, real, level):
 
 # --- Subnormal numbers -----------------------------------------------------------------------------------------------
 
-flushes = pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"), reason="no flush-to-zero on this machine"
-)
+FLUSHES = platform.machine() in ("x86_64", "AMD64", "aarch64", "arm64")
+flushes = pytest.mark.skipif(not FLUSHES, reason=f"the kernels cannot flush to zero on {platform.machine()}")
 
 
 @flushes

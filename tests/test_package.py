@@ -124,7 +124,7 @@ def test_the_switch_between_kernels():
 
 def test_after_a_fork_the_child_runs_serially():
     if not pyvae._kernels.BUILT:
-        pytest.skip("needs the native kernels")
+        pytest.skip(reason="built without native kernels, which alone have threads")
     code = (
         "import os, numpy as np, pyvae\n"
         "model, X = pyvae.VAE.mlp(200, hidden=(300,)), np.full((500, 200), 0.5)\n"

@@ -29,7 +29,7 @@ SHAPES = [  # rows, depth, columns: full patches, their edges, odd depths and bo
 @pytest.fixture(params=UNITS or [None])
 def unit(request):
     if request.param is None:
-        pytest.skip("this processor multiplies no bf16 numbers, or the NumPy twins run")
+        pytest.skip(reason="this processor multiplies no bf16 numbers, or the NumPy twins run")
     runtime.set_bf16(request.param)
     yield request.param
     runtime.set_bf16(best)
@@ -149,9 +149,9 @@ def amx(tmp_path_factory):
     here = Path(__file__).parent
     simd = here.parent / "pyvae" / "_kernels" / "simd"
     if not simd.is_dir():
-        pytest.skip("needs the sources")
+        pytest.skip(reason="the C sources do not stand beside the tests: it was installed from a wheel")
     if not UNITS:
-        pytest.skip("packing needs a processor with AVX-512 and bf16")
+        pytest.skip(reason="packing needs a processor with AVX-512 and bf16, even if AMX is emulated")
     library = tmp_path_factory.mktemp("amx") / "amx.so"
     flags = "-O1 -std=gnu11 -ffp-contract=off -shared -fPIC -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
     command = [
@@ -167,7 +167,7 @@ def amx(tmp_path_factory):
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError:
-        pytest.skip("needs a C compiler")
+        pytest.skip(reason="the emulation must be compiled, and there is no cc")
     product = ctypes.CDLL(str(library)).product
     n, array = ctypes.c_ssize_t, np.ctypeslib.ndpointer(np.float32)
     product.argtypes = (array, n, n, array, n, n, array, n, n, n, ctypes.c_int, ctypes.c_int, n)

@@ -18,8 +18,9 @@ from pyvae import _kernels
 from pyvae.data import ArraySource, Rows
 from pyvae.layers import ACTIVATIONS
 
+TWINS_RUN = _kernels.KERNELS != "native"
 native_only = pytest.mark.skipif(
-    _kernels.KERNELS != "native", reason="the NumPy twins run, which promise no bits: BLAS adds up in its own order"
+    TWINS_RUN, reason="the twins run, which promise no bits: BLAS adds up in its own order"
 )
 LEVELS = ()
 if _kernels.KERNELS == "native":

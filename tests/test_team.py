@@ -75,7 +75,7 @@ def test_a_single_thread_is_left_alone(monkeypatch):
 
 def test_the_limit_holds_for_this_thread_alone():
     if _kernels.KERNELS != "native":
-        pytest.skip("twins run on one thread")
+        pytest.skip(reason="the NumPy twins run, on one thread")
     with pyvae.threads(2):
         _kernels.runtime.limit_threads(1)
         try:
