@@ -120,11 +120,10 @@ class Dense(Layer):
         x, kept, memory = cache
         if self.activation is None:
             da = dy
-            _kernels.column_sums(da, out=self.db)  # db += column sums of da
         else:
             da = memory.take(dy.shape, dy.dtype)
-            _kernels.activate_backward(dy, kept, self.activation, dx=da, db=self.db)  # da = dy f'(a), and db as above
-        _kernels.dense_dW(x, da, out=self.dW, accumulate=True)  # dW += x.T da
+            _kernels.activate_backward(dy, kept, self.activation, dx=da)  # da = dy f'(a)
+        _kernels.dense_dW(x, da, out=self.dW, db=self.db, accumulate=True)  # dW += x.T da, db += column sums of da
         if not need_dx:
             return None
         dx = memory.take(x.shape, x.dtype)

@@ -167,7 +167,8 @@ class Gaussian(Likelihood):
             dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
             _kernels.column_sums(dlogvar_rows, out=dlogvar, accumulate=False)
             drho = memory.take(excess.shape, mean.dtype)
-            _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho, db=self.drho)
+            _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho)
+            _kernels.column_sums(drho, out=self.drho)
         return doutputs
 
     def _split(self, outputs, memory):

@@ -16,13 +16,13 @@ class Change(NamedTuple):
 
 DENSE_DX = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)"
 DENSE_DW = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)"
-ACCUMULATE = "\n    p.accumulate, p.activation, p.by_rows = accumulate, IDENTITY, 1"
+ACCUMULATE = "p.accumulate = accumulate and not"
 OVERWRITE = "\n    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)"
 TRANSPOSE_LEFT_OVER = "out[j * out_row + i] = in[i * in_row + j]"
 TRANSPOSE_BLOCK = "transpose_lanes(in + i * in_row + j, in_row, out + j * out_row + i, out_row)"
 RELU = "dx[j] = y[j] > 0 ? d : 0"
 RESUME = "int resume = k > 0 || p->accumulate"
-SUMS_START = "if (n > 0 && !e->accumulate) memset"
+SUMS_START = "if (!accumulate) memset"
 TANH = "dx[j] = dy[j] * (1 - y[j] * y[j])"
 SIGMOID = "dx[j] = dy[j] * (y[j] * (1 - y[j]))"
 SOFTPLUS = "dx[j] = dy[j] * one_minus_exp_real(y[j])"
@@ -35,7 +35,8 @@ COLUMN_SUM = "sums[j] += x[j]"
 DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
 KL_LOGVAR = "dlogvar[j] = dkl * (expm1_real(logvar[j]) / 2)"
-BERNOULLI = "dlogits[j] = scale * (x[j] - sigmoid_real(logits[j]))"
+BERNOULLI = "return x - sigmoid_real(l)"
+BERNOULLI_BACKWARD = "FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope"
 GAUSSIAN_MEAN = "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]))"
 GAUSSIAN_LOGVAR = "dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2)"
 CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum)"
@@ -49,7 +50,7 @@ CHANGES = [
     Change("dense.pyx", DENSE_DX, DENSE_DX.replace("1, 1, stride(W_)", "1, 1, p.columns"), "dx: stride of W'"),
     Change("dense.pyx", DENSE_DW, DENSE_DW.replace("1, stride(x_)", "stride(x_), 1"), "dW = x da, no transpose"),
     Change("dense.pyx", DENSE_DW, DENSE_DW.replace("stride(dy_), 1", "1, stride(dy_)"), "dW = x' da', one too many"),
-    Change("dense.pyx", DENSE_DW + ACCUMULATE, DENSE_DW + ACCUMULATE.replace("= accumulate,", "= 0,"), "dW anew"),
+    Change("dense.pyx", ACCUMULATE, ACCUMULATE.replace("accumulate and", "0 and"), "dW anew"),
     Change("dense.pyx", DENSE_DX + OVERWRITE, DENSE_DX + OVERWRITE.replace("= 0", "= 1"), "dx added to what was there"),
     Change("simd/dense.c", RESUME, "int resume = k > 0", "products never accumulate"),
     Change("simd/dense.c", RESUME, "int resume = p->accumulate", "blocks of k forgotten"),
@@ -105,16 +106,19 @@ CHANGES = [
     Change("simd/norm.c", "dgain[j] += dy[j] * u[j]", "dgain[j] = dy[j] * u[j]", "dgain: the last row's alone"),
     Change("simd/norm.c", "dbias[j] += dy[j]", "dbias[j] += dy[j] * u[j]", "dbias times u"),
     Change("simd/norm.c", "REAL mean = OVER_COLUMNS(sum), m", "REAL mean = sum, m", "dx: the sum, not the mean"),
-    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] = x[j]", "db: the last row's alone"),
-    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] -= x[j]", "db: sign"),
-    Change("simd/elementwise.c", COLUMN_SUM, "sums[j] += 2 * x[j]", "db: factor 2"),
-    Change("simd/elementwise.c", SUMS_START, "if (n > 0 && e->accumulate) memset", "db: accumulate turned round"),
-    Change("simd/elementwise.c", SUMS_START, "if (0) memset", "db: always accumulates"),
+    Change("simd/lanes.h", COLUMN_SUM, "sums[j] = x[j]", "db: the last row's alone"),
+    Change("simd/lanes.h", COLUMN_SUM, "sums[j] -= x[j]", "db: sign"),
+    Change("simd/lanes.h", COLUMN_SUM, "sums[j] += 2 * x[j]", "db: factor 2"),
+    Change("simd/lanes.h", "+ x2[j]) + x3[j]", "+ x2[j]) + x2[j]", "db: a row twice"),
+    Change("simd/lanes.h", "x += 4 * x_row", "x += 3 * x_row", "db: every fourth row twice"),
+    Change("simd/lanes.h", SUMS_START, "if (accumulate) memset", "db: accumulate turned round"),
+    Change("simd/lanes.h", SUMS_START, "if (0) memset", "db: always accumulates"),
+    Change("simd/lanes.h", "x += first, sums += first", "x += first", "db: the first columns for all threads"),
     Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(y, i)", "ROW(y, 0)"), "the first row of y"),
     Change("simd/elementwise.c", DERIVATIVE, DERIVATIVE.replace("ROW(x, i)", "ROW(x, 0)"), "dy of the first row"),
-    Change("simd/elementwise.c", "(REAL *)e->out + first", "(REAL *)e->out", "db: the first columns for all threads"),
-    Change("elementwise.pyx", "column_sums(dx_, db)", "column_sums(dy_, db)", "db sums dy"),
-    Change("elementwise.pyx", "column_sums(dx_, db)", "column_sums(dx_, db, False)", "db anew"),
+    Change("dense.pyx", "p.accumulate_b_sums = accumulate and not", "p.accumulate_b_sums = not", "db always added to"),
+    Change("dense.pyx", "take_cleared(p.b_sums, row_size)", "True", "db anew"),
+    Change("simd/dense.c", "sum_rows(p->depth, ", "sum_rows(p->depth - 1, ", "db lacks a row"),
     Change("elementwise.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
            "column sums overwritten by default"),
     Change("elementwise.pyx", "IDENTITY, accumulate", "IDENTITY, 1", "column sums always accumulate"),
@@ -147,17 +151,13 @@ CHANGES = [
     Change("simd/job.h", "share(rows, thread, threads), end_", "share(rows, thread, threads) + 1, end_",
            "every thread's first row left out"),
     # Likelihoods.
-    Change("simd/likelihood.c", BERNOULLI, "dlogits[j] = scale * (x[j] + sigmoid_real(logits[j]))", "Bernoulli: x + p"),
-    Change("simd/likelihood.c", BERNOULLI, "dlogits[j] = x[j] - sigmoid_real(logits[j])", "Bernoulli: no dlog_px"),
-    Change("simd/likelihood.c", BERNOULLI, "dlogits[j] = scale * (x[j] - tanh_real(logits[j]))", "Bernoulli: tanh"),
-    Change("simd/likelihood.c", BERNOULLI, "dlogits[j] = scale * (x[j] - softplus_real(logits[j]))",
-           "Bernoulli: softplus"),
-    Change(
-        "simd/likelihood.c",
-        "const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);\n        REAL *dlogits",
-        "const REAL *x = X_ROW(0), *logits = OUTPUT_ROW(i);\n        REAL *dlogits",
-        "Bernoulli: the first x for all rows",
-    ),
+    Change("simd/likelihood.c", BERNOULLI, "return x + sigmoid_real(l)", "Bernoulli: x + p"),
+    Change("simd/likelihood.c", BERNOULLI, "return x - tanh_real(l)", "Bernoulli: tanh"),
+    Change("simd/likelihood.c", BERNOULLI, "return x - softplus_real(l)", "Bernoulli: the function, not its derivative"),
+    Change("simd/likelihood.c", BERNOULLI_BACKWARD, BERNOULLI_BACKWARD.replace("scale * ", ""), "Bernoulli: no dlog_px"),
+    Change("simd/likelihood.c", "          dlogits[j] = scale * bernoulli", "          dlogits[j] = bernoulli",
+           "Bernoulli in one pass: no dlog_px"),
+    Change("likelihood.pyx", "last.x != self.o.x", "last.x == NULL", "Bernoulli in one pass: of other rows"),
     Change("simd/likelihood.c", GAUSSIAN_MEAN, "dmean[j] = scale * ((mean[j] - x[j]) * exp_real(-logvar[j]))",
            "Gaussian: sign of dmean"),
     Change("simd/likelihood.c", GAUSSIAN_MEAN, "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(logvar[j]))",

@@ -40,12 +40,6 @@ EQUIVALENT = [
     ("model.py", "_kernels.add(dmu, dmu_kl, out=dmu)", ["dmu <-> dmu_kl"], "a sum, whichever comes first"),
     ("model.py", "_kernels.add(dlogvar, dlogvar_kl, out=dlogvar)", ["dlogvar <-> dlogvar_kl"], "likewise"),
     (
-        "layers.py",
-        "_kernels.column_sums(da, out=self.db)",
-        ["da -> dy [as x]"],
-        "without an activation da is dy",
-    ),
-    (
         "_kernels/elementwise_ref.py",
         "dx[...] = dy",
         ["removed: dx[...] = dy", "sign of dy", "twice dy", "dy -> y"],

@@ -99,17 +99,12 @@ BY_ROWS = [
     *(("gather", {**GATHER, "binarize": binarize}, {"out": "BD"}) for binarize in (None, "threshold", "draw")),
 ]
 OVER_ROWS = [  # these add up over the rows, or know of none
-    ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH"}),
+    ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH", "db": "H"}),
     ("column_sums", {"x": "BD", "accumulate": False}, {"out": "D"}),
     (
         "layer_norm_backward",
         {"dy": "BD", "u": "BD", "r": "B", "gain": "D"},
         {"dx": "BD", "dgain": "D", "dbias": "D"},
-    ),
-    (
-        "activate_backward",
-        {"dy": "BD", "y": "BD", "activation": "tanh"},
-        {"dx": "BD", "db": "D"},
     ),
     (
         "adam",

@@ -76,6 +76,29 @@ def test_played_steps_give_the_bits_of_those_that_are_not(name, n_samples, threa
 
 
 @native_only
+@pytest.mark.parametrize("other", [None, "x", "logits"])
+def test_the_two_passes_of_a_likelihood_are_played_as_one_where_they_belong_together(other, rng):
+    x, logits = rng.random((2, 50, 37), dtype=np.float32), rng.standard_normal((2, 50, 37)).astype(np.float32)
+    dlog_px = rng.standard_normal(50).astype(np.float32)
+    log_px, dlogits = np.zeros(50, np.float32), np.zeros((50, 37), np.float32)
+    tape = _kernels.Tape()
+    with tape:
+        _kernels.bernoulli(x[0], logits[0], log_px)
+        _kernels.bernoulli_backward(dlog_px, x[int(other == "x")], logits[int(other == "logits")], dlogits)
+    assert len(tape) == (1 if other is None else 2)
+    right = log_px.copy(), dlogits.copy()
+    for run in ("played", "as separate calls"):
+        log_px[...], dlogits[...] = 0, 0
+        if run == "played":
+            tape.play()
+        else:
+            _kernels.bernoulli(x[0], logits[0], log_px)
+            _kernels.bernoulli_backward(dlog_px, x[int(other == "x")], logits[int(other == "logits")], dlogits)
+        np.testing.assert_array_equal(log_px, right[0], run)
+        np.testing.assert_array_equal(dlogits, right[1], run)
+
+
+@native_only
 def test_every_batch_size_is_recorded_once():
     model = MODELS["bernoulli"][0]()
     take, source = Step(model), pyvae.ArraySource(GRAY)

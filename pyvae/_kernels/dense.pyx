@@ -4,7 +4,7 @@ Twin: ``dense_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.elementwise cimport activation_code
-from pyvae._kernels.arrays cimport matrix, output, real_type, refuse_overlap, stride, vector
+from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, refuse_overlap, stride, vector
 from pyvae._kernels.runtime cimport bf16, level, precision, run, task_t, take_cleared
 
 cnp.import_array()
@@ -15,9 +15,10 @@ cdef extern from "simd/dense.h":
         const void *b
         const void *bias
         void *c
+        void *b_sums
         Py_ssize_t rows, columns, depth
         Py_ssize_t a_row, a_k, b_k, b_column, c_row
-        int accumulate, activation, by_rows
+        int accumulate, accumulate_b_sums, activation, by_rows
 
     ctypedef struct dense_table_t:
         task_t multiply
@@ -54,7 +55,7 @@ cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
     cdef const dense_table_t *table = dense_tables[level][real]
     if precision == MEDIUM and real == FLOAT and bf16:
         table = bf16_tables[bf16]
-    if p.rows > 0 and p.columns > 0:
+    if (p.rows > 0 or p.b_sums != NULL) and p.columns > 0:
         run(table.multiply, p, sizeof(p[0]), <double>p.rows * p.columns * (p.depth + 1) / 16, arrays)
     return 0
 
@@ -70,6 +71,7 @@ def dense(x, W, b, activation, out):
     cdef dense_product_t p
     p.a, p.b, p.c = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_)
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
+    p.b_sums = NULL
     p.rows, p.columns, p.depth = x_.shape[0], W_.shape[1], x_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(x_), 1, stride(W_), 1, stride(out_)
     p.accumulate, p.activation, p.by_rows = 0, activation_code(activation), is_tall(&p)
@@ -85,24 +87,28 @@ def dense_dx(dy, W, out):
     refuse_overlap(out_, W_, "W")
     cdef dense_product_t p
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
+    p.b_sums = NULL
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
     p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)
     multiply(real, &p, (dy_, W_, out_))
 
 
-def dense_dW(x, dy, out, accumulate=False):
+def dense_dW(x, dy, out, db=None, accumulate=False):
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, x_.shape[0], -1)
     cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[1], dy_.shape[1])
     refuse_overlap(out_, x_, "x")
     refuse_overlap(out_, dy_, "dy")
+    cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
     cdef dense_product_t p
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_), NULL
+    p.b_sums = NULL if db is None else cnp.PyArray_DATA(db_)
     p.rows, p.columns, p.depth = x_.shape[1], dy_.shape[1], x_.shape[0]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)
-    p.accumulate, p.activation, p.by_rows = accumulate, IDENTITY, 1
-    if accumulate and p.c_row == p.columns and take_cleared(p.c, p.rows * p.columns * (8 if real else 4)):
-        p.accumulate = 0
-    multiply(real, &p, (x_, dy_, out_))
+    cdef Py_ssize_t row_size = p.columns * (8 if real else 4)
+    p.accumulate = accumulate and not (p.c_row == p.columns and take_cleared(p.c, p.rows * row_size))
+    p.accumulate_b_sums = accumulate and not take_cleared(p.b_sums, row_size)
+    p.activation, p.by_rows = IDENTITY, 1
+    multiply(real, &p, (x_, dy_, out_, db_))

@@ -6,7 +6,7 @@ loss's derivative by x and the like.
 
 import numpy as np
 
-from pyvae._kernels.elementwise_ref import activate
+from pyvae._kernels.elementwise_ref import activate, column_sums
 
 
 def dense(x, W, b, activation, out):
@@ -22,7 +22,9 @@ def dense_dx(dy, W, out):
     np.matmul(dy, W.T, out=out)
 
 
-def dense_dW(x, dy, out, accumulate=False):
-    """out = x.T dy, or out += x.T dy."""
+def dense_dW(x, dy, out, db=None, accumulate=False):
+    """out = x.T dy and db = the sums of dy over the rows; or both +=. db may be None."""
     product = x.T @ dy
     out[...] = out + product if accumulate else product
+    if db is not None:
+        column_sums(dy, db, accumulate)

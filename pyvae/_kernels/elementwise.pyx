@@ -52,20 +52,16 @@ def activate(x, activation, out):
     run(elementwise_tables[level][real].activate, &e, sizeof(e), work_of(&e), (x_, out_))
 
 
-def activate_backward(dy, y, activation, dx, db=None):
+def activate_backward(dy, y, activation, dx):
     cdef int real = real_type(dy, "dy")
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
     cdef cnp.ndarray y_ = matrix(y, "y", real, dy_.shape[0], dy_.shape[1])
     cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
-    if db is not None:
-        output_vector(db, "db", real, dy_.shape[1])  # before anything is written
     cdef elementwise_t e
     e.rows, e.columns, e.activation = dy_.shape[0], dy_.shape[1], activation_code(activation)
     e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(y_), stride(y_)
     e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
     run(elementwise_tables[level][real].activate_backward, &e, sizeof(e), work_of(&e), (dy_, y_, dx_))
-    if db is not None:
-        column_sums(dx_, db)
 
 
 def column_sums(x, out, accumulate=True):

@@ -1,6 +1,6 @@
 """Activations, column sums, sums and products of elements: the definition, in NumPy.
 
-Shapes: x, y, dx, dy (B, N); db (N,). y = f(x) is what the activation made of x; dx and dy are the loss's derivatives.
+Shapes: x, y, dx, dy (B, N). y = f(x) is what the activation made of x; dx and dy are the loss's derivatives.
 """
 
 import numpy as np
@@ -46,8 +46,8 @@ def activate(x, activation, out):
         raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
 
 
-def activate_backward(dy, y, activation, dx, db=None):
-    """dx = dy f'(x), with f'(x) written as a function of y = f(x); db += the sums of dx over the rows.
+def activate_backward(dy, y, activation, dx):
+    """dx = dy f'(x), with f'(x) written as a function of y = f(x).
 
     silu and gelu take some values twice, with different slopes: for them y is x itself.
     """
@@ -72,8 +72,6 @@ def activate_backward(dy, y, activation, dx, db=None):
         dx[...] = dy * (normal_cdf(y) + y * (np.exp(-y * y / 2) / dy.dtype.type(np.sqrt(2 * np.pi))))
     else:
         raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
-    if db is not None:
-        column_sums(dx, db)
 
 
 def column_sums(x, out, accumulate=True):

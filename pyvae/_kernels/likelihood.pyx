@@ -4,7 +4,7 @@ Twin: ``likelihood_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, samples_per_row, stride, vector
-from pyvae._kernels.runtime cimport EXPONENTIAL_COST, level, run, task_t
+from pyvae._kernels.runtime cimport EXPONENTIAL_COST, last_on_tape, level, run, take_last_off_tape, task_t
 
 import numpy as np
 
@@ -26,7 +26,7 @@ cdef extern from "simd/likelihood.h":
         Py_ssize_t doutputs_row, dlogvar_row
 
     ctypedef struct likelihood_table_t:
-        task_t bernoulli, bernoulli_backward, gaussian, gaussian_backward, categorical, categorical_backward
+        task_t bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward
 
 cdef extern from *:
     """static const likelihood_table_t *const likelihood_tables[LEVEL_COUNT][2] = LIST_TABLES(likelihood);"""
@@ -80,6 +80,18 @@ cdef class Observation:
             self.dlogvar = output(dlogvar, "dlogvar", self.real, self.o.rows, self.o.columns)
             self.o.dlogvar, self.o.dlogvar_row = cnp.PyArray_DATA(self.dlogvar), stride(self.dlogvar)
 
+    cdef bint follows(self, task_t forward) except -1:
+        """Whether the last job on the tape is the forward pass of the same rows: then it is taken off the tape, and what
+        it would have written is for this one to write, which can do both in one pass."""
+        cdef const observation_t *last = <const observation_t *>last_on_tape(forward)
+        if (last == NULL or last.x != self.o.x or last.outputs != self.o.outputs or last.rows != self.o.rows
+                or last.columns != self.o.columns or last.samples != self.o.samples
+                or last.x_row != self.o.x_row or last.outputs_row != self.o.outputs_row):
+            return False
+        self.o.log_px = last.log_px
+        take_last_off_tape()
+        return True
+
     cdef run(self, task_t task):
         run(task, &self.o, sizeof(self.o), <double>self.o.rows * self.o.columns * EXPONENTIAL_COST, (self,))
 
@@ -93,7 +105,10 @@ def bernoulli(x, logits, log_px):
 def bernoulli_backward(dlog_px, x, logits, dlogits):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_gradients(dlog_px, dlogits, None, "dlogits")
-    o.run(o.table.bernoulli_backward)
+    if o.follows(o.table.bernoulli):
+        o.run(o.table.bernoulli_both)
+    else:
+        o.run(o.table.bernoulli_backward)
 
 
 def gaussian(x, mean, logvar, log_px):

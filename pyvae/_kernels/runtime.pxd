@@ -14,3 +14,5 @@ cdef int run(task_t task, const void *job, size_t size, double work, tuple array
 cdef int not_repeatable() except -1
 cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, Py_ssize_t itemsize) except -1
 cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1
+cdef const void *last_on_tape(task_t task) noexcept
+cdef int take_last_off_tape() except -1

@@ -201,6 +201,22 @@ cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
     return False
 
 
+cdef const void *last_on_tape(task_t task) noexcept:
+    """The last job on the tape that is being recorded, where this task does it; else NULL."""
+    cdef Tape tape = recording()
+    if tape is None or tape.count == 0 or tape.jobs[tape.count - 1].task != task:
+        return NULL
+    return tape.jobs[tape.count - 1].job
+
+
+cdef int take_last_off_tape() except -1:
+    cdef Tape tape = recording()
+    tape.count -= 1
+    tape.work -= tape.jobs[tape.count].work
+    PyMem_Free(tape.jobs[tape.count].job)  # the tape still holds its arrays
+    return 0
+
+
 cdef extern from *:
     """
     static __thread PyObject *recording_tape; /* borrowed from the Tape's __enter__ */

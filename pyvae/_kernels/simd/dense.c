@@ -107,6 +107,8 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const dense_product_t *p = job;
     grid_t grid = grid_of(p);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
+    if (p->b_sums)
+        sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
     configure_tiles();
     for (ptrdiff_t i = 0; i < blocks; i++)
         multiply_block(p, &grid, grid.patches * i / blocks, grid.patches * (i + 1) / blocks, thread, threads);

@@ -21,20 +21,10 @@ static void activate_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
     restore_fpstate(saved);
 }
 
-/* A thread owns columns, whole cache lines of them, so that every column's sum is one chain of additions, rows
-   ascending. */
 static void column_sums(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const elementwise_t *e = job;
-    ptrdiff_t lines = (e->columns + LANES - 1) / LANES;
-    ptrdiff_t first = share(lines, thread, threads) * LANES, end = share(lines, thread + 1, threads) * LANES;
-    ptrdiff_t n = (end < e->columns ? end : e->columns) - first;
-    REAL *sums = (REAL *)e->out + first;
-    if (n > 0 && !e->accumulate) memset(sums, 0, sizeof(REAL) * n);
-    for (ptrdiff_t i = 0; n > 0 && i < e->rows; i++) {
-        const REAL *x = ROW(x, i) + first;
-        FOR_COLUMNS(j, n, sums[j] += x[j]);
-    }
+    sum_rows(e->rows, e->columns, e->x, e->x_row, e->accumulate, e->out, thread, threads);
     restore_fpstate(saved);
 }
 

@@ -8,6 +8,8 @@
 #ifndef PYVAE_LANES_H
 #define PYVAE_LANES_H
 
+#include "job.h"
+
 #define LANES 16
 
 /* FOR_COLUMNS(j, n, statement): for (j = 0; j < n; j++) statement. */
@@ -42,6 +44,28 @@
         FOR_COLUMNS(j, n, lane_[l_] += (term));                                                                        \
         (total) = add_lanes(lane_);                                                                                    \
     } while (0)
+
+/* The columns that are a thread's, whole cache lines of them: how many, and the first. */
+static inline ptrdiff_t my_columns(ptrdiff_t columns, ptrdiff_t thread, ptrdiff_t threads, ptrdiff_t *first) {
+    ptrdiff_t lines = (columns + LANES - 1) / LANES, end = share(lines, thread + 1, threads) * LANES;
+    *first = share(lines, thread, threads) * LANES;
+    return (end < columns ? end : columns) - *first;
+}
+
+/* sums[j] = or += the sum of x[i][j] over the rows i, ascending, for a thread's columns: each sum is one chain of
+   additions. */
+static inline void sum_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, ptrdiff_t x_row, int accumulate,
+                            REAL *restrict sums, ptrdiff_t thread, ptrdiff_t threads) {
+    ptrdiff_t first, n = my_columns(columns, thread, threads, &first);
+    if (n <= 0) return;
+    x += first, sums += first;
+    if (!accumulate) memset(sums, 0, sizeof(REAL) * n);
+    for (; rows >= 4; rows -= 4, x += 4 * x_row) {
+        const REAL *x1 = x + x_row, *x2 = x1 + x_row, *x3 = x2 + x_row;
+        FOR_COLUMNS(j, n, sums[j] = (((sums[j] + x[j]) + x1[j]) + x2[j]) + x3[j]);
+    }
+    for (; rows > 0; rows--, x += x_row) FOR_COLUMNS(j, n, sums[j] += x[j]);
+}
 
 static inline REAL add_lanes(REAL *lane) {
     for (int width = LANES / 2; width > 0; width /= 2)

@@ -11,27 +11,45 @@
 
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
+static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_real(-abs_real(l))); }
+
 static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL sum;
-        SUM_COLUMNS(sum, o->columns, j,
-                    (x[j] * logits[j] - relu_real(logits[j])) - log1p_real(exp_real(-abs_real(logits[j]))));
+        SUM_COLUMNS(sum, o->columns, j, bernoulli_of(x[j], logits[j]));
         ((REAL *)o->log_px)[i] = sum;
     }
     restore_fpstate(saved);
 }
 
 /* d log p / d l = x - sigmoid(l) */
+static inline REAL bernoulli_slope(REAL x, REAL l) { return x - sigmoid_real(l); }
+
 static void bernoulli_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
-        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * (x[j] - sigmoid_real(logits[j])));
+        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
+    }
+    restore_fpstate(saved);
+}
+
+/* Both in one pass, which needs exp(-|l|) once. */
+static void bernoulli_both(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const observation_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row;
+        REAL scale = ((const REAL *)o->dlog_px)[i], lane[LANES] = {0};
+        FOR_COLUMNS(j, o->columns, lane[l_] += bernoulli_of(x[j], logits[j]);
+                    dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
+        ((REAL *)o->log_px)[i] = add_lanes(lane);
     }
     restore_fpstate(saved);
 }
@@ -110,5 +128,5 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     restore_fpstate(saved);
 }
 
-const likelihood_table_t TABLE(likelihood) = {bernoulli, bernoulli_backward, gaussian,
+const likelihood_table_t TABLE(likelihood) = {bernoulli, bernoulli_backward, bernoulli_both, gaussian,
                                               gaussian_backward, categorical, categorical_backward};

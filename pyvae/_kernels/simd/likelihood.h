@@ -21,7 +21,7 @@ typedef struct {
 } observation_t;
 
 typedef struct {
-    task_t *bernoulli, *bernoulli_backward, *gaussian, *gaussian_backward, *categorical, *categorical_backward;
+    task_t *bernoulli, *bernoulli_backward, *bernoulli_both, *gaussian, *gaussian_backward, *categorical, *categorical_backward;
 } likelihood_table_t;
 
 DECLARE_TABLES(likelihood)

@@ -39,13 +39,10 @@ static void backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-/* A thread owns columns, whole cache lines of them: every column's sum is one chain of additions, rows ascending. */
 static void sums(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const norm_t *n = job;
-    ptrdiff_t lines = (n->columns + LANES - 1) / LANES;
-    ptrdiff_t first = share(lines, thread, threads) * LANES, end = share(lines, thread + 1, threads) * LANES;
-    ptrdiff_t count = (end < n->columns ? end : n->columns) - first;
+    ptrdiff_t first, count = my_columns(n->columns, thread, threads, &first);
     REAL *dgain = (REAL *)n->dgain + first, *dbias = (REAL *)n->dbias + first;
     for (ptrdiff_t i = 0; count > 0 && i < n->rows; i++) {
         const REAL *dy = ROW(x, i) + first, *u = ROW(u, i) + first;
