@@ -25,7 +25,7 @@ RESUME = "int resume = k > 0 || p->accumulate"
 SUMS_START = "if (!accumulate) memset"
 TANH = "dx[j] = dy[j] * (1 - y[j] * y[j])"
 SIGMOID = "dx[j] = dy[j] * (y[j] * (1 - y[j]))"
-SOFTPLUS = "dx[j] = dy[j] * one_minus_exp_real(y[j])"
+SOFTPLUS = "dx[j] = dy[j] * -expm1_below_zero(-y[j])"
 LEAKY = "dy[j] * (y[j] > 0 ? 1 : LEAKY_SLOPE)"
 ELU = "dy[j] * (1 - relu_real(-y[j]))"
 SILU = "dy[j] * (s * (1 + y[j] * (1 - s)))"
@@ -39,7 +39,7 @@ BERNOULLI = "return x - sigmoid_real(l)"
 BERNOULLI_BACKWARD = "FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope"
 GAUSSIAN_MEAN = "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]))"
 GAUSSIAN_LOGVAR = "dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2)"
-CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum)"
+CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
 UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon))"
@@ -122,8 +122,8 @@ CHANGES = [
     Change("elementwise.pyx", "def column_sums(x, out, accumulate=True)", "def column_sums(x, out, accumulate=False)",
            "column sums overwritten by default"),
     Change("elementwise.pyx", "IDENTITY, accumulate", "IDENTITY, 1", "column sums always accumulate"),
-    Change("simd/vmath.h", "return 2 * t / (1 + t);", "return t / (1 + t);", "softplus: factor 1/2"),
-    Change("simd/vmath.h", "return 2 * t / (1 + t);", "return 2 * t / (1 + t * t);", "softplus: tanh of y"),
+    Change("simd/activate.h", SOFTPLUS, SOFTPLUS.replace("* -", "* "), "softplus: sign"),
+    Change("simd/activate.h", SOFTPLUS, SOFTPLUS.replace("-y[j]", "-2 * y[j]"), "softplus: of 2 y"),
     # The posterior.
     Change("simd/gaussian.c", "dmu[j] += dz[j]", "dmu[j] = dz[j]", "dmu: the last sample's alone"),
     Change("simd/gaussian.c", "dmu[j] += dz[j]", "dmu[j] += dz[j] * eps[j]", "dmu: times eps"),
@@ -153,8 +153,9 @@ CHANGES = [
     # Likelihoods.
     Change("simd/likelihood.c", BERNOULLI, "return x + sigmoid_real(l)", "Bernoulli: x + p"),
     Change("simd/likelihood.c", BERNOULLI, "return x - tanh_real(l)", "Bernoulli: tanh"),
-    Change("simd/likelihood.c", BERNOULLI, "return x - softplus_real(l)", "Bernoulli: the function, not its derivative"),
-    Change("simd/likelihood.c", BERNOULLI_BACKWARD, BERNOULLI_BACKWARD.replace("scale * ", ""), "Bernoulli: no dlog_px"),
+    Change("simd/likelihood.c", BERNOULLI, "return x - softplus_real(l)", "Bernoulli: softplus"),
+    Change("simd/likelihood.c", BERNOULLI_BACKWARD, BERNOULLI_BACKWARD.replace("scale * ", ""),
+           "Bernoulli: no dlog_px"),
     Change("simd/likelihood.c", "          dlogits[j] = scale * bernoulli", "          dlogits[j] = bernoulli",
            "Bernoulli in one pass: no dlog_px"),
     Change("likelihood.pyx", "last.x != self.o.x", "last.x == NULL", "Bernoulli in one pass: of other rows"),
@@ -171,9 +172,9 @@ CHANGES = [
     Change("simd/likelihood.c", GAUSSIAN_LOGVAR,
            "dlogvar[j] = scale * ((difference * exp_real(-logvar[j]) - 1) / 2)", "Gaussian: not squared"),
     Change("simd/likelihood.c", "if (!o->dlogvar) continue;", "if (o->dlogvar) continue;", "Gaussian: no dlogvar"),
-    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * (x[j] - exp_real(logits[j] - max))",
+    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max))",
            "categorical: not normalised"),
-    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * x[j] - exp_real(logits[j] - max) / sum",
+    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * x[j] - exp_below_zero(logits[j] - max) / sum",
            "categorical: dlog_px on one term"),
     Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * x[j]", "categorical: softmax dropped"),
     Change("simd/likelihood.c", "+ i * o->doutputs_row + o->edges[g]", "+ i * o->doutputs_row", "first group"),

@@ -53,7 +53,7 @@ EQUIVALENT = [
     ),
     (
         "_kernels/dense_ref.py",
-        "def dense_dW(x, dy, out, accumulate=False):",
+        "def dense_dW(x, dy, out, db=None, accumulate=False):",
         ["accumulate=True by default"],
         "who accumulates weights says so",
     ),

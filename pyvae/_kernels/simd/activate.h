@@ -58,7 +58,7 @@ static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, in
         FOR_COLUMNS(j, n, dx[j] = dy[j] * (y[j] * (1 - y[j])));
         break;
     case SOFTPLUS:
-        FOR_COLUMNS(j, n, dx[j] = dy[j] * one_minus_exp_real(y[j]));
+        FOR_COLUMNS(j, n, dx[j] = dy[j] * -expm1_below_zero(-y[j]));
         break;
     case SILU:
         FOR_COLUMNS(j, n, REAL s = sigmoid_real(y[j]); dx[j] = dy[j] * (s * (1 + y[j] * (1 - s))));

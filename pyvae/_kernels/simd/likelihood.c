@@ -11,7 +11,7 @@
 
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
-static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_real(-abs_real(l))); }
+static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l))); }
 
 static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
@@ -100,7 +100,7 @@ static void categorical(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
             const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
             ptrdiff_t n = o->edges[g + 1] - o->edges[g];
             REAL max = highest(n, logits), sum, chosen;
-            SUM_COLUMNS(sum, n, j, exp_real(logits[j] - max));
+            SUM_COLUMNS(sum, n, j, exp_below_zero(logits[j] - max));
             REAL log_sum = log_real(sum);
             SUM_COLUMNS(chosen, n, j, x[j] * ((logits[j] - max) - log_sum));
             total += chosen;
@@ -121,8 +121,8 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
             REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row + o->edges[g];
             ptrdiff_t n = o->edges[g + 1] - o->edges[g];
             REAL max = highest(n, logits), sum;
-            SUM_COLUMNS(sum, n, j, exp_real(logits[j] - max));
-            FOR_COLUMNS(j, n, dlogits[j] = scale * (x[j] - exp_real(logits[j] - max) / sum));
+            SUM_COLUMNS(sum, n, j, exp_below_zero(logits[j] - max));
+            FOR_COLUMNS(j, n, dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum));
         }
     }
     restore_fpstate(saved);

@@ -52,28 +52,48 @@ static inline float exp_tail(float r) {
     return FMA(p, r, 5.0000001201e-1f);
 }
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2. Subnormal results are zero. */
+/* r and n of x = n ln 2 + r, n = round(x / ln 2), |r| <= ln(2) / 2 */
+static inline float exp_remainder(float x, int32_t *n) {
+    const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+    float shifted = FMA(x, 1.44269504f, shift), whole = shifted - shift;
+    *n = float_bits(shifted) - float_bits(shift);
+    return FMA(whole, 2.12194440e-4f, FMA(whole, -0.693359375f, x));
+}
+
+#define EXP_LOWEST (-87.336544f) /* log of the smallest normal number: below it, exp is zero here */
+
+/* exp(x) = 2^n exp(r). */
 static inline float exp_real(float x) {
-    const float highest = 88.722839f, lowest = -87.336544f; /* log of the largest and of the smallest normal number */
-    const float shift = 12582912.0f;                       /* 1.5 * 2^23: adding it rounds to an integer */
+    const float highest = 88.722839f; /* log of the largest number */
     float c = x > highest ? highest : x;
-    c = c < lowest ? lowest : c;
-    float shifted = FMA(c, 1.44269504f, shift);
-    float n = shifted - shift;
-    float r = FMA(n, -0.693359375f, c);
-    r = FMA(n, 2.12194440e-4f, r);
+    int32_t n;
+    float r = exp_remainder(c < EXP_LOWEST ? EXP_LOWEST : c, &n);
     float p = FMA(exp_tail(r), r * r, r) + 1.0f;
-    int32_t k = float_bits(shifted) - float_bits(shift); /* n as an integer, up to 128: too much for one factor */
-    int32_t half = k >> 1;
-    float y = p * power_of_two(half) * power_of_two(k - half);
+    int32_t half = n >> 1; /* n is up to 128: too much for one factor */
+    float y = p * power_of_two(half) * power_of_two(n - half);
     y = x > highest ? INFINITY : y;
-    return x < lowest ? 0.0f : y;
+    return x < EXP_LOWEST ? 0.0f : y;
+}
+
+/* The same for x <= 0, with less to look after. */
+static inline float exp_below_zero(float x) {
+    int32_t n;
+    float r = exp_remainder(x < EXP_LOWEST ? EXP_LOWEST : x, &n);
+    float y = (FMA(exp_tail(r), r * r, r) + 1.0f) * power_of_two(n);
+    return x < EXP_LOWEST ? 0.0f : y;
 }
 
 /* exp(x) - 1 and exp(x) - 1 - x, without cancellation near zero. */
 static inline float expm1_real(float x) {
     float small = FMA(exp_tail(x), x * x, x), big = exp_real(x) - 1.0f;
     return __builtin_fabsf(x) < 0.34f ? small : big;
+}
+
+/* exp(x) - 1 for x <= 0: 2^n (exp(r) - 1) + (2^n - 1), whose last term is exact. */
+static inline float expm1_below_zero(float x) {
+    int32_t n;
+    float r = exp_remainder(x < -25.0f ? -25.0f : x, &n), scale = power_of_two(n);
+    return FMA(scale, FMA(exp_tail(r), r * r, r), scale - 1.0f);
 }
 
 static inline float expm1_minus_real(float x) {
@@ -120,22 +140,17 @@ static inline float log_of_word(uint32_t w) {
     return log_parts((float)e, e == 0 ? -rest : m);
 }
 
-/* log(1 + t) for 0 <= t <= 1: the second term gives back what rounding 1 + t lost. */
+/* log(1 + t) for 0 <= t <= 1, where 1 + t = 2^n (1 + m) is not rounded: m = t, or from sqrt(2) on (t - 1) / 2. */
 static inline float log1p_real(float t) {
-    float u = 1.0f + t;
-    return log_real(u) + (t - (u - 1.0f)) / u;
+    float upper = (t - 1.0f) * 0.5f;
+    int above = t > 0.41421356f;
+    return log_parts(above ? 1.0f : 0.0f, above ? upper : t);
 }
 
+/* With e = exp(-2|x|) - 1, which lies between -1 and 0: tanh(|x|) = -e / (2 + e). */
 static inline float tanh_real(float x) {
-    float a = __builtin_fabsf(x), s = x * x;
-    float p = -5.70498872745e-3f;
-    p = FMA(p, s, 2.06390887954e-2f);
-    p = FMA(p, s, -5.37397155531e-2f);
-    p = FMA(p, s, 1.33314422036e-1f);
-    p = FMA(p, s, -3.33332819422e-1f);
-    float small = FMA(p * s, x, x);
-    float big = __builtin_copysignf(1.0f - 2.0f / (exp_real(2.0f * a) + 1.0f), x);
-    return a < 0.625f ? small : big;
+    float e = expm1_below_zero(-2.0f * __builtin_fabsf(x));
+    return __builtin_copysignf(-e / (2.0f + e), x);
 }
 
 /* sin and cos of 2 pi w / 2^32: the quadrant and the rest are exact integers, the rest within pi/4 of zero. */
@@ -174,7 +189,7 @@ static inline normal_t normal_of(float x) {
     p = FMA(p, u, 2.342824857e-01f);
     p = FMA(p, u, 2.500023032e-01f);
     p = FMA(p, u, 2.499999895e-01f);
-    float pdf = 0.39894228f * exp_real(-0.5f * x * x), tail = pdf * (p * u);
+    float pdf = 0.39894228f * exp_below_zero(-0.5f * x * x), tail = pdf * (p * u);
     return (normal_t){pdf, x < 0 ? tail : 1.0f - tail};
 }
 
@@ -183,7 +198,9 @@ static inline float sqrt_real(float x) { return __builtin_sqrtf(x); }
 #else
 
 static inline double exp_real(double x) { return exp(x); }
+static inline double exp_below_zero(double x) { return exp(x); }
 static inline double expm1_real(double x) { return expm1(x); }
+static inline double expm1_below_zero(double x) { return expm1(x); }
 static inline double expm1_minus_real(double x) {
     double series = x * x * (0.5 + x * (1.0 / 6 + x * (1.0 / 24 + x * (1.0 / 120))));
     return fabs(x) < 1e-3 ? series : expm1(x) - x;
@@ -211,22 +228,16 @@ static inline REAL abs_real(REAL x) { return x < 0 ? -x : x; }
 static inline REAL relu_real(REAL x) { return x < 0 ? 0 : x; }
 
 /* log(1 + exp(x)) and 1 / (1 + exp(-x)) by way of exp(-|x|), which cannot overflow. */
-static inline REAL softplus_real(REAL x) { return relu_real(x) + log1p_real(exp_real(-abs_real(x))); }
+static inline REAL softplus_real(REAL x) { return relu_real(x) + log1p_real(exp_below_zero(-abs_real(x))); }
 
 static inline REAL sigmoid_real(REAL x) {
-    REAL e = exp_real(-abs_real(x));
+    REAL e = exp_below_zero(-abs_real(x));
     return (x < 0 ? e : (REAL)1) / (1 + e);
 }
 
 /* x and, below zero, LEAKY_SLOPE x; or exp(x) - 1. */
 #define LEAKY_SLOPE ((REAL)0.01)
 static inline REAL leaky_relu_real(REAL x) { return x < 0 ? LEAKY_SLOPE * x : x; }
-static inline REAL elu_real(REAL x) { return x < 0 ? expm1_real(x < 0 ? x : 0) : x; }
-
-/* 1 - exp(-y) for y >= 0 without cancellation: with t = tanh(y / 2) it is 2 t / (1 + t). */
-static inline REAL one_minus_exp_real(REAL y) {
-    REAL t = tanh_real(y / 2);
-    return 2 * t / (1 + t);
-}
+static inline REAL elu_real(REAL x) { return x < 0 ? expm1_below_zero(x < 0 ? x : 0) : x; }
 
 #endif
