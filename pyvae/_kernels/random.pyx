@@ -21,8 +21,16 @@ cdef extern from "simd/random.h":
         void *out
         int kind
 
+    ctypedef struct order_t:
+        uint32_t key[2]
+        uint32_t epoch
+        uint64_t n, start
+        Py_ssize_t count
+        int half_bits
+        cnp.int64_t *out
+
     ctypedef struct random_table_t:
-        task_t fill
+        task_t fill, permute
 
     int UNIFORM, NORMAL, BERNOULLI
 
@@ -38,7 +46,7 @@ cdef extern from *:
 
 cdef enum:
     ELEMENT_COST = 8  # of one normal number, in sixteen multiply-adds
-    FEISTEL_ROUNDS = 6
+    PERMUTE_COST = 16  # of one number of a permutation
 
 
 def philox4x32(counter, key):
@@ -83,41 +91,9 @@ def bernoulli(key, step, rows, probability, out):
     draw(BERNOULLI, key, step, rows, probability, out)
 
 
-cdef struct order_t:
-    uint64_t n, start
-    Py_ssize_t count
-    int half
-    uint32_t mask, epoch, key0, key1
-    cnp.int64_t *out
-
-
-cdef uint32_t feistel(uint32_t x, const order_t *o) noexcept nogil:
-    cdef uint32_t left = x >> o.half, right = x & o.mask, swap
-    cdef uint32_t c[4]
-    cdef int i
-    for i in range(FEISTEL_ROUNDS):
-        c[0], c[1], c[2], c[3] = right, i, 0, o.epoch
-        philox4x32_c(c, o.key0, o.key1)
-        swap = right
-        right = left ^ (c[0] & o.mask)
-        left = swap
-    return left << o.half | right
-
-
-cdef void permute(const void *job, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil:
-    cdef const order_t *o = <const order_t *>job
-    cdef Py_ssize_t i
-    cdef uint32_t x
-    for i in range(o.count * thread // threads, o.count * (thread + 1) // threads):
-        x = feistel(<uint32_t>(o.start + i), o)
-        while x >= o.n:
-            x = feistel(x, o)
-        o.out[i] = x
-
-
 def permutation(key, epoch, n, start, out):
     cdef order_t o
-    o.key0, o.key1, o.epoch, o.n, o.start = key[0], key[1], epoch, n, start
+    o.key[0], o.key[1], o.epoch, o.n, o.start = key[0], key[1], epoch, n, start
     if not isinstance(out, np.ndarray) or out.dtype != np.int64 or out.ndim != 1:
         raise TypeError("out must be a one-dimensional array of int64")
     if not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
@@ -126,7 +102,6 @@ def permutation(key, epoch, n, start, out):
     o.out, o.count = <cnp.int64_t *>cnp.PyArray_DATA(out_), out_.shape[0]
     if o.n > <uint64_t>1 << 32 or o.start + o.count > o.n:
         raise ValueError(f"positions {start} .. {start + len(out)} must lie within n = {n}, at most 2^32")
-    o.half = (max(int(n) - 1, 1).bit_length() + 1) // 2
-    o.mask = <uint32_t>((<uint64_t>1 << o.half) - 1)
+    o.half_bits = (max(int(n) - 1, 1).bit_length() + 1) // 2
     not_repeatable()
-    run(permute, &o, sizeof(o), <double>o.count * 8 * FEISTEL_ROUNDS, (out_,))
+    run(random_tables[level][0].permute, &o, sizeof(o), <double>o.count * PERMUTE_COST, (out_,))

@@ -1,4 +1,4 @@
-/* Philox words turned into uniforms, normals and Bernoulli draws.
+/* Philox words turned into uniforms, normals, Bernoulli draws and permutations.
 
    Counter = (block of four columns, sample, row, step). The blocks of several rows are gathered into batches of
    CELLS, so that rows of few columns fill the vector registers as well as long ones do. */
@@ -8,7 +8,7 @@
 #include "philox.h"
 #include "lanes.h"
 
-enum { CELLS = 64 };
+enum { CELLS = 64, FEISTEL_ROUNDS = 6 };
 
 /* Box and Muller (1958): two words make two independent normals, by radius and angle. The radius sees
    u = (w + 1/2) / 2^32, so that |normal| <= 6.77. */
@@ -73,4 +73,48 @@ static void fill(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-const random_table_t TABLE(random) = {fill};
+/* Six times (left, right) -> (right, left xor F(right)), F one word of Philox: a permutation of what x can be. */
+static void feistel(const order_t *o, int cells, uint32_t *x) {
+    uint32_t mask = (uint32_t)(((uint64_t)1 << o->half_bits) - 1), left[CELLS], right[CELLS];
+    cells = (cells + LANES - 1) / LANES * LANES;
+    for (int t = 0; t < cells; t++) left[t] = x[t] >> o->half_bits, right[t] = x[t] & mask;
+    for (uint32_t i = 0; i < FEISTEL_ROUNDS; i++) {
+        uint32_t word[CELLS], round[CELLS], zero[CELLS], epoch[CELLS];
+        for (int t = 0; t < cells; t++) word[t] = right[t], round[t] = i, zero[t] = 0, epoch[t] = o->epoch;
+        philox_cells(cells, word, round, zero, epoch, o->key[0], o->key[1]);
+        for (int t = 0; t < cells; t++) {
+            uint32_t next = left[t] ^ (word[t] & mask);
+            left[t] = right[t];
+            right[t] = next;
+        }
+    }
+    for (int t = 0; t < cells; t++) x[t] = left[t] << o->half_bits | right[t];
+}
+
+/* Numbers that are not below n go through the network again, together with those whose turn has come. */
+static void permute(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    const order_t *o = job;
+    ptrdiff_t next = share(o->count, thread, threads), end = share(o->count, thread + 1, threads);
+    uint32_t x[CELLS] = {0};
+    ptrdiff_t place[CELLS];
+    int waiting = 0;
+    while (next < end || waiting > 0) {
+        for (; waiting < CELLS && next < end; waiting++, next++) {
+            x[waiting] = (uint32_t)(o->start + next);
+            place[waiting] = next;
+        }
+        feistel(o, waiting, x);
+        int again = 0;
+        for (int t = 0; t < waiting; t++) {
+            if (x[t] < o->n) {
+                o->out[place[t]] = x[t];
+            } else {
+                x[again] = x[t];
+                place[again++] = place[t];
+            }
+        }
+        waiting = again;
+    }
+}
+
+const random_table_t TABLE(random) = {fill, permute};

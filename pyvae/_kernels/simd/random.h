@@ -16,8 +16,18 @@ typedef struct {
     int kind;
 } draw_t;
 
+/* A window of a permutation of 0 .. n - 1. */
 typedef struct {
-    task_t *fill; /* output row r belongs to rows[r / samples] and is its sample r % samples */
+    uint32_t key[2], epoch;
+    uint64_t n, start;
+    ptrdiff_t count;
+    int half_bits; /* the network permutes numbers of twice as many bits, the least that cover n */
+    int64_t *out;  /* (count,): where start, start + 1, ... go */
+} order_t;
+
+typedef struct {
+    task_t *fill;    /* of a draw_t: output row r belongs to rows[r / samples] and is its sample r % samples */
+    task_t *permute; /* of an order_t */
 } random_table_t;
 
 DECLARE_TABLES(random)
