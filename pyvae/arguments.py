@@ -1,5 +1,6 @@
-"""Checks of numbers that users hand in: one sentence that names the argument and what was expected."""
+"""Checks of what users hand in: one sentence that names the argument and what was expected."""
 
+import difflib
 import math
 
 
@@ -21,3 +22,9 @@ def check_number(name, value, low, high=math.inf, low_included=False):
         limit = "" if high == math.inf else f" and below {high:g}"
         raise ValueError(f"{name} must be a number {kind}{limit}, not {value!r}")
     return number
+
+
+def did_you_mean(word, known):
+    """A question that names the known word that is closest to this one, or an empty text where none is close."""
+    close = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,15 +1,15 @@
-"""Data sets by name, and arrays from files: each with its values, its range and its split.
+"""Data sets by name, and from files: each with its values, its range and its split.
 
     digits          1437 + 360 images of 8 x 8, black and white (scikit-learn's copy; needs no network)
     mnist           60,000 + 10,000 images of 28 x 28, gray values in [0, 1] (LeCun et al. 1998)
     fashion-mnist   the same sizes and values (Xiao et al. 2017)
+    binarized-mnist 50,000 + 10,000 + 10,000 images of 28 x 28, black and white (Larochelle and Murray 2011)
 
 MNIST and Fashion-MNIST are looked for in $PYVAE_DATA/mnist and $PYVAE_DATA/fashion-mnist (default: the user's cache
 folder) under their original file names and, where they are missing, downloaded there once. Every file's SHA-256 is
-checked each time.
+checked each time. The fixed binarised MNIST is not downloaded: it must lie in $PYVAE_DATA/binarized-mnist.
 """
 
-import gzip
 import hashlib
 import math
 import os
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pyvae import files
+from pyvae.arguments import did_you_mean
 from pyvae.data import ArraySource
 from pyvae.noise import Noise
 
@@ -47,15 +49,21 @@ SHA256 = {
 
 @dataclass
 class Dataset:
-    """Rows to train on and, where there is a split, rows to test on."""
+    """Rows to train on and, where there is a split, rows to test on and rows to validate on."""
 
     name: str
     train: ArraySource
     test: ArraySource | None = None
+    validation: ArraySource | None = None
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     image_shape: tuple | None = None  # (height, width) of a row, where rows are pictures
     epochs: int = 10  # enough to see something
+
+    def splits(self):
+        """The sources by their names, those that there are: test, validation, train."""
+        named = {"test": self.test, "validation": self.validation, "train": self.train}
+        return {name: source for name, source in named.items() if source is not None}
 
     def value_range(self):
         """The least and the greatest value of the first thousand rows: black and white in pictures."""
@@ -63,16 +71,60 @@ class Dataset:
         return float(x.min()), float(x.max())
 
 
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "binarized-mnist")
 
 
-def load(name):
-    """A Dataset by its name, or from a .npy file. Raises ValueError for another word, FileNotFoundError for no file."""
+def load(name, image_shape=None):
+    """A Dataset by its name, or from a file: .npy, .npz, .csv, .idx or .idx.gz.
+
+    image_shape: (height, width) of the rows of a file that are pictures. Raises ValueError for another word or a
+    damaged file, and FileNotFoundError for no file.
+    """
     if name in NAMES:
-        return {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist}[name]()
-    if Path(name).suffix == ".npy":
-        return npy(name)
-    raise ValueError(f"DATA must be one of {', '.join(NAMES)}, or a .npy file, not {name!r}")
+        if image_shape is not None:
+            raise ValueError(f"an image shape is given for files only: leave it out, {name} has its own")
+        loaders = {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist, "binarized-mnist": binarized_mnist}
+        return loaders[name]()
+    if Path(name).suffix or Path(name).exists() or files.is_readable(name):
+        return from_file(name, image_shape)
+    raise ValueError(
+        f"DATA must be one of {', '.join(NAMES)}, or a file {files.KINDS}, not {name!r}{did_you_mean(name, NAMES)}"
+    )
+
+
+def from_file(path, image_shape=None):
+    """The rows of a file: (N, D), or (N, height, width) for pictures. ``files`` says what each kind of file holds.
+
+    Values are taken as they are, but for uint8 above 1: those are gray values, scaled from 0 .. 255 to [0, 1]. All rows
+    are to train on, but for the test and validation splits of an .npz file. Rows are pictures where they have two
+    dimensions, where image_shape says so, and where uint8 rows have a square number of columns.
+    """
+    path = Path(path)
+    arrays = files.read(path)
+    splits = {"train": arrays.X, "validation": arrays.X_validation, "test": arrays.X_test}
+    splits = {split: X for split, X in splits.items() if X is not None}
+    shape = arrays.X.shape[1:]
+    for split, X in splits.items():
+        if X.shape[1:] != shape:
+            raise ValueError(f"{path} has {split} rows of shape {X.shape[1:]}, but rows to train on of shape {shape}")
+    found = shape if len(shape) == 2 else None
+    if len(shape) == 2:
+        splits = {split: X.reshape(len(X), math.prod(shape)) for split, X in splits.items()}
+    elif len(shape) == 1 and arrays.X.dtype == np.uint8:
+        found = _square(shape[0])
+    if image_shape is not None and math.prod(image_shape) != math.prod(shape):
+        height, width = image_shape
+        raise ValueError(
+            f"an image shape of {height}x{width} is {height * width} columns, but {path} has {math.prod(shape)}: "
+            "height times width must be the number of columns"
+        )
+    is_gray = any(X.dtype == np.uint8 and X.max(initial=0) > 1 for X in splits.values())
+    scale = 1 / 255 if is_gray else 1.0
+    sources = {split: ArraySource(X, scale, name=path.name) for split, X in splits.items()}
+    name = path.name.removesuffix(".gz")
+    return Dataset(
+        Path(name).stem, **sources, train_labels=arrays.y, test_labels=arrays.y_test, image_shape=image_shape or found
+    )
 
 
 def digits():
@@ -90,8 +142,8 @@ def digits():
     X = X.astype(np.uint8)
     order = Noise(0).permutation("split", len(X))
     train, test = order[360:], order[:360]
-    sources = (ArraySource(X[rows], 1 / 16, binarize="threshold") for rows in (train, test))
-    return Dataset("digits", *sources, y[train], y[test], (8, 8), epochs=300)
+    sources = (ArraySource(X[rows], 1 / 16, binarize="threshold", name="digits") for rows in (train, test))
+    return Dataset("digits", *sources, train_labels=y[train], test_labels=y[test], image_shape=(8, 8), epochs=300)
 
 
 def mnist():
@@ -104,42 +156,25 @@ def fashion_mnist():
     return _idx_images("fashion-mnist")
 
 
-def npy(path):
-    """A .npy file (N, D), or (N, height, width) for pictures, memory-mapped.
+def binarized_mnist():
+    """The fixed binarised MNIST (Larochelle and Murray 2011, after Salakhutdinov and Murray 2008): pixels 0 or 1.
 
-    Values are taken as they are, but for uint8 above 1: those are gray values, scaled from 0 .. 255 to [0, 1].
+    50,000 rows to train on, 10,000 to validate on and 10,000 to test, as published and in the published order, which is
+    not MNIST's; no labels. Validation rows are not joined to those to train on, as published figures train on 50,000.
+    Read from $PYVAE_DATA/binarized-mnist/binarized_mnist.npz, arrays train, valid and test of uint8; raises
+    FileNotFoundError where there is none, and ValueError where it holds something else.
     """
-    path = Path(path)
+    path = data_folder() / "binarized-mnist" / "binarized_mnist.npz"
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    try:
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        raise ValueError(f"{path} is not a .npy file of numbers, or it is damaged") from None
-    image_shape = None
-    if X.ndim == 3:
-        image_shape, X = X.shape[1:], X.reshape(len(X), math.prod(X.shape[1:]))
-    elif X.ndim == 2 and X.dtype == np.uint8:
-        image_shape = _square(X.shape[1])
-    gray = X.dtype == np.uint8 and X.max(initial=0) > 1
-    return Dataset(path.stem, ArraySource(X, 1 / 255 if gray else 1.0, name=path.name), image_shape=image_shape)
-
-
-def read_idx(path):
-    """The array in a gzipped IDX file of bytes (the format of MNIST). Raises ValueError where it is none."""
-    try:
-        with gzip.open(path) as file:
-            data = file.read()
-    except (OSError, EOFError):
-        raise ValueError(f"{path} is not a gzip file, or it is damaged") from None
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise ValueError(f"{path} is not an IDX file of bytes")
-    n_dimensions = data[3]
-    shape = np.frombuffer(data, dtype=">u4", count=n_dimensions, offset=4).astype(int)
-    values = np.frombuffer(data, dtype=np.uint8, offset=4 + 4 * n_dimensions)
-    if len(values) != math.prod(shape):
-        raise ValueError(f"{path} is cut short: {len(values)} values instead of {math.prod(shape)}")
-    return values.reshape(shape)
+        raise FileNotFoundError(f"no file {path}: put the arrays train, valid and test there, 784 columns of 0 and 1")
+    arrays = files.read_npz(path)
+    splits = {"train": arrays.X, "validation": arrays.X_validation, "test": arrays.X_test}
+    rows = {"train": 50000, "validation": 10000, "test": 10000}
+    for split, X in splits.items():
+        if X is None or X.dtype != np.uint8 or X.shape != (rows[split], 784) or X.max() > 1:
+            raise ValueError(f"{path} must hold {rows[split]} {split} rows of 784 columns, uint8, each 0 or 1")
+    sources = {split: ArraySource(X, name="binarized-mnist") for split, X in splits.items()}
+    return Dataset("binarized-mnist", **sources, image_shape=(28, 28))
 
 
 def data_folder():
@@ -150,13 +185,13 @@ def data_folder():
 
 
 def _idx_images(name):
-    train_images, train_labels, test_images, test_labels = (read_idx(_file(name, file)) for file in FILES)
-    return Dataset(
-        name,
-        ArraySource(train_images.reshape(len(train_images), -1), 1 / 255),
-        ArraySource(test_images.reshape(len(test_images), -1), 1 / 255),
-        train_labels, test_labels, train_images.shape[1:],
+    train_images, train_labels, test_images, test_labels = (files.read_idx(_file(name, file)) for file in FILES)
+    train, test = (
+        ArraySource(X.reshape(len(X), -1), 1 / 255, name=name) for X in (train_images, test_images)
     )  # fmt: skip
+    return Dataset(
+        name, train, test, train_labels=train_labels, test_labels=test_labels, image_shape=train_images.shape[1:]
+    )
 
 
 def _file(name, file):

@@ -1,12 +1,13 @@
 """Arrays that users hand in, sources of rows, and data sets."""
 
 import gzip
+import zipfile
 
 import numpy as np
 import pytest
 
 import pyvae
-from pyvae import datasets
+from pyvae import datasets, files
 from pyvae.data import ArraySource, Rows, check_array, check_support
 
 
@@ -148,7 +149,7 @@ def test_broken_files_are_named(tmp_path):
             datasets.load(str(tmp_path / name))
     with pytest.raises(FileNotFoundError, match=r"no file .*none\.npy"):
         datasets.load(str(tmp_path / "none.npy"))
-    with pytest.raises(ValueError, match="DATA must be one of digits, mnist, fashion-mnist"):
+    with pytest.raises(ValueError, match="DATA must be one of digits, mnist, fashion-mnist.*did you mean mnist?"):
         datasets.load("mnits")
 
 
@@ -157,13 +158,208 @@ def test_idx_files(tmp_path):
     header = b"\0\0\x08\x03" + np.array([2, 3, 4], dtype=">u4").tobytes()
     good = gzip.compress(header + values.tobytes())
     (tmp_path / "good.gz").write_bytes(good)
-    np.testing.assert_array_equal(datasets.read_idx(tmp_path / "good.gz"), values)
+    np.testing.assert_array_equal(files.read_idx(tmp_path / "good.gz"), values)
     for name, data, message in (
         ("short", gzip.compress(header + b"123"), "cut short"),
         ("other", gzip.compress(b"something else"), "not an IDX file"),
         ("broken", good[:-10], "not a gzip file"),
-        ("plain", b"plain text", "not a gzip file"),
+        ("plain", b"plain text", "not an IDX file"),
+        ("long", gzip.compress(header + bytes(25)), "too long: 25 values instead of 24"),
+        ("claims", b"\0\0\x0e\x02" + b"\xff" * 8, "cut short: 0 values instead of 18446744065119617025"),
     ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=message):
-            datasets.read_idx(tmp_path / name)
+            files.read_idx(tmp_path / name)
+
+
+IDX_CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
+
+
+def idx_bytes(values):
+    """The IDX file of an array: two zeros, the type, the dimensions, their sizes and the values, big-endian."""
+    start = bytes([0, 0, IDX_CODES[values.dtype.str[1:]], values.ndim])
+    return (
+        start + np.array(values.shape, dtype=">u4").tobytes() + values.astype(values.dtype.newbyteorder(">")).tobytes()
+    )
+
+
+@pytest.mark.parametrize("code", IDX_CODES)
+def test_idx_files_of_every_type(code, tmp_path):
+    values = np.array([[0, 1, 2], [100, 3, 127]]).astype(code)
+    (tmp_path / "x.idx").write_bytes(idx_bytes(values))
+    (tmp_path / "x-idx2-ubyte.gz").write_bytes(gzip.compress(idx_bytes(values)))
+    for name in ("x.idx", "x-idx2-ubyte.gz"):
+        source = datasets.load(str(tmp_path / name)).train
+        np.testing.assert_array_equal(source.X, values)
+        scale = np.float32(1 / 255 if code == "u1" else 1)
+        np.testing.assert_array_equal(source.gather([0, 1]).x, values.astype(np.float32) * scale)
+
+
+def test_idx_pictures(tmp_path, rng):
+    pictures = rng.integers(0, 256, (5, 4, 6), dtype=np.uint8)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(pictures)))
+    dataset = datasets.load(str(tmp_path / "train-images-idx3-ubyte.gz"))
+    assert dataset.image_shape == (4, 6) and dataset.name == "train-images-idx3-ubyte" and dataset.test is None
+    np.testing.assert_array_equal(dataset.train.X, pictures.reshape(5, 24))
+
+
+def test_npz_as_keras_has_mnist(tmp_path, rng):
+    x, x_test = (rng.integers(0, 256, (n, 4, 6), dtype=np.uint8) for n in (7, 3))
+    np.savez_compressed(tmp_path / "x.npz", x_train=x, y_train=np.arange(7), x_test=x_test // 255, y_test=np.arange(3))
+    dataset = datasets.load(str(tmp_path / "x.npz"))
+    np.testing.assert_array_equal(dataset.train.X, x.reshape(7, 24))
+    np.testing.assert_array_equal(dataset.train_labels, np.arange(7))
+    np.testing.assert_array_equal(dataset.test_labels, np.arange(3))
+    assert dataset.image_shape == (4, 6) and dataset.test.X.shape == (3, 24) and dataset.name == "x"
+    assert dataset.train.scale == dataset.test.scale == 1 / 255  # though the test rows are black throughout
+
+
+def test_npz_keys(tmp_path, rng):
+    X = np.asfortranarray(rng.random((6, 3)))
+    for key in ("X", "x", "data", "anything"):
+        np.savez(tmp_path / "x.npz", **{key: X})
+        np.testing.assert_array_equal(datasets.load(str(tmp_path / "x.npz")).train.X, X)
+    np.savez(tmp_path / "x.npz", X=X, other=X[:2], y=np.arange(6), valid=X[:4], test=X[:1])
+    dataset = datasets.load(str(tmp_path / "x.npz"))
+    assert list(dataset.splits()) == ["test", "validation", "train"]
+    assert [len(source) for source in dataset.splits().values()] == [1, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": np.zeros((2, 2)), "b": np.zeros((2, 2))}, "holds a, b: call the array of rows X"),
+        ({}, "holds nothing"),
+        ({"X": np.zeros((2, 2)), "y": np.zeros(3)}, "3 labels y for 2 rows"),
+        ({"X": np.zeros((2, 2)), "X_test": np.zeros((2, 3))}, r"test rows of shape \(3,\)"),
+        ({"X": np.array([["a"]])}, "array X, is no array of real numbers"),
+        ({"data": [1.0], "indices": [0], "indptr": [0, 1]}, r"sparse matrix.*toarray\(\)"),
+    ],
+)
+def test_unusable_npz_files_are_named(arrays, message, tmp_path):
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        datasets.load(str(tmp_path / "x.npz"))
+
+
+def test_npz_headers_are_not_believed(tmp_path):
+    """An array that claims to have more values than the archive has bytes is refused before anything is allocated."""
+    header = np.lib.format.magic(1, 0) + b"v\0"
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 784), }"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("X.npy", header + text.ljust(117) + b"\n" + bytes(80))
+    with pytest.raises(ValueError, match="array X, is no array of real numbers, or it is damaged"):
+        datasets.load(str(tmp_path / "x.npz"))
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.idx", "x.idx.gz"])
+def test_damaged_files_are_named(name, tmp_path, rng):
+    """Wherever a file is cut, and whichever byte of its first hundred is another: rows, or one sentence."""
+    X = rng.random((8, 3))
+    np.save(tmp_path / "x.npy", X)
+    np.savez_compressed(tmp_path / "x.npz", X=X)
+    (tmp_path / "x.idx").write_bytes(idx_bytes(X))
+    (tmp_path / "x.idx.gz").write_bytes(gzip.compress(idx_bytes(X)))
+    whole = (tmp_path / name).read_bytes()
+    cut = [whole[:n] for n in range(0, len(whole), 7)]
+    for n in range(min(100, len(whole))):
+        changed = bytearray(whole)
+        changed[n] ^= 0x55
+        cut.append(bytes(changed))
+    refused = 0
+    for i, data in enumerate(cut):
+        path = tmp_path / f"{i}-{name}"
+        path.write_bytes(data)
+        try:
+            datasets.load(str(path))
+        except (ValueError, TypeError) as error:
+            refused += 1
+            assert path.name in str(error) and "\n" not in str(error)
+    assert refused >= len(whole) // 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,2.5\n3,-4e1\n",
+        "a,b\n1,2.5\n3,-4e1",
+        "\n a ; b\n1; 2.5\n\n3;-4e1\n",
+        "1\t2.5\r\n3\t-40\r\n",
+        '\ufeff"a,c","b"\n"1","2.5"\n3,-40',
+    ],
+)
+def test_csv(text, tmp_path):
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    dataset = datasets.load(str(tmp_path / "x.csv"))
+    np.testing.assert_array_equal(dataset.train.X, [[1, 2.5], [3, -40]])
+    assert dataset.test is None and dataset.image_shape is None and dataset.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n\n3,red\n", r"line 4, column 2 \(b\) is 'red', not a finite number"),
+        ("1,2\n3,\n", "line 2, column 2 is empty: fill it"),
+        ("1,2\n3,nan\n", "line 2, column 2 is 'nan', not a finite number"),
+        ("1,2\n3,1e999\n", "line 2, column 2 is '1e999'"),
+        ("1,red\n3,4\n", "line 1, column 2 is 'red'"),
+        ("1,2\n3,4,5\n", "line 2 has 3 cells, not 2"),
+        ("1;2,5\n3;4,5\n", "line 1, column 2 is '2,5': write decimals with a point"),
+        ("a b\n1 2\n", r"line 2, column 1 \(a b\) is '1 2': separate cells with commas"),
+        ("1_0,2\n", "line 1, column 1 is '1_0'"),
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("a,b\n\n", "a header and no rows"),
+        ("1,2\n3,4\n\0", "line 3, column 1"),
+        ("1,2\n" + "x" * 200000, "line 2, column 1 is 'x{40}', not a finite number"),
+    ],
+)
+def test_unusable_csv_files_are_named(text, message, tmp_path):
+    (tmp_path / "x.csv").write_text(text)
+    with pytest.raises(ValueError, match=f"x.csv.*{message}"):
+        datasets.load(str(tmp_path / "x.csv"))
+    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ValueError, match="x.csv is no text"):
+        datasets.load(str(tmp_path / "x.csv"))
+
+
+def test_image_shapes(tmp_path, rng):
+    np.save(tmp_path / "x.npy", rng.random((5, 12)))
+    path = str(tmp_path / "x.npy")
+    assert datasets.load(path).image_shape is None and datasets.load(path, (3, 4)).image_shape == (3, 4)
+    with pytest.raises(ValueError, match="an image shape of 3x5 is 15 columns, but .*x.npy has 12"):
+        datasets.load(path, (3, 5))
+    with pytest.raises(ValueError, match="leave it out, mnist has its own"):
+        datasets.load("mnist", (28, 28))
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "x.txt").write_text("1,2")
+    (tmp_path / "folder").mkdir()
+    np.save(tmp_path / "mydigits.npy", np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="x.txt is of no kind that can be read: give a .npy"):
+        datasets.load(str(tmp_path / "x.txt"))
+    with pytest.raises(ValueError, match="folder is a folder: name a file in it"):
+        datasets.load(str(tmp_path / "folder"))
+    with pytest.raises(FileNotFoundError, match=r"no file .*mydigts.npy; did you mean mydigits.npy\?"):
+        datasets.load(str(tmp_path / "mydigts.npy"))
+
+
+@pytest.mark.data("binarized-mnist")
+def test_binarized_mnist():
+    dataset = datasets.load("binarized-mnist")
+    sizes = {split: len(source) for split, source in dataset.splits().items()}
+    assert sizes == {"test": 10000, "validation": 10000, "train": 50000} and dataset.image_shape == (28, 28)
+    assert dataset.train.X.mean() == pytest.approx(0.130562, abs=1e-6)
+    assert dataset.test.X.mean() == pytest.approx(0.132512, abs=1e-6)
+    assert set(np.unique(dataset.train.gather(np.arange(1000)).x)) == {0.0, 1.0}
+
+
+def test_binarized_mnist_is_checked(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYVAE_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"no file .*binarized_mnist\.npz: put the arrays"):
+        datasets.load("binarized-mnist")
+    (tmp_path / "binarized-mnist").mkdir()
+    np.savez(tmp_path / "binarized-mnist" / "binarized_mnist.npz", train=np.zeros((50000, 7), np.uint8))
+    with pytest.raises(ValueError, match="must hold 50000 train rows of 784 columns"):
+        datasets.load("binarized-mnist")

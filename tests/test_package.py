@@ -23,6 +23,7 @@ FLOORS = [
     ["model"],
     ["optim", "persistence", "step"],
     ["training"],
+    ["files"],
     ["datasets", "plots", "checkup", "options"],
     ["cli"],
     ["__init__", "__main__"],

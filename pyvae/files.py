@@ -1,0 +1,217 @@
+"""Arrays from files: .npy, .npz, .csv and .idx, each with its values, range and split.
+
+A file is other people's data: what it says of its own size is compared with the bytes that are there before an array is
+made, nothing in it is executed, and what is wrong is said in one sentence that names the file and the place.
+"""
+
+import csv
+import gzip
+import io
+import math
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae.arguments import did_you_mean
+
+IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+IDX_NAME = re.compile(r"(\.idx|[.-]idx\d-u?\w+)(\.gz)?$")  # rows.idx.gz, and train-images-idx3-ubyte
+
+# What an .npz file may call its arrays. The first name that is there counts.
+NPZ_KEYS = {
+    "X": ("X", "x", "data", "X_train", "x_train", "train"),
+    "y": ("y", "labels", "y_train"),
+    "X_validation": ("X_val", "x_val", "X_valid", "x_valid", "valid"),
+    "X_test": ("X_test", "x_test", "test"),
+    "y_test": ("y_test", "labels_test"),
+}
+
+KINDS = ".npy, .npz, .csv, .idx or .idx.gz"
+
+
+class Arrays(NamedTuple):
+    """What a file holds: rows to train on, and those of its other splits, where it has any."""
+
+    X: np.ndarray  # (N, D), or (N, height, width)
+    y: np.ndarray | None = None
+    X_validation: np.ndarray | None = None
+    X_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+
+
+def is_readable(path):
+    """Whether the name is that of a file that ``read`` knows."""
+    name = Path(path).name.lower()
+    return name.endswith((".npy", ".npz", ".csv")) or IDX_NAME.search(name) is not None
+
+
+def read(path):
+    """The Arrays in a file, read by the ending of its name.
+
+    Raises FileNotFoundError where there is no such file, and ValueError where its kind is not known or its content
+    damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it, {KINDS}")
+    if not is_readable(path):
+        raise ValueError(f"{path} is of no kind that can be read: give a {KINDS} file (a table as text is a .csv)")
+    if not path.is_file():
+        there = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise FileNotFoundError(f"no file {path}{did_you_mean(path.name, there)}")
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return read_npz(path)
+    return Arrays({".npy": read_npy, ".csv": read_csv}.get(suffix, read_idx)(path))
+
+
+def read_npy(path):
+    """The array in a .npy file, memory-mapped: of any real numbers in any range; no split."""
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception:  # whatever NumPy's parsing of a header meets
+        raise ValueError(f"{path} is not a .npy file of numbers, as np.save writes it, or it is damaged") from None
+
+
+def read_npz(path):
+    """The Arrays in an .npz file: of any real numbers in any range.
+
+    The rows are called X, x, data, X_train, x_train or train, or are the only array; labels y, labels or y_train. A
+    test split is called X_test, x_test or test, its labels y_test; validation rows X_val, X_valid or valid.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+            if {"indptr", "indices"} <= set(names):
+                raise ValueError(f"{path} holds a sparse matrix: save it as rows, np.savez(file, X=matrix.toarray())")
+            keys = {
+                part: next((name for name in spellings if name in names), None) for part, spellings in NPZ_KEYS.items()
+            }
+            if keys["X"] is None and len(names) == 1:
+                keys["X"] = names[0]
+            if keys["X"] is None:
+                raise ValueError(f"{path} holds {', '.join(names) or 'nothing'}: call the array of rows X")
+            members = {part: archive.read(f"{name}.npy") for part, name in keys.items() if name is not None}
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError):
+        raise ValueError(f"{path} is not an .npz file, as np.savez writes it, or it is damaged") from None
+    arrays = Arrays(**{part: _npy_array(data, f"{path}, array {keys[part]},") for part, data in members.items()})
+    for x, y, name in ((arrays.X, arrays.y, keys["y"]), (arrays.X_test, arrays.y_test, keys["y_test"])):
+        if y is not None and (x is None or y.shape[:1] != x.shape[:1]):
+            raise ValueError(f"{path} has {len(np.atleast_1d(y))} labels {name} for {0 if x is None else len(x)} rows")
+    return arrays
+
+
+def _npy_array(data, name):
+    """The array in the bytes of a .npy file, a view of them where it can be."""
+    file = io.BytesIO(data)
+    try:
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, is_fortran, dtype = header[np.lib.format.read_magic(file)](file)
+        if dtype.kind not in "biuf" or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+            raise ValueError
+    except Exception:  # whatever NumPy's parsing of a header meets
+        raise ValueError(f"{name} is no array of real numbers, or it is damaged") from None
+    values = np.frombuffer(data, dtype, offset=file.tell())
+    return values.reshape(shape[::-1]).T if is_fortran else values.reshape(shape)
+
+
+def read_csv(path):
+    """The numbers in a .csv file, (lines, columns) float64, in any range; no split.
+
+    Cells are separated by tabs, else semicolons, else commas, whichever the first line has. The first line is a header,
+    and left out, where none of its cells is a number. A cell that is empty or no finite number is an error that names
+    its line and column.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text: a .csv file holds numbers with commas between them") from None
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        raise ValueError(f"{path} is empty: a .csv file holds numbers with commas between them")
+    delimiter = next((mark for mark in "\t;" if mark in lines[first]), ",")
+    header = _cells(lines[first], delimiter)
+    start = first if any(map(_is_number, header)) else first + 1
+    rows = [line for line in lines[start:] if line.strip()]
+    if not rows:
+        raise ValueError(f"{path} holds a header and no rows: a .csv file holds numbers, a line for each row")
+    try:
+        X = np.loadtxt(rows, delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
+    except ValueError:
+        X = None
+    if X is None or not np.isfinite(X).all():
+        raise ValueError(_what_is_wrong(path, lines, start, delimiter, header if start > first else []))
+    return X
+
+
+def _cells(line, delimiter):
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:  # a cell of more than 100,000 characters
+        return [line]
+
+
+def _what_is_wrong(path, lines, start, delimiter, header):
+    """The first line, or cell, of a .csv file that cannot be used, in a sentence."""
+    width = None
+    for number, line in enumerate(lines[start:], start + 1):
+        cells = _cells(line, delimiter) if line.strip() else []
+        width = width or len(cells)
+        for column, cell in enumerate(cells):
+            if not _is_number(cell) or not math.isfinite(float(cell)):
+                name = f" ({header[column].strip()})" if column < len(header) else ""
+                return f"{path} line {number}, column {column + 1}{name} is {_found(cell)}"
+        if cells and len(cells) != width:
+            return f"{path} line {number} has {len(cells)} cells, not {width} as the lines before it: complete it"
+    return f"{path} is no table of numbers with commas between them"
+
+
+def _found(cell):
+    """A cell that is no number, in words, and what to do about it."""
+    if not cell.strip():
+        return "empty: fill it with a number or drop the line"
+    if _is_number(cell.replace(",", ".")) and "," in cell:
+        return f"{cell.strip()!r}: write decimals with a point"
+    if len(cell.split()) > 1 and all(map(_is_number, cell.split())):
+        return f"{cell.strip()[:40]!r}: separate cells with commas, semicolons or tabs, not blanks"
+    return f"{cell.strip()[:40]!r}, not a finite number: drop the line or the column, or write words as 0 and 1"
+
+
+def _is_number(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell  # which Python takes in numbers, and nobody writes
+
+
+def read_idx(path):
+    """The array in an IDX file, the format of MNIST (LeCun et al. 1998), gzipped or not; no split.
+
+    Values are uint8, int8, int16, int32, float32 or float64 in any range. Raises ValueError where the file is none, or
+    holds more or fewer values than its header says.
+    """
+    data = Path(path).read_bytes()
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
+            raise ValueError(f"{path} is not a gzip file, or it is damaged") from None
+    n_dimensions = data[3] if len(data) > 3 else 0
+    start = 4 + 4 * n_dimensions
+    if data[:2] != b"\0\0" or n_dimensions == 0 or data[2] not in IDX_TYPES or len(data) < start:
+        raise ValueError(f"{path} is not an IDX file, the format of MNIST, or it is damaged")
+    shape = [int(n) for n in np.frombuffer(data, dtype=">u4", count=n_dimensions, offset=4)]
+    dtype = np.dtype(IDX_TYPES[data[2]])
+    if len(data) - start != math.prod(shape) * dtype.itemsize:
+        is_short = len(data) - start < math.prod(shape) * dtype.itemsize
+        found = (len(data) - start) // dtype.itemsize
+        raise ValueError(
+            f"{path} is {'cut short' if is_short else 'too long'}: {found} values instead of {math.prod(shape)}"
+        )
+    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
