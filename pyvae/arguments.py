@@ -28,3 +28,9 @@ def did_you_mean(word, known):
     """A question that names the known word that is closest to this one, or an empty text where none is close."""
     close = difflib.get_close_matches(word.lower(), known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def either(words):
+    """The words as a choice: a, b or c."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

@@ -1,112 +1,112 @@
-"""The command line: ``pyvae train | sample | reconstruct | check | info``.
+"""The command line: ``pyvae train | sample | reconstruct | encode | score | check | info``.
 
 Whatever is wrong with a command line or its data is said in one sentence on standard error, with exit status 2 and
-nothing written. ``check`` exits with 1 where a gradient is wrong.
+nothing written. ``check`` exits with 1 where a gradient is wrong, and a training that was interrupted with 130. With
+``--json`` a command prints one JSON object on standard output and nothing else.
 """
 
-import contextlib
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
 from pyvae import _kernels, datasets, persistence, plots, training, versions
-from pyvae.data import ArraySource, check_support
+from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.inputs import check_values, describe_data, load_model, load_rows, suited
 from pyvae.model import VAE
-from pyvae.options import make_parser
+from pyvae.options import Refusal, learning_rate, parse
+from pyvae.outputs import output_file, write_rows, write_table
+from pyvae.runs import Log, config, refuse_existing_run
 
-RUN_FILES = ("model.safetensors", "history.csv", "learning_curves.png", "samples.png", "reconstructions.png")
+RUN_FILES = (
+    "model.safetensors", "history.csv", "config.json", "log.txt",
+    "learning_curves.png", "samples.png", "reconstructions.png",
+)  # fmt: skip
 PICTURED_ROWS = 24  # how many originals stand beside their reconstructions
 
 
-class Refusal(Exception):
-    """What the user asked for cannot be done; the message is one sentence that says why."""
-
-
 def run_train(options):
-    dataset = datasets.load(options.data)
+    if options.patience and not options.validation_fraction:
+        raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
+    dataset = datasets.load(options.data, options.image_shape)
+    epochs = options.epochs = options.epochs or dataset.epochs
+    rate = learning_rate(options, epochs)
     if options.binarize:
-        for source in filter(None, (dataset.train, dataset.test)):
+        for source in dataset.splits().values():
             source.binarize = None if options.binarize == "none" else options.binarize
     out = options.out or Path("runs") / dataset.name
-    refuse_existing_run(out, options.force)
-    if options.threads:
-        _kernels.set_num_threads(options.threads)
+    refuse_existing_run(out, RUN_FILES, options.force)
     model = VAE.mlp(
         dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
     )
-    model.metadata = {"binarize": dataset.train.binarize}
-    if options.data in datasets.NAMES:
-        model.metadata["data"] = options.data
-    if dataset.image_shape:
-        model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
-        model.metadata["value_range"] = dataset.value_range()
-    rows, validation = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+    describe_data(model, options.data, dataset)
+    for source in dataset.splits().values():
+        check_values(source, model.likelihood, advice=suited)
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+    validation = held_out or dataset.validation
     split, reported = next(
         (name, source)
         for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
         if source is not None
     )
-    check_support(reported, model.likelihood)
 
-    say = (lambda text: None) if options.quiet or options.json else print
+    log = Log(is_quiet=options.quiet or options.json)
     layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
-    say(f"data     {dataset.name}: {len(dataset.train)} rows of {model.n_features} columns")
-    say(f"model    {layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
-    say(f"kernels  {describe_kernels()}")
+    others = "".join(f", {len(source)} {name}" for name, source in dataset.splits().items() if name != "train")
+    log.say("data", f"{dataset.name}: {len(dataset.train)} rows of {model.n_features} columns{others}")
+    log.say("model", f"{layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
+    log.say("kernels", describe_kernels())
     start = time.perf_counter()
-    epochs = options.epochs or dataset.epochs
     history = training.train(
-        model, rows, epochs=epochs, batch_size=options.batch_size, learning_rate=options.lr, beta=options.beta,
-        X_val=dataset.test if validation is None else validation, seed=options.seed,
-        progress=not (options.quiet or options.json),
+        model, dataset.train, epochs=epochs, batch_size=options.batch_size, learning_rate=rate, beta=options.beta,
+        X_val=None if held_out else validation or dataset.test, validation_fraction=options.validation_fraction,
+        seed=options.seed, progress=not (options.quiet or options.json), weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm, kl_warmup=options.kl_warmup, patience=options.patience,
     )  # fmt: skip
+    if not len(history):
+        raise KeyboardInterrupt  # of the first epoch: there is no result to report
+    log.note_epochs(history)
     reconstruction, kl = training.evaluate(model, reported, options.seed)
     if not np.isfinite(reconstruction + kl):
         raise Refusal(
             f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
         )
     seconds = time.perf_counter() - start
+    is_interrupted = history.stopped == "interrupted"
+    if history.stopped != "epochs":
+        log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {epochs}")
+    if history.best_epoch is not None:
+        log.say("kept", f"the weights of epoch {history.best_epoch}, the best on the validation rows")
 
     out.mkdir(parents=True, exist_ok=True)
     for name in RUN_FILES:
         (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
     persistence.save(model, out / "model.safetensors")
     persistence.write_file(out / "history.csv", history.to_csv().encode())
+    persistence.write_file(out / "config.json", config(options, dataset, rows, validation, model, rate).encode())
     pictures = save_pictures(model, history, reported, out)
-    say(f"wrote    {', '.join(['model.safetensors', 'history.csv', *pictures])} in {out}")
-    if options.json:
-        print(json.dumps({
-            "test_elbo": -(reconstruction + kl), "test_reconstruction": reconstruction, "test_kl": kl, "split": split,
-            "epochs": epochs, "seconds": seconds, "precision": options.precision, "out": str(out),
-        }))  # fmt: skip
-    else:
-        print(f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})")
-    return 0
+    names = ["model.safetensors", "history.csv", "config.json", "log.txt", *pictures]
+    log.say("wrote", f"{', '.join(names)} in {out}")
+    result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
+    log.note(result)
+    persistence.write_file(out / "log.txt", log.text().encode())
+    tell(
+        options, result,
+        test_elbo=-(reconstruction + kl), test_reconstruction=reconstruction, test_kl=kl, split=split,
+        epochs=len(history), best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds,
+        precision=options.precision, out=str(out),
+    )  # fmt: skip
+    if is_interrupted:
+        print(f"pyvae train: interrupted; what was learned in {len(history)} epochs is in {out}", file=sys.stderr)
+    return 130 if is_interrupted else 0
 
 
-def refuse_existing_run(out, force):
-    """Whether the folder can take a run is tried before an hour of training, not after; nothing stays of the trial."""
-    if out.exists() and not out.is_dir():
-        raise Refusal(f"--out {out} is a file; it must be a folder")
-    there = [name for name in RUN_FILES if (out / name).exists()]
-    if there and not force:
-        raise Refusal(f"--out {out} holds {there[0]} already; add --force to overwrite it, or choose another folder")
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise Refusal(f"--out {out} cannot be written to: {error.strerror}") from error
-    finally:
-        for folder in missing:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+def tell(options, sentence, **result):
+    """Print a command's result: a sentence or, with --json, an object."""
+    print(json.dumps(result) if options.json else sentence)
 
 
 def save_pictures(model, history, rows, out):
@@ -133,73 +133,96 @@ def picture_settings(model):
 
 
 def run_sample(options):
-    model = persistence.load(options.model)
-    out = output_file(options, model, "samples")
+    model = load_model(options.model)
+    out = picture_file(options, model, "samples")
     rows = model.sample(options.n, options.seed, mean=not options.draw)
     write_rows(out, rows, lambda: plots.image_grid(rows, *picture_settings(model)))
-    print(f"wrote {len(rows)} samples to {out}")
+    tell(options, f"wrote {len(rows)} samples to {out}", rows=len(rows), out=str(out))
     return 0
 
 
 def run_reconstruct(options):
-    model = persistence.load(options.model)
-    data = options.data or model.metadata.get("data")
-    if data is None:
-        raise Refusal("DATA must be given: the model does not say what it was trained on")
-    out = output_file(options, model, "reconstructions")
-    dataset = datasets.load(data)
-    source = dataset.train if dataset.test is None else dataset.test
-    source.binarize = model.metadata.get("binarize")
+    model = load_model(options.model)
+    out = picture_file(options, model, "reconstructions")
+    split, source = load_rows(options, model)
     n = min(options.n, len(source))
-    originals = ArraySource(source.gather(np.arange(n)).x, name="DATA")
+    originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
     reconstructed = model.reconstruct(originals)
     write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *picture_settings(model)))
-    print(f"wrote {n} reconstructions to {out}")
+    tell(options, f"wrote {n} reconstructions of {split} rows to {out}", rows=n, split=split, out=str(out))
     return 0
 
 
-def output_file(options, model, stem):
-    """The file to write, refused before any work where it cannot be."""
-    is_picture = "image_shape" in model.metadata
-    out = options.out or Path(f"{stem}.png" if is_picture else f"{stem}.npy")
-    if out.suffix not in (".png", ".npy"):
-        raise Refusal(f"--out must end in .png or .npy, not {out.name!r}")
-    if out.suffix == ".png" and not is_picture:
-        raise Refusal("--out must end in .npy: the model's rows are no pictures")
-    if out.exists() and not options.force:
-        raise Refusal(f"--out {out} exists; add --force to overwrite it, or choose another name")
-    if not out.absolute().parent.is_dir():
-        raise Refusal(f"--out {out} cannot be written: there is no folder {out.parent}")
-    return out
+def run_encode(options):
+    model = load_model(options.model)
+    out = output_file(options.out or Path("latents.npz"), (".npz", ".csv", ".npy"), options.force)
+    split, source = load_rows(options, model)
+    mu, logvar = model.encode(source)
+    write_table(out, {"mu": mu, "logvar": logvar}, alone="mu")
+    tell(
+        options, f"wrote mu{' and logvar' if out.suffix != '.npy' else ''} of {len(mu)} {split} rows to {out}",
+        rows=len(mu), latent_dim=model.latent_dim, split=split, out=str(out),
+    )  # fmt: skip
+    return 0
 
 
-def write_rows(out, rows, draw):
-    if out.suffix == ".npy":
-        np.save(out, rows)
+def run_score(options):
+    model = load_model(options.model)
+    out = output_file(options.out or Path("scores.csv"), (".csv", ".npz", ".npy"), options.force)
+    split, source = load_rows(options, model)
+    if options.log_likelihood:
+        score, samples = "log_likelihood", options.samples or 1000
+        columns = {score: model.log_likelihood(source, samples, options.seed)}
     else:
-        draw().savefig(out)
+        score, samples = "elbo", options.samples or 1
+        reconstruction, kl = model.elbo_terms(source, samples, options.seed)
+        columns = {score: -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
+    write_table(out, {"row": np.arange(len(source)), **columns}, alone=score)
+    means = {name: float(values.mean()) for name, values in columns.items()}
+    name = "log-likelihood" if options.log_likelihood else "ELBO"
+    tell(
+        options,
+        f"{split} {name} {means[score]:.2f} nats, mean of {len(source)} rows, {samples} sample{'s' * (samples > 1)} "
+        f"each; wrote {out}",
+        **means, split=split, rows=len(source), samples=samples, out=str(out),
+    )  # fmt: skip
+    return 0
+
+
+def picture_file(options, model, stem):
+    """``--out`` for rows, which can be drawn where they are pictures."""
+    is_picture = "image_shape" in model.metadata
+    out = output_file(options.out or Path(f"{stem}{'.png' if is_picture else '.npy'}"), (".png", ".npy"), options.force)
+    if out.suffix == ".png" and not is_picture:
+        raise Refusal(
+            "--out must end in .npy: the model's rows are no pictures, as it was trained without --image-shape"
+        )
+    return out
 
 
 def run_check(options):
     from pyvae.checkup import GROUPS
 
-    print(f"kernels  {describe_kernels()}")
     if options.model:
-        model = persistence.load(options.model)
+        model = load_model(options.model)
         groups = {str(options.model): lambda: check_gradients(model, model.sample(4, mean=False))}
     else:
         groups = GROUPS
-    wrong = 0
+    say = (lambda text: None) if options.json else print
+    say(f"kernels  {describe_kernels()}")
+    errors, wrong = {}, []
     for title, run in groups.items():
-        print(f"\n{title}")
+        say(f"\n{title}")
         try:
             checks = run()
         except GradientError as error:
-            print(error)
-            wrong += 1
+            say(error)
+            wrong.append(title)
             continue
-        print("\n".join(map(str, checks) if options.verbose else summarize(checks)))
-    print(f"\n{wrong} of {len(groups)} groups are WRONG" if wrong else "\nevery gradient agrees")
+        errors[title] = max(check.error for check in checks)
+        say("\n".join(map(str, checks) if options.verbose else summarize(checks)))
+    sentence = f"{len(wrong)} of {len(groups)} groups are WRONG" if wrong else "every gradient agrees"
+    tell(options, f"\n{sentence}", agrees=not wrong, wrong=wrong, errors=errors)
     return 1 if wrong else 0
 
 
@@ -216,7 +239,10 @@ def summarize(checks):
 
 
 def run_info(options):
-    versions.show_versions()
+    if options.json:
+        print(json.dumps(versions.versions()))
+    else:
+        versions.show_versions()
     return 0
 
 
@@ -228,12 +254,23 @@ def describe_kernels():
     return f"{info['kernels']}, {info['isa']}, {threads if info['openmp'] else '1 thread (built without OpenMP)'}"
 
 
+COMMANDS = {
+    "train": run_train,
+    "sample": run_sample,
+    "reconstruct": run_reconstruct,
+    "encode": run_encode,
+    "score": run_score,
+    "check": run_check,
+    "info": run_info,
+}
+
+
 def main(argv=None):
     """Run a command line; returns the exit status."""
-    options = make_parser(
-        train=run_train, sample=run_sample, reconstruct=run_reconstruct, check=run_check, info=run_info
-    ).parse_args(argv)
+    options = parse(argv, COMMANDS)
     try:
+        if getattr(options, "threads", None):
+            _kernels.set_num_threads(options.threads)
         with _kernels.set_matmul_precision(getattr(options, "precision", "highest")):
             return options.run(options)
     except MemoryError as error:

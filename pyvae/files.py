@@ -8,6 +8,7 @@ import csv
 import gzip
 import io
 import math
+import os
 import re
 import zipfile
 import zlib
@@ -52,8 +53,8 @@ def is_readable(path):
 def read(path):
     """The Arrays in a file, read by the ending of its name.
 
-    Raises FileNotFoundError where there is no such file, and ValueError where its kind is not known or its content
-    damaged.
+    Raises FileNotFoundError where there is no such file, PermissionError where it may not be read, and ValueError where
+    its kind is not known or its content damaged.
     """
     path = Path(path)
     if path.is_dir():
@@ -63,6 +64,8 @@ def read(path):
     if not path.is_file():
         there = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise FileNotFoundError(f"no file {path}{did_you_mean(path.name, there)}")
+    if not os.access(path, os.R_OK):
+        raise PermissionError(f"{path} may not be read: chmod u+r lets its owner read it")
     suffix = path.suffix.lower()
     if suffix == ".npz":
         return read_npz(path)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.cli import main
+from pyvae import _kernels, schedules
+from pyvae.cli import COMMANDS, main
+from pyvae.options import learning_rate, parse
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +30,10 @@ def run_folder(tmp_path, scikit_learn):
 
 def test_train_leaves_model_history_and_pictures(run_folder, matplotlib):
     names = sorted(path.name for path in run_folder.iterdir())
-    assert names == ["history.csv", "learning_curves.png", "model.safetensors", "reconstructions.png", "samples.png"]
+    assert names == [
+        "config.json", "history.csv", "learning_curves.png", "log.txt", "model.safetensors", "reconstructions.png",
+        "samples.png",
+    ]  # fmt: skip
     for path in run_folder.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
     rows = list(csv.DictReader((run_folder / "history.csv").read_text().splitlines()))
@@ -67,7 +73,7 @@ def test_npy_without_test_split(capsys, rng):
     result = json.loads(capsys.readouterr().out)
     assert result["split"] == "train" and np.isfinite(result["test_elbo"])
     assert sorted(path.name for path in Path("runs/x").iterdir()) == [
-        "history.csv", "learning_curves.png", "model.safetensors",
+        "config.json", "history.csv", "learning_curves.png", "log.txt", "model.safetensors",
     ]  # fmt: skip
 
 
@@ -160,86 +166,200 @@ def test_a_model_that_exploded_is_not_saved(rng, capsys):
     assert "nothing was saved" in capsys.readouterr().err and not Path("run").exists()
 
 
-BAD_FILES = {
-    "nan.npy": np.array([[0.5, np.nan]]),
-    "inf.npy": np.array([[0.5, 0.1], [0.2, np.inf]]),
-    "big.npy": np.array([[0.5, 0.1], [0.2, 3.0]]),
-    "flat.npy": np.zeros(5),
-    "empty.npy": np.zeros((0, 5)),
-    "hollow.npy": np.zeros((0, 5, 5)),
-    "text.npy": np.array([["a", "b"]]),
-    "good.npy": np.full((30, 4), 0.5),
-}
+def spy_on_train(monkeypatch, **changes):
+    """What ``train`` is called with, in a dict that fills when it is; ``changes`` are attributes of its History."""
+    seen, train = {}, pyvae.training.train
+
+    def spy(model, X, **arguments):
+        seen.update(arguments, X=X)
+        history = train(model, X, **arguments)
+        for name, value in changes.items():
+            setattr(history, name, value)
+        return history
+
+    monkeypatch.setattr(pyvae.training, "train", spy)
+    return seen
+
+
+def test_training_options_reach_train(rng, monkeypatch):
+    np.save("x.npy", rng.random((50, 4)))
+    seen = spy_on_train(monkeypatch)
+    options = "--epochs 3 --hidden 4 --beta 0.5 --kl-warmup 2 --weight-decay 0.01 --clip-norm 5 --patience 4 --quiet"
+    assert main(["train", "x.npy", *options.split(), "--validation-fraction", "0.2", "--lr", "0.002"]) == 0
+    assert (seen["beta"], seen["kl_warmup"], seen["weight_decay"], seen["clip_norm"]) == (0.5, 2, 0.01, 5)
+    assert (seen["patience"], seen["validation_fraction"], seen["X_val"]) == (4, 0.2, None)
+    assert len(seen["X"]) == 50 and seen["learning_rate"] == 0.002
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("line", "expected"),
     [
-        ([], ["COMMAND"]),
-        (["trian"], ["invalid choice", "train"]),
-        (["train", "mnits"], ["DATA", "digits, mnist, fashion-mnist"]),
-        (["train", "none.npy"], ["none.npy"]),
-        (["train", "nan.npy"], ["nan.npy[0, 1] is nan", "numbers from 0 to 1"]),
-        (["train", "nan.npy", "--likelihood", "gaussian"], ["nan.npy[0, 1] is nan", "real numbers"]),
-        (["train", "inf.npy", "--likelihood", "gaussian"], ["inf.npy[1, 1] is inf"]),
-        (["train", "big.npy"], ["big.npy[1, 1] is 3", "Bernoulli"]),
-        (["train", "flat.npy"], ["flat.npy", "two-dimensional"]),
-        (["train", "empty.npy"], ["empty.npy", "at least one row"]),
-        (["train", "text.npy"], ["text.npy", "real numbers"]),
-        (["train", "broken.npy"], ["broken.npy", "not a .npy file"]),
-        (["train", "good.npy", "--hiden", "3"], ["--hiden"]),
-        (["train", "good.npy", "--hidden", "3,x"], ["--hidden", "'x'"]),
-        (["train", "good.npy", "--latent", "0"], ["--latent", "at least 1"]),
-        (["train", "good.npy", "--epochs", "many"], ["--epochs", "'many'"]),
-        (["train", "good.npy", "--batch-size", "-3"], ["--batch-size", "at least 1"]),
-        (["train", "good.npy", "--lr", "0"], ["--lr", "above 0"]),
-        (["train", "good.npy", "--beta", "-1"], ["--beta", "from 0"]),
-        (["train", "good.npy", "--seed", "-1"], ["--seed", "at least 0"]),
-        (["train", "good.npy", "--threads", "0"], ["--threads", "at least 1"]),
-        (["train", "good.npy", "--threads", "200000"], ["threads", "1024"]),
-        (["train", "good.npy", "--out", "mine"], ["mine", "history.csv", "--force"]),
-        (["train", "hollow.npy"], ["hollow.npy", "at least one row"]),
-        (["train", "good.npy", "--activation", "swish"], ["--activation", "relu"]),
-        (["train", "good.npy", "--likelihood", "poison"], ["--likelihood", "bernoulli"]),
-        (["train", "good.npy", "--validation-fraction", "1.5"], ["--validation-fraction", "below 1"]),
-        (["train", "good.npy", "--validation-fraction", "0.001"], ["validation_fraction", "no row"]),
-        (["train", "good.npy", "--out", "good.npy"], ["--out", "must be a folder"]),
-        (["train", "good.npy", "--out", "good.npy/run"], ["--out", "Not a directory"]),
-        (["train", "good.npy", "--out", "taken"], ["--out", "--force"]),
-        (["train", "good.npy", "--out", "/proc/run"], ["--out /proc/run cannot be written to"]),
-        (["sample", "none.safetensors"], ["none.safetensors"]),
-        (["sample", "good.npy"], ["good.npy", "not a pyvae model"]),
-        (["sample", "taken/model.safetensors", "--out", "s.gif"], ["--out", ".png or .npy"]),
-        (["sample", "taken/model.safetensors", "--out", "s.png"], ["--out", ".npy", "no pictures"]),
-        (["sample", "taken/model.safetensors", "--out", "good.npy"], ["--out", "--force"]),
-        (["sample", "taken/model.safetensors", "--out", "none/s.npy"], ["--out", "no folder"]),
-        (["reconstruct", "taken/model.safetensors"], ["DATA"]),
-        (["reconstruct", "taken/model.safetensors", "wide.npy"], ["DATA", "4 columns", "not 6"]),
-        (["check", "none.safetensors"], ["none.safetensors"]),
-        (["info", "extra"], ["extra"]),
+        ("", 0.002),
+        ("--schedule constant", 0.002),
+        ("--schedule step --decay-at 200,350 --decay-factor 0.5", schedules.StepDecay(0.002, 0.5, (200, 350))),
+        ("--schedule step --decay-at 7", schedules.StepDecay(0.002, 0.1, (7,))),
+        ("--schedule exponential", schedules.ExponentialDecay(0.002, 0.99)),
+        ("--schedule exponential --decay-factor 0.9", schedules.ExponentialDecay(0.002, 0.9)),
+        ("--schedule cosine", schedules.CosineDecay(0.002, 12)),
+        ("--lr-warmup 3", schedules.WarmUp(schedules.Constant(0.002), 3)),
+        ("--schedule cosine --lr-warmup 3", schedules.WarmUp(schedules.CosineDecay(0.002, 12), 3)),
     ],
 )
-def test_wrong_command_lines(arguments, words, tmp_path, capsys):
-    """One sentence that names the argument, exit status 2, no traceback, nothing written."""
-    for name, array in BAD_FILES.items():
-        np.save(name, array)
-    np.save("wide.npy", np.zeros((3, 6)))
-    (tmp_path / "broken.npy").write_bytes(b"nonsense")
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "history.csv").write_text("of something else")
-    pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), tmp_path / "taken" / "model.safetensors")
+def test_schedules(line, expected):
+    options = parse(["train", "--lr", "0.002", *line.split()], COMMANDS)
+    assert learning_rate(options, 12) == expected
 
-    def files():
-        return {path: path.read_bytes() if path.is_file() else None for path in tmp_path.rglob("*")}
 
-    before = files()
-    try:
-        status = main(arguments)
-    except SystemExit as stop:
-        status = stop.code
+def test_an_interrupted_run_is_saved(rng, monkeypatch, capsys):
+    np.save("x.npy", rng.random((50, 4)))
+    spy_on_train(monkeypatch, stopped="interrupted")
+    assert main("train x.npy --epochs 2 --hidden 4 --json --out run".split()) == 130
     captured = capsys.readouterr()
-    assert status == 2 and files() == before
-    assert len(captured.err.splitlines()) == 1 and "Traceback" not in captured.err
-    for word in words:
-        assert word in captured.err
+    assert json.loads(captured.out)["stopped"] == "interrupted"
+    assert "interrupted; what was learned in 2 epochs is in run" in captured.err
+    assert pyvae.load("run/model.safetensors").n_features == 4
+    assert "stopped  interrupted, after epoch 2 of 2" in Path("run/log.txt").read_text()
+
+
+def test_a_run_interrupted_in_its_first_epoch_is_not_saved(rng, monkeypatch, capsys):
+    np.save("x.npy", rng.random((50, 4)))
+    spy_on_train(monkeypatch, stopped="interrupted", epochs=[])
+    assert main("train x.npy --epochs 2 --hidden 4 --quiet --out run".split()) == 130
+    assert capsys.readouterr().err == "pyvae train: stopped, nothing was saved\n" and not Path("run").exists()
+
+
+def test_the_run_folder_explains_itself(rng, capsys):
+    np.savez("x.npz", X=rng.random((50, 4)), X_test=rng.random((9, 4)))
+    line = "train x.npz --epochs 2 --hidden 8,4 --latent 3 --validation-fraction 0.2 --lr 0.01 --seed 5 --out run"
+    assert main(line.split()) == 0
+    printed = capsys.readouterr().out.splitlines()
+    config = json.loads(Path("run/config.json").read_text())
+    assert config["options"]["hidden"] == [8, 4] and config["options"]["lr"] == 0.01 and config["seed"] == 5
+    assert config["options"]["data"] == "x.npz" and config["options"]["patience"] is None
+    assert config["data"]["rows"] == {"train": 40, "validation": 10, "test": 9} and config["data"]["columns"] == 4
+    assert config["model"] == pyvae.load("run/model.safetensors").describe() and config["precision"] == "highest"
+    assert config["pyvae"] == pyvae.__version__ and config["kernels"] == json.loads(json.dumps(_kernels.info()))
+
+    log = Path("run/log.txt").read_text().splitlines()
+    assert [line for line in log if line in printed] == printed and log[-1].startswith("test ELBO -")
+    epochs = [line.split() for line in log if line.startswith("epoch ")]
+    history = list(csv.DictReader(Path("run/history.csv").read_text().splitlines()))
+    assert [float(words[3]) for words in epochs] == pytest.approx(
+        [float(row["train_loss"]) for row in history], abs=1e-3
+    )
+
+    first = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    assert main([*line.split(), "--force"]) == 0
+    assert {name for name in first if Path("run", name).read_bytes() != first[name]} <= {
+        "log.txt", "history.csv", "config.json", "learning_curves.png",
+    }  # fmt: skip
+    assert json.loads(Path("run/config.json").read_text())["options"].pop("force")
+
+
+def test_no_path_is_cut(rng, capsys):
+    np.save("x.npy", rng.random((5, 4)))
+    out = f"run-{'long' * 30}"
+    assert main(["train", "x.npy", "--hidden", "3", "--epochs", "1", "--out", out]) == 0
+    assert out in capsys.readouterr().out and out in Path(out, "log.txt").read_text()
+
+
+def test_epochs_that_were_not_given_are_in_config(rng):
+    np.save("x.npy", rng.random((5, 4)))
+    assert main("train x.npy --hidden 3 --out run --quiet".split()) == 0
+    assert json.loads(Path("run/config.json").read_text())["options"]["epochs"] == 10
+
+
+def test_pictures_of_a_file(rng, matplotlib):
+    np.save("x.npy", rng.random((30, 12)))
+    assert main("train x.npy --image-shape 3x4 --epochs 1 --hidden 4 --out run --quiet".split()) == 0
+    assert pyvae.load("run/model.safetensors").metadata["image_shape"] == [3, 4] and Path("run/samples.png").exists()
+
+
+def test_encode(run_folder, capsys):
+    test = pyvae.datasets.load("digits").test
+    mu, logvar = pyvae.load(run_folder / "model.safetensors").encode(test)
+    assert main(["encode", "run"]) == 0
+    assert capsys.readouterr().out.endswith("wrote mu and logvar of 360 test rows to latents.npz\n")
+    with np.load("latents.npz") as latents:
+        np.testing.assert_array_equal(latents["mu"], mu)
+        np.testing.assert_array_equal(latents["logvar"], logvar)
+    assert main("encode run --out z.csv".split()) == 0 and main("encode run --out z.npy".split()) == 0
+    np.testing.assert_array_equal(np.load("z.npy"), mu)
+    header, *lines = Path("z.csv").read_text().splitlines()
+    assert header == "mu_1,mu_2,mu_3,logvar_1,logvar_2,logvar_3"
+    np.testing.assert_array_equal(np.array([line.split(",") for line in lines], np.float32), np.hstack([mu, logvar]))
+
+
+def test_encode_a_split_of_other_data(run_folder, rng, capsys):
+    np.savez("x.npz", X=rng.random((5, 64)), valid=rng.random((4, 64)), X_test=rng.random((3, 64)))
+    for split, n in (("train", 5), ("validation", 4), ("test", 3)):
+        assert main(["encode", "run", "x.npz", "--split", split, "--out", f"{split}.npy", "--json"]) == 0
+        assert np.load(f"{split}.npy").shape == (n, 3)
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert result == {"rows": n, "latent_dim": 3, "split": split, "out": f"{split}.npy"}
+
+
+def test_score(run_folder, capsys):
+    model, test = pyvae.load(run_folder / "model.safetensors"), pyvae.datasets.load("digits").test
+    capsys.readouterr()
+    assert main("score run --samples 3 --seed 2".split()) == 0
+    expected = model.elbo(test, n_samples=3, seed=2)
+    assert capsys.readouterr().out == (
+        f"test ELBO {expected.mean():.2f} nats, mean of 360 rows, 3 samples each; wrote scores.csv\n"
+    )
+    rows = list(csv.DictReader(Path("scores.csv").read_text().splitlines()))
+    assert [int(row["row"]) for row in rows] == list(range(360))
+    for row, elbo in zip(rows, expected, strict=True):
+        assert float(row["elbo"]) == elbo == -(float(row["reconstruction"]) + float(row["kl"]))
+    assert main("score run --samples 3 --seed 2 --out s.npy".split()) == 0
+    np.testing.assert_array_equal(np.load("s.npy"), expected)
+
+
+def test_score_by_log_likelihood(run_folder, capsys):
+    model, train = pyvae.load(run_folder / "model.safetensors"), pyvae.datasets.load("digits").train
+    capsys.readouterr()
+    assert main("score run --log-likelihood --samples 5 --split train --json".split()) == 0
+    result = json.loads(capsys.readouterr().out)
+    expected = model.log_likelihood(train, n_samples=5)
+    assert result["log_likelihood"] == pytest.approx(expected.mean()) and result["split"] == "train"
+    header, first, *_ = Path("scores.csv").read_text().splitlines()
+    assert header == "row,log_likelihood" and first == f"0,{expected[0]}"
+
+
+def test_json_of_every_command_is_one_object(run_folder, capsys):
+    capsys.readouterr()
+    for line, key in {
+        "sample run": "out",
+        "reconstruct run": "split",
+        "encode run": "latent_dim",
+        "score run": "elbo",
+        "check run": "agrees",
+        "info": "kernels",
+    }.items():
+        assert main([*line.split(), "--json"]) == 0
+        assert key in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_readable_at_80_columns(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        main([*command.split(), "--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and max(len(line) for line in text.splitlines()) <= 80
+    assert f"example:\n  pyvae {command}" in text
+
+
+def test_help_names_the_exit_status(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert re.findall(r"^  (\d+) ", text, re.MULTILINE) == ["0", "1", "2", "130"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_of_the_help_can_be_parsed(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    example = capsys.readouterr().out.split("example:\n  pyvae ")[1]
+    assert parse(example.split(), COMMANDS).command == command

@@ -1,6 +1,7 @@
 """Arrays that users hand in, sources of rows, and data sets."""
 
 import gzip
+import os
 import zipfile
 
 import numpy as np
@@ -333,7 +334,7 @@ def test_image_shapes(tmp_path, rng):
         datasets.load("mnist", (28, 28))
 
 
-def test_other_files_are_refused(tmp_path):
+def test_other_files_are_refused(tmp_path, monkeypatch):
     (tmp_path / "x.txt").write_text("1,2")
     (tmp_path / "folder").mkdir()
     np.save(tmp_path / "mydigits.npy", np.zeros((2, 2)))
@@ -343,6 +344,9 @@ def test_other_files_are_refused(tmp_path):
         datasets.load(str(tmp_path / "folder"))
     with pytest.raises(FileNotFoundError, match=r"no file .*mydigts.npy; did you mean mydigits.npy\?"):
         datasets.load(str(tmp_path / "mydigts.npy"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match="mydigits.npy may not be read"):
+        datasets.load(str(tmp_path / "mydigits.npy"))
 
 
 @pytest.mark.data("binarized-mnist")

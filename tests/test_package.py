@@ -18,13 +18,16 @@ REPOSITORY = Path(__file__).parents[1]
 # From the ground up: a module imports from its own line and from those above it.
 FLOORS = [
     ["_kernels"],
+    ["entry"],
     ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
     ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks"],
     ["model"],
     ["optim", "persistence", "step"],
     ["training"],
     ["files"],
-    ["datasets", "plots", "checkup", "options"],
+    ["datasets", "plots", "checkup"],
+    ["options"],
+    ["inputs", "outputs", "runs"],
     ["cli"],
     ["__init__", "__main__"],
 ]

@@ -1,0 +1,50 @@
+"""Files that a command writes: a picture, an array, or a table with a line for each row."""
+
+import io
+
+import numpy as np
+
+from pyvae.arguments import either
+from pyvae.options import Refusal
+from pyvae.persistence import write_file
+
+
+def output_file(out, kinds, force):
+    """``--out``, refused before any work where it cannot be written."""
+    if out.suffix not in kinds:
+        raise Refusal(f"--out must end in {either(kinds)}, not {out.name!r}")
+    if out.is_dir():
+        raise Refusal(f"--out {out} is a folder: name a file in it")
+    if out.exists() and not force:
+        raise Refusal(f"--out {out} exists; add --force to overwrite it, or choose another name")
+    if not out.absolute().parent.is_dir():
+        raise Refusal(f"--out {out} cannot be written: there is no folder {out.parent}; make it, or choose another")
+    return out
+
+
+def write_rows(out, rows, draw):
+    """Rows as a .npy file, or the figure that ``draw`` makes as a .png file."""
+    if out.suffix == ".npy":
+        np.save(out, rows)
+    else:
+        draw().savefig(out)
+
+
+def write_table(out, table, alone):
+    """Columns by their names, each (N,) or (N, n): all of them in .npz and .csv files, ``alone`` in a .npy file.
+
+    In a .csv file (N, n) numbers are n columns, name_1 .. name_n, each with the fewest digits that are read as itself.
+    """
+    file = io.BytesIO()
+    if out.suffix == ".npy":
+        np.save(file, table[alone])
+    elif out.suffix == ".npz":
+        np.savez(file, **table)
+    else:
+        columns, header = [], []
+        for name, values in table.items():
+            columns += [values] if values.ndim == 1 else list(values.T)
+            header += [name] if values.ndim == 1 else [f"{name}_{i + 1}" for i in range(values.shape[1])]
+        lines = [",".join(header), *(",".join(map(str, row)) for row in zip(*columns, strict=True))]
+        file.write(("\n".join(lines) + "\n").encode())
+    write_file(out, file.getvalue())

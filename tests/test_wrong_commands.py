@@ -1,0 +1,215 @@
+"""Command lines that a new user gets wrong: each is answered in one sentence that says what to type instead."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyvae
+from pyvae.cli import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with data, good and bad, two runs, and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYVAE_DATA", str(tmp_path / "cache"))
+    arrays = {
+        "good": np.full((30, 4), 0.5),
+        "wide": np.zeros((3, 6)),
+        "nan": np.array([[0.5, np.nan]]),
+        "inf": np.array([[0.5, 0.1], [0.2, np.inf]]),
+        "big": np.array([[0.5, 0.1], [0.2, 3.0]]),
+        "flat": np.zeros(5),
+        "hollow": np.zeros((0, 5)),
+        "hollow-pictures": np.zeros((0, 5, 5)),
+        "text": np.array([["a", "b"]]),
+    }
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+    np.savez("two.npz", a=arrays["good"], b=arrays["wide"])
+    for name, text in {
+        "words.csv": "height,colour\n1.5,red\n",
+        "nan.csv": "height,width\n1.5,2\n3,nan\n",
+        "gap.csv": "1;2\n3;\n",
+        "empty.csv": "",
+        "notes.txt": "1 2 3",
+        "broken.npy": "nonsense",
+        "mine/history.csv": "of something else",
+        "bare/readme": "",
+    }.items():
+        path = Path(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    Path("empty.npy").touch()
+    Path("run").mkdir()
+    pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), "run/model.safetensors")
+    return tmp_path
+
+
+WRONG = [
+    # the command
+    ("", "the following arguments are required: COMMAND; see pyvae --help"),
+    ("trian", "not 'trian'; did you mean train?"),
+    ("digits", "COMMAND: it must be one of train, sample,"),
+    ("info extra", "'extra' is one word too many; see pyvae info --help"),
+    # data
+    ("train mnits", "not 'mnits'; did you mean mnist?"),
+    ("train Digits", "did you mean digits?"),
+    ("train good", "not 'good'"),
+    ("train none.npy", "no file none.npy"),
+    ("train gooood.npy", "no file gooood.npy; did you mean good.npy?"),
+    ("train run", "run is a folder: name a file in it"),
+    ("train notes.txt", "give a .npy, .npz, .csv, .idx or .idx.gz file"),
+    ("train words.csv", "line 2, column 2 (colour) is 'red', not a finite number: drop the line or the column"),
+    ("train nan.csv", "line 3, column 2 (width) is 'nan', not a finite number"),
+    ("train gap.csv", "line 2, column 2 is empty: fill it with a number or drop the line"),
+    ("train empty.csv", "empty.csv is empty: a .csv file holds numbers"),
+    ("train empty.npy", "empty.npy is not a .npy file of numbers, as np.save writes it"),
+    ("train broken.npy", "broken.npy is not a .npy file of numbers, as np.save writes it"),
+    ("train two.npz", "two.npz holds a, b: call the array of rows X"),
+    ("train flat.npy", "flat.npy must be two-dimensional, (rows, features)"),
+    ("train hollow.npy", "hollow.npy must have at least one row"),
+    ("train hollow-pictures.npy", "hollow-pictures.npy must have at least one row"),
+    ("train text.npy", "text.npy must hold real numbers"),
+    ("train good.npy --image-shape 28", "it must be height x width, such as 28x28, not '28'"),
+    ("train good.npy --image-shape 28x28", "28x28 is 784 columns, but good.npy has 4"),
+    ("train digits --image-shape 8x8", "leave it out, digits has its own"),
+    ("train binarized-mnist", "binarized_mnist.npz: put the arrays train, valid and test there"),
+    # values
+    (
+        "train nan.npy",
+        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; no likelihood takes",
+    ),
+    ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
+    ("train inf.npy --likelihood gaussian", "inf.npy[1, 1] is inf"),
+    (
+        "train big.npy",
+        "big.npy[1, 1] is 3, but the Bernoulli likelihood takes numbers from 0 to 1; scale the rows, or use",
+    ),
+    ("train big.npy", "or use --likelihood gaussian, gaussian-"),
+    ("train big.npy --binarize draw", "a draw takes probabilities, from 0 to 1; no likelihood takes that: scale"),
+    # the model
+    ("train good.npy --hiden 3", "there is no option --hiden; did you mean --hidden?"),
+    (
+        "train good.npy --hidden 3,x",
+        "--hidden: it must be whole numbers from 1 with commas, such as 400,200, not '3,x'",
+    ),
+    ("train good.npy --hidden 400;200", "such as 400,200, not '400;200'"),
+    ("train good.npy --hidden 0", "whole numbers from 1"),
+    ("train good.npy --latent 0", "--latent: it must be a whole number of at least 1, not 0"),
+    ("train good.npy --activation rleu", "--activation: it must be one of relu,"),
+    ("train good.npy --activation rleu", "did you mean relu?"),
+    ("train good.npy --likelihood bernouli", "did you mean bernoulli?"),
+    ("train good.npy --likelihood mse", "it must be one of bernoulli, gaussian"),
+    # the training
+    ("train good.npy --epochs -5", "--epochs: it must be a whole number of at least 1, not -5"),
+    ("train good.npy --epochs many", "--epochs: it must be a whole number of at least 1, not 'many'"),
+    ("train good.npy --epochs", "argument --epochs: expected one argument"),
+    ("train good.npy --batch-size 0.5", "--batch-size: it must be a whole number of at least 1"),
+    ("train good.npy --lr abc", "--lr: it must be a number above 0, not 'abc'"),
+    ("train good.npy --lr 0", "--lr: it must be a number above 0"),
+    ("train good.npy --beta -1", "--beta: it must be a number from 0"),
+    ("train good.npy --seed -1", "--seed: it must be a whole number of at least 0"),
+    ("train good.npy --patience 5", "--patience needs rows to validate on: add --validation-fraction, such as 0.1"),
+    ("train good.npy --schedule setp", "did you mean step?"),
+    ("train good.npy --schedule step", "add --decay-at with epochs, such as --decay-at 200,350"),
+    ("train good.npy --decay-at 5", "add --schedule step"),
+    ("train good.npy --schedule step --decay-at 9,5", "ascending order, such as 200,350, not '9,5'"),
+    ("train good.npy --decay-factor 0.5", "add --schedule step or --schedule exponential"),
+    ("train good.npy --decay-factor 2", "--decay-factor: it must be a number above 0 and below 1"),
+    ("train good.npy --clip-norm 0", "--clip-norm: it must be a number above 0"),
+    ("train good.npy --weight-decay -1", "--weight-decay: it must be a number from 0"),
+    ("train good.npy --kl-warmup ten", "--kl-warmup: it must be a whole number of at least 0"),
+    ("train good.npy --lr-warmup -2", "--lr-warmup: it must be a whole number of at least 0"),
+    ("train good.npy --validation-fraction 1.5", "--validation-fraction: it must be a number from 0 and below 1"),
+    ("train good.npy --validation-fraction 0.001", "leaves no row to validate on"),
+    ("train good.npy --threads 0", "--threads: it must be a whole number of at least 1"),
+    ("train good.npy --threads 200000", "threads from 1 to 1024"),
+    ("train good.npy --precision low", "--precision: it must be one of highest, high, medium, not 'low'"),
+    # where results go
+    ("train good.npy --out good.npy", "--out good.npy is a file; it must be a folder"),
+    ("train good.npy --out good.npy/run", "Not a directory; choose another folder"),
+    (
+        "train good.npy --out mine",
+        "--out mine holds history.csv already; add --force to overwrite it, or choose another",
+    ),
+    ("train good.npy --out run", "--out run holds model.safetensors already; add --force"),
+    ("train good.npy --out /proc/run", "--out /proc/run cannot be written to"),
+    # models
+    ("sample", "the following arguments are required: MODEL"),
+    ("sample none.safetensors", "no model file none.safetensors: MODEL is a run's folder, such as runs/digits"),
+    ("sample bare", "no model file bare/model.safetensors: MODEL is a run's folder"),
+    ("sample good.npy", "good.npy is not a pyvae model file, or its header is damaged: MODEL is a run's folder"),
+    ("check none.safetensors", "no model file none.safetensors"),
+    ("sample run -n 0", "-n: it must be a whole number of at least 1"),
+    ("sample run --out s.gif", "--out must end in .png or .npy, not 's.gif'"),
+    ("sample run --out s.png", "--out must end in .npy: the model's rows are no pictures"),
+    ("reconstruct run good.npy --out s.png", "trained without --image-shape"),
+    ("sample run --out good.npy", "--out good.npy exists; add --force to overwrite it, or choose another name"),
+    ("sample run --out nowhere/s.npy", "there is no folder nowhere; make it, or choose another"),
+    ("encode run", "DATA must be given"),
+    ("reconstruct run wide.npy", "DATA wide.npy has 6 columns, but the model takes 4: give rows like those"),
+    ("encode run wide.npy", "DATA wide.npy has 6 columns, but the model takes 4: give rows like those"),
+    ("encode run good.npy --out latents", "--out must end in .npz, .csv or .npy, not 'latents'"),
+    ("encode run good.npy --out latents.txt", "--out must end in .npz, .csv or .npy"),
+    ("encode run good.npy --out bare.npy/x.npz", "there is no folder bare.npy"),
+    ("score run good.npy --split test", "good.npy has no test split: use --split train"),
+    ("score run good.npy --split tets", "did you mean test?"),
+    ("score run good.npy --samples 0", "--samples: it must be a whole number of at least 1"),
+    ("score run good.npy --loglikelihood", "did you mean --log-likelihood?"),
+    ("score run big.npy", "but the model takes 4"),
+]
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG, ids=[line or "nothing" for line, _ in WRONG])
+def test_wrong_command_lines(line, words, folder, capsys):
+    """One sentence on standard error that says what to type, exit status 2, and nothing written."""
+
+    def files():
+        return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+    before = files()
+    try:
+        status = main(line.split())
+    except SystemExit as stop:
+        status = stop.code
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, "") and files() == before
+    assert words in captured.err and captured.err.count("\n") == 1 and captured.err.endswith("\n")
+    assert captured.err.startswith("pyvae")
+
+
+def test_generous_numbers_are_not_wrong(folder):
+    """A minibatch larger than the data is all of the data."""
+    assert main("train good.npy --epochs 1 --hidden 3 --batch-size 100000 --quiet".split()) == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("PYVAE_KERNELS", "nonsense", "PYVAE_KERNELS must be"),
+        ("PYVAE_MAX_ISA", "v9", "PYVAE_MAX_ISA must be one of v2"),
+    ],
+)
+@pytest.mark.parametrize("start", ["module", "script"])
+def test_wrong_environment(start, variable, value, words, tmp_path):
+    """What the kernels refuse at import is one sentence too, however the command starts; in Python an ImportError."""
+    if variable == "PYVAE_MAX_ISA" and not pyvae._kernels.BUILT:
+        pytest.skip(reason="built without native kernels, which alone have an instruction set")
+    script = tmp_path / "pyvae"
+    script.write_text("import sys\nfrom pyvae.cli import main\nsys.exit(main())\n")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYVAE_")}
+    environment[variable] = value
+
+    def run(*words):
+        return subprocess.run([sys.executable, "-P", *words], capture_output=True, text=True, env=environment)
+
+    done = run(*(["-m", "pyvae"] if start == "module" else [str(script)]), "info")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"pyvae: {words}") and done.stderr.count("\n") == 1
+    done = run("-c", "import pyvae")
+    assert done.returncode == 1 and f"ImportError: {words}" in done.stderr
