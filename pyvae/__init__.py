@@ -7,6 +7,7 @@ In three lines:
     model.elbo(X_test)
 """
 
+from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
