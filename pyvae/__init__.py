@@ -13,6 +13,7 @@ from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.history import History
 from pyvae.layers import Dense, Layer, Sequential
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from pyvae.model import VAE
@@ -22,7 +23,8 @@ from pyvae.optim import Adam
 from pyvae.parameters import register
 from pyvae.persistence import load, save
 from pyvae.priors import StandardNormal
-from pyvae.training import History, train
+from pyvae.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp
+from pyvae.training import train
 from pyvae.versions import __version__, show_versions
 from pyvae.workspace import Workspace
 
@@ -35,10 +37,13 @@ __all__ = [
     "Batch",
     "Bernoulli",
     "Categorical",
+    "Constant",
+    "CosineDecay",
     "DataSource",
     "Dense",
     "DiagonalGaussian",
     "Dropout",
+    "ExponentialDecay",
     "GatedDense",
     "Gaussian",
     "GradientError",
@@ -55,8 +60,10 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "StandardNormal",
+    "StepDecay",
     "Tanh",
     "Terms",
+    "WarmUp",
     "Workspace",
     "__version__",
     "check_gradients",
