@@ -14,6 +14,7 @@ from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.history import History
 from pyvae.layers import Dense, Layer, Sequential
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from pyvae.model import VAE
@@ -23,7 +24,8 @@ from pyvae.optim import Adam
 from pyvae.parameters import register
 from pyvae.persistence import load, save
 from pyvae.priors import StandardNormal
-from pyvae.training import History, train
+from pyvae.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp
+from pyvae.training import train
 from pyvae.versions import __version__, show_versions
 from pyvae.workspace import Workspace
 
@@ -36,10 +38,13 @@ __all__ = [
     "Batch",
     "Bernoulli",
     "Categorical",
+    "Constant",
+    "CosineDecay",
     "DataSource",
     "Dense",
     "DiagonalGaussian",
     "Dropout",
+    "ExponentialDecay",
     "GatedDense",
     "Gaussian",
     "GradientError",
@@ -56,8 +61,10 @@ __all__ = [
     "Sigmoid",
     "Softplus",
     "StandardNormal",
+    "StepDecay",
     "Tanh",
     "Terms",
+    "WarmUp",
     "Workspace",
     "__version__",
     "check_gradients",

@@ -28,6 +28,7 @@ class Recording(NamedTuple):
     x: np.ndarray  # (B, D)
     eps: np.ndarray  # (B * k, Z)
     terms: Terms
+    dterms: Terms  # what beta is in
     workspace: Workspace  # whose arrays are its own
     tape: object
 
@@ -40,15 +41,26 @@ def kernels_alone(module):
 class Step:
     """``batch, terms = step(source, rows, noise)`` leaves the gradients of the ELBO in the model's arena.
 
-    k: samples of z per row. beta: weight of the KL.
+    k: samples of z per row. beta: weight of the KL; a new value counts from the next call on.
     """
 
     def __init__(self, model, k=1, beta=1.0):
-        self.model, self.k, self.beta = model, k, beta
+        self.model, self.k, self._beta = model, k, beta
         self.workspace = Workspace()
         self.recordings = {}  # by batch size and precision
         self.can_record = kernels_alone(model)
         self.team = _kernels.team()  # for a step and what its caller does around it
+
+    @property
+    def beta(self):
+        return self._beta
+
+    @beta.setter
+    def beta(self, beta):
+        if beta != self._beta:
+            self._beta = beta
+            for recording in self.recordings.values():
+                recording.dterms.kl[...] = beta / len(recording.dterms.kl)  # as elbo does
 
     def __call__(self, source, rows, noise):
         """The batch of these rows of a DataSource and its terms, with this noise; the gradients replace the old ones.
@@ -67,7 +79,7 @@ class Step:
         self.workspace.reset()
         x = self.workspace.take((len(rows), self.model.n_features), self.model.parameters.dtype)
         batch = source.gather(rows, noise, out=x)
-        return batch, self._run(batch, noise, self.workspace)
+        return batch, self._run(batch, noise, self.workspace)[0]
 
     def _record(self, source, rows, noise):
         """A Recording for batches as long as rows; None where there can be none."""
@@ -77,16 +89,16 @@ class Step:
         x[...], eps[...] = source.gather(rows, noise).x, 0
         workspace, tape = Workspace(), _kernels.Tape()
         with tape:
-            terms = self._run(Batch(x), Noise.frozen(z=eps), workspace)
+            terms, dterms = self._run(Batch(x), Noise.frozen(z=eps), workspace)
         if not tape.playable:
             self.can_record = False
             return None
         key = len(rows), _kernels.get_matmul_precision()
-        return self.recordings.setdefault(key, Recording(x, eps, terms, workspace, tape))
+        return self.recordings.setdefault(key, Recording(x, eps, terms, dterms, workspace, tape))
 
     def _run(self, batch, noise, workspace):
         self.model.parameters.zero_grads()
         terms, cache = self.model.forward(batch, noise, self.k, workspace)
         _, dterms = elbo(terms, batch.weight, beta=self.beta, workspace=workspace)
         self.model.backward(cache, dterms)
-        return terms
+        return terms, dterms

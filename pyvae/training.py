@@ -6,101 +6,139 @@ One step, whose lines are the whole of stochastic gradient descent on the ELBO (
     terms, cache = model.forward(batch, noise)         log p(x|z), KL, ...
     loss, dterms = elbo(terms)                         one number, and its derivative by each term
     model.backward(cache, dterms)                      ... by each weight
-    optimizer.step()                                   move the weights
+    optimizer.step(clip_factor(...))                   move the weights, by Adam
 
 Every random number is a function of the seed, the step and the row, so a run can be repeated to the bit.
 """
 
 import contextlib
-import csv
-import io
 import math
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
 from pyvae.data import Rows, as_source, check_support
+from pyvae.diagnosis import all_finite, explain
+from pyvae.history import History
+from pyvae.interruption import Interruption
 from pyvae.noise import Noise
 from pyvae.objectives import weighted_sums
-from pyvae.optim import Adam
+from pyvae.optim import Adam, clip_factor
+from pyvae.progress import ProgressBar
+from pyvae.schedules import as_schedule
+from pyvae.snapshots import BestEpoch, Snapshot
 from pyvae.step import Step
 
-COLUMNS = (
-    "epoch", "train_loss", "train_reconstruction", "train_kl", "val_loss", "val_reconstruction", "val_kl",
-    "learning_rate", "grad_norm", "seconds",
-)  # fmt: skip
 
+class Plan(NamedTuple):
+    """What every step of a training goes by; ``epoch`` is the number of epochs done so far, a float."""
 
-class History:
-    """What each epoch brought: ``history["train_loss"]`` is a list with a number per epoch.
+    batch_size: int
+    schedule: Callable
+    beta: float
+    kl_warmup: float
+    clip_norm: float | None
+    seed: int
 
-    reconstruction is -log p(x|z) and kl the KL divergence, means over rows, in nats; train_loss = reconstruction +
-    beta kl, averaged over the epoch's steps while the weights moved; val_loss has beta = 1 (NaN without validation
-    rows); grad_norm is the mean over the steps of the gradient's Euclidean norm; seconds are those of the epoch.
-    """
+    def check(self):
+        """Raise ValueError where something is out of range."""
+        check_count("batch_size", self.batch_size, 1)
+        check_count("seed", self.seed, 0)
+        check_number("beta", self.beta, 0, low_included=True)
+        check_number("kl_warmup", self.kl_warmup, 0, low_included=True)
+        if self.clip_norm is not None:
+            check_number("clip_norm", self.clip_norm, 0)
+        self.learning_rate_at(0.0)
 
-    def __init__(self):
-        self.epochs = []  # a dict per epoch
+    def learning_rate_at(self, epoch):
+        return check_number("learning_rate(epoch)", self.schedule(epoch), 0, low_included=True)
 
-    def __len__(self):
-        return len(self.epochs)
-
-    def __getitem__(self, column):
-        return [epoch[column] for epoch in self.epochs]
-
-    def append(self, **values):
-        """Add an epoch: a value for every column."""
-        self.epochs.append({column: values[column] for column in COLUMNS})
-
-    def to_csv(self):
-        """The table as text, a line per epoch, numbers as short as they can be without loss."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.epochs)
-        return text.getvalue()
+    def beta_at(self, epoch):
+        """beta min(1, epoch / kl_warmup)."""
+        return self.beta if epoch >= self.kl_warmup else self.beta * (epoch / self.kl_warmup)
 
 
 def train(
     model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, X_val=None,
-    validation_fraction=0.0, seed=0, progress=True,
+    validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
+    callbacks=(),
 ):  # fmt: skip
     """Train the model on the rows of X with Adam and return the History.
 
     X: an array (N, D) or a DataSource. epochs: passes over the rows; the last, shorter minibatch of each is used too.
     beta: weight of the KL (1: the ELBO). n_samples: of z per row and step. X_val: rows to report on after each epoch,
-    never trained on; or validation_fraction: the share of X's rows, drawn by the seed, that is held out for that.
-    Validation uses the same noise every epoch, so its curve shows the model and not the draw. progress: a bar.
-    Raises ValueError or TypeError for arguments out of range, before anything is changed, and FloatingPointError where
-    the loss stops being finite.
+    never trained on; or validation_fraction: the share of X's rows, drawn by the seed, that is held out for that, and
+    by which the best epoch is chosen: its weights are those that the model has in the end. Validation uses the same
+    noise every epoch, so its curve shows the model and not the draw. progress: a bar.
+
+    learning_rate: a number, or a function of the epochs done so far, such as those of schedules.py. weight_decay: of
+    AdamW. clip_norm: longer gradients are shortened to this norm (optim.py). kl_warmup: epochs over which the weight of
+    the KL rises from 0 to beta, by a little at every step (Bowman et al. 2016; Soenderby et al. 2016); the best epoch
+    is one of those after. patience: with a validation_fraction, training ends when for so many epochs after the warm-up
+    val_loss has not improved. callbacks: functions, called with the History after every epoch; training ends where one
+    returns True. Ctrl-C ends it after the step at hand, with a History of the whole epochs; a second one acts at once.
+
+    Raises ValueError or TypeError for arguments out of range, before anything is changed; and FloatingPointError where
+    a loss, a gradient or a weight stops being finite: the message says where, the weights are again those of the end of
+    the last epoch (the first epoch: those training began with), and no optimizer has seen the bad numbers.
     """
     check_count("epochs", epochs, 0)
-    check_count("batch_size", batch_size, 1)
     check_count("n_samples", n_samples, 1)
-    check_count("seed", seed, 0)
-    check_number("beta", beta, 0, low_included=True)
+    plan = Plan(batch_size, as_schedule(learning_rate), beta, kl_warmup, clip_norm, seed)
+    plan.check()
+    callbacks = check_callbacks(callbacks)
+    if patience is not None:
+        check_count("patience", patience, 1)
+        if not validation_fraction:
+            raise ValueError("patience needs a validation_fraction: X_val is reported on and decides nothing")
     source, validation = split(X, X_val, validation_fraction, seed, model.n_features)
     check_support(source, model.likelihood)
     if validation is not None:
         check_support(validation, model.likelihood)
-    optimizer = Adam(model.parameters, learning_rate)
-    history = History()
+
+    optimizer = Adam(model.parameters, weight_decay=weight_decay)
     step = Step(model, n_samples, beta)
-    bar = ProgressBar(epochs, len(source), disable=not progress)
-    try:
+    history = History()
+    last = Snapshot(model.parameters)
+    best = BestEpoch(model.parameters, kl_warmup) if validation_fraction else None
+    with Interruption() as interruption, contextlib.closing(ProgressBar(epochs, len(source), not progress)) as bar:
         for epoch in range(epochs):
             start = time.perf_counter()
-            totals = _train_epoch(step, source, optimizer, epoch, batch_size, seed, bar)
+            try:
+                totals = _train_epoch(step, source, optimizer, plan, epoch, interruption, bar)
+            except FloatingPointError:
+                last.put_back()
+                raise
+            if totals is None:
+                history.stopped = "interrupted"
+                break
+            last.take()
             reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
             history.append(
                 epoch=epoch + 1, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,
-                learning_rate=learning_rate, seconds=time.perf_counter() - start,
+                learning_rate=optimizer.learning_rate, seconds=time.perf_counter() - start,
             )  # fmt: skip
-    finally:
-        bar.close()
+            if best is not None:
+                best.see(epoch + 1, reconstruction + kl)
+                history.best_epoch = best.number
+            if any([callback(history) is True for callback in callbacks]):  # a list, so that all of them are called
+                history.stopped = "callback"
+            elif patience is not None and best.age(epoch + 1) >= patience:
+                history.stopped = "patience"
+            elif interruption.requested:
+                history.stopped = "interrupted"
+            if history.stopped is not None:
+                break
+        else:
+            history.stopped = "epochs"
+    if best is not None and best.number is not None:
+        best.weights.put_back()
+    elif best is not None and history.stopped != "interrupted":
+        history.best_epoch = len(history) or None  # none was after the warm-up: the weights are the last epoch's
     return history
 
 
@@ -130,71 +168,57 @@ def evaluate(model, source, seed):
     return float(reconstruction.mean()), float(kl.mean())
 
 
-def _train_epoch(step, source, optimizer, epoch, batch_size, seed, bar):
-    """One pass over the rows; returns the epoch's columns of the history."""
+def check_callbacks(callbacks):
+    """The callbacks as a tuple. Raises ValueError unless they are functions."""
+    try:
+        functions = tuple(callbacks)
+    except TypeError:
+        functions = (None,)
+    if not all(map(callable, functions)):
+        raise ValueError(f"callbacks must be a list of functions of the History, not {callbacks!r}")
+    return functions
+
+
+def _train_epoch(step, source, optimizer, plan, epoch, interruption, bar):
+    """One pass over the rows; returns the epoch's columns of the history, or None where it was interrupted."""
+    parameters = optimizer.parameters
     n_rows = len(source)
-    n_steps = -(-n_rows // batch_size)
-    order = np.empty(min(batch_size, n_rows), dtype=np.int64)
-    weight = reconstruction = kl = norm = 0.0
+    n_steps = -(-n_rows // plan.batch_size)
+    order = np.empty(min(plan.batch_size, n_rows), dtype=np.int64)
+    weight = reconstruction = kl = weighted_kl = norm = 0.0
     for i in range(n_steps):
-        noise = Noise(seed, step=epoch * n_steps + i)
-        start, stop = i * batch_size, min((i + 1) * batch_size, n_rows)
+        optimizer.learning_rate = plan.learning_rate_at(epoch + i / n_steps)
+        step.beta = plan.beta_at(epoch + i / n_steps)
+        noise = Noise(plan.seed, step=epoch * n_steps + i)
+        start, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, n_rows)
         rows = order[: stop - start]
-        Noise(seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
-        with step.team if len(rows) == batch_size else contextlib.nullcontext():
+        Noise(plan.seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
+        with step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
             batch, terms = step(source, rows, noise)
             step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
             step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
             loss = (step_reconstruction + step.beta * step_kl) / step_weight
-            step_norm = math.sqrt(_kernels.sum_of_squares(step.model.parameters.grads))
+            step_norm = math.sqrt(_kernels.sum_of_squares(parameters.grads))
             if not (math.isfinite(loss) and math.isfinite(step_norm)):
-                raise FloatingPointError(_explain(loss, epoch, i, batch, optimizer))
-            optimizer.step()
+                raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i))
+            optimizer.step(clip_factor(step_norm, plan.clip_norm))
 
         weight += step_weight
         reconstruction += step_reconstruction
         kl += step_kl
+        weighted_kl += step.beta * step_kl
         norm += step_norm
         bar.update(epoch, len(rows), step_reconstruction / step_weight, step_kl / step_weight)
+        if interruption.requested:
+            break
+    if not all_finite(parameters.values):
+        raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i))
+    if i + 1 < n_steps:
+        return None
     reconstruction, kl = reconstruction / weight, kl / weight
     return {
-        "train_loss": reconstruction + step.beta * kl,
+        "train_loss": reconstruction + weighted_kl / weight,
         "train_reconstruction": reconstruction,
         "train_kl": kl,
         "grad_norm": norm / n_steps,
     }
-
-
-def _explain(loss, epoch, step, batch, optimizer):
-    """Why a loss or its gradient is not finite, as far as can be told."""
-    where = f"the loss or its gradient is not finite (loss {loss:g}) in epoch {epoch + 1}, step {step + 1}"
-    if epoch == step == 0:
-        return f"{where}, before any weight has moved: scale the data, which reach {np.abs(batch.x).max():g}"
-    return f"{where}: try a smaller learning_rate than {optimizer.learning_rate:g}, or scale the data"
-
-
-class ProgressBar:
-    """One line that counts rows over all epochs, with smoothed ELBO, reconstruction and KL, in 80 columns."""
-
-    FORMAT = "{desc} {percentage:3.0f}%|{bar}| {rate_noinv_fmt} {remaining} left"
-
-    def __init__(self, epochs, n_rows, disable):
-        self.epochs, self.smoothed = epochs, None
-        self.bar = None if disable else tqdm(
-            total=epochs * n_rows, unit="row", unit_scale=True, bar_format=self.FORMAT, ncols=79, mininterval=0.2,
-            desc=f"1/{epochs}", delay=0,
-        )  # fmt: skip
-
-    def update(self, epoch, n_rows, reconstruction, kl):
-        """Count n_rows more and take their mean terms, in nats, into the running ones."""
-        if self.bar is None:
-            return
-        new = np.array([reconstruction, kl])
-        self.smoothed = new if self.smoothed is None else 0.98 * self.smoothed + 0.02 * new
-        rec, kl = self.smoothed
-        self.bar.desc = f"{epoch + 1}/{self.epochs} ELBO {-(rec + kl):.1f} rec {rec:.1f} KL {kl:.1f}"
-        self.bar.update(n_rows)
-
-    def close(self):
-        if self.bar is not None:
-            self.bar.close()

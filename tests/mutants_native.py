@@ -42,7 +42,7 @@ GAUSSIAN_LOGVAR = "dlogvar[j] = scale * ((difference * difference * exp_real(-lo
 CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
-UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon))"
+UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i]"
 
 CHANGES = [
     # Products: strides, packing, accumulation.
@@ -194,6 +194,13 @@ CHANGES = [
            "(REAL)(a->learning_rate * a->correction2)", "Adam: m not corrected"),
     Change("simd/adam.c", "(REAL)(a->learning_rate * a->correction2 / a->correction1)",
            "(REAL)(a->learning_rate / a->correction1)", "Adam: v not corrected"),
+    Change("simd/adam.c", UPDATE, UPDATE.replace("+ decay", "- decay"), "AdamW: away from zero"),
+    Change("simd/adam.c", UPDATE, UPDATE.replace(" + decay * values[i]", ""), "AdamW: decay forgotten"),
+    Change("simd/adam.c", UPDATE, UPDATE.replace("decay * values[i]", "decay"), "AdamW: by a constant"),
+    Change("simd/adam.c", "(REAL)(a->learning_rate * a->decay)", "(REAL)a->decay", "AdamW: decay without the rate"),
+    Change("simd/adam.c", "REAL g = scale * grads[i]", "REAL g = grads[i] + decay * values[i]", "Adam with L2"),
+    Change("simd/adam.c", "REAL g = scale * grads[i]", "REAL g = grads[i]", "Adam: scale forgotten"),
+    Change("adam.pyx", "a.scale, a.decay = scale, decay", "a.scale, a.decay = decay, scale", "scale <-> decay"),
     Change("adam.pyx", "sqrt(1 - a.beta2 ** <double>step)", "1 - a.beta2 ** <double>step", "Adam: no square root"),
     Change("simd/adam.c", "a->tensors; tensor++) {\n        ptrdiff_t end", "1; tensor++) {\n        ptrdiff_t end",
            "Adam: the first tensor alone"),

@@ -6,6 +6,7 @@ ones that count the sizes and call the C library, by way of ctypes.
 
 import contextlib
 import ctypes
+from itertools import product
 
 import numpy as np
 
@@ -95,10 +96,14 @@ def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
 
     monkeypatch.setattr(training, "_train_epoch", counting)
     X = (rng.random((1000, 100)) < 0.5).astype(np.uint8)
-    for likelihood in ("bernoulli", "gaussian", "gaussian-predicted"):
+    everything = {
+        "learning_rate": pyvae.CosineDecay(1e-3, 3), "weight_decay": 0.1, "clip_norm": 1.0, "kl_warmup": 2.5,
+        "validation_fraction": 0.2, "patience": 1,
+    }  # fmt: skip
+    for likelihood, options in product(("bernoulli", "gaussian", "gaussian-predicted"), ({}, everything)):
         counts.clear()
         model = pyvae.VAE.mlp(100, latent_dim=10, hidden=(64,), likelihood=likelihood)
-        pyvae.train(model, X, epochs=3, batch_size=128, progress=False)
+        pyvae.train(model, X, epochs=3, batch_size=128, progress=False, **options)
         assert counts[0], "the first epoch fills the workspace, or the count sees nothing"
         if pyvae._kernels.KERNELS == "native":
             assert counts[1] == counts[2] == []

@@ -298,11 +298,12 @@ def size_of_categorical_backward(a):
 
 
 def size_of_adam(a):
-    m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * a.grads)
-    v = a.beta2 * a.v + (1 - a.beta2) * a.grads**2
+    g = a.scale * a.grads
+    m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * g)
+    v = a.beta2 * a.v + (1 - a.beta2) * g**2
     correction1, correction2 = 1 - a.beta1**a.step, np.sqrt(1 - a.beta2**a.step)
     move = a.learning_rate / correction1 * m / (np.sqrt(v) / correction2 + a.epsilon)
-    return {"m": m, "v": v, "values": np.abs(a.values) + move}
+    return {"m": m, "v": v, "values": (1 + a.learning_rate * a.decay) * np.abs(a.values) + move}
 
 
 def twin_size(name, function):
@@ -440,7 +441,9 @@ def gather_cases():
 def adam_cases():
     moments = {"values": Array("N"), "m": Array("N"), "v": Array("N", "positive")}
     numbers = {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step": 3}
-    yield Case("adam", {"grads": Array("N"), **numbers}, moments, size_of_adam, factor=8)
+    for note, scale, decay in (("", 1.0, 0.0), ("scaled gradients", 0.3, 0.0), ("decay", 1.0, 5.0)):
+        inputs = {"grads": Array("N"), **numbers, "scale": scale, "decay": decay}
+        yield Case("adam", inputs, moments, size_of_adam, factor=8, note=note)
     yield Case("clear", {}, {"x": Array("N")})
     # squares are added in double whatever the type of x, so the error is not one of float32
     yield Case("sum_of_squares", {"x": Array("N")}, {}, lambda a: {"returned": np.sum(a.x**2)}, factor=16)

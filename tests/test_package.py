@@ -22,7 +22,7 @@ FLOORS = [
     ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
     ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks"],
     ["model"],
-    ["optim", "persistence", "step"],
+    ["optim", "persistence", "step", "schedules", "history", "progress", "interruption", "snapshots", "diagnosis"],
     ["training"],
     ["files"],
     ["datasets", "plots", "checkup"],

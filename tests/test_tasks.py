@@ -55,3 +55,22 @@ def test_adam_of_many_weights(rng):
     before, arena.grads[...] = arena.values.copy(), rng.uniform(0.5, 2, arena.grads.shape)
     pyvae.Adam(arena, learning_rate=0.01).step()
     np.testing.assert_allclose(before - arena.values, 0.01, rtol=1e-6)
+
+
+def test_adam_of_scaled_gradients(rng):
+    """The epsilon is so large that a gradient's length matters, as it does not in a first step without one."""
+    scaled, other = (Arena({"part": pyvae.Dense(20, 20)}, np.float64) for _ in range(2))
+    scaled.grads[...] = rng.standard_normal(scaled.grads.shape)
+    other.grads[...] = 0.25 * scaled.grads
+    pyvae.Adam(scaled, epsilon=1.0).step(0.25)
+    pyvae.Adam(other, epsilon=1.0).step()
+    np.testing.assert_array_equal(scaled.values, other.values)
+
+
+def test_adamw_without_gradients_shrinks_every_weight(rng):
+    arena = Arena({"part": pyvae.Dense(20, 24)}, np.float64)  # no padding between W and b
+    arena.values[...] = rng.standard_normal(arena.values.shape)
+    before, optimizer = arena.values.copy(), pyvae.Adam(arena, learning_rate=0.1, weight_decay=0.3)
+    for _ in range(5):
+        optimizer.step()
+    np.testing.assert_allclose(arena.values, before * (1 - 0.1 * 0.3) ** 5, rtol=1e-14)

@@ -1,4 +1,4 @@
-"""Adam over the flat arena: checks; ``simd/adam.c`` makes the passes.
+"""Adam and AdamW over the flat arena: checks; ``simd/adam.c`` makes the passes.
 
 Twin: ``adam_ref.py``, which defines what every function here returns.
 
@@ -17,7 +17,7 @@ cnp.import_array()
 
 cdef extern from "simd/adam.h":
     ctypedef struct arena_t:
-        double learning_rate, beta1, beta2, epsilon, correction1, correction2
+        double learning_rate, beta1, beta2, epsilon, scale, decay, correction1, correction2
         void *values
         void *m
         void *v
@@ -56,7 +56,7 @@ cdef cnp.ndarray checked_extents(object extents, Py_ssize_t size):
     return table
 
 
-def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None):
+def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0):
     cdef int real = real_type(values, "values")
     cdef cnp.ndarray values_ = output_vector(values, "values", real, -1)
     cdef Py_ssize_t size = values_.shape[0]
@@ -69,6 +69,7 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     a.m, a.v = cnp.PyArray_DATA(m_), cnp.PyArray_DATA(v_)
     a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
     a.learning_rate, a.beta1, a.beta2, a.epsilon = learning_rate, beta1, beta2, epsilon
+    a.scale, a.decay = scale, decay
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
     not_repeatable()
     run(adam_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST, (values_, grads_, m_, v_, extents_))

@@ -16,7 +16,8 @@ For each case of CASES the file holds, as case/NAME, with all parameters in one 
     loss, gradient (P,)                           weighted mean over rows of the negative ELBO, nats; its derivative
     d_TERM                                        the derivative of the loss by log_px and by kl
     direction_TERM, gradient_of_terms (P,)        derivative of the sum over all terms of direction times term
-    adam (10, P)                                  the parameters after each of ten steps of Adam, the noise unchanged
+    adam (10, P)                                  the parameters after each of ten steps of Adam (AdamW where there is a
+                                                  weight_decay), the noise unchanged
 """
 
 import json
@@ -48,7 +49,7 @@ CASES = {
         "encoder": {"sizes": [11, 7, 6], "activations": ["softplus", None]},
         "decoder": {"sizes": [3, 7, 22], "activations": ["sigmoid", None]},
         "likelihood": {"kind": "gaussian", "std": "predicted", "floor": 0.2},
-        "rows": 18, "samples": 2, "beta": 2.0, "adam": {"learning_rate": 0.02},
+        "rows": 18, "samples": 2, "beta": 2.0, "adam": {"learning_rate": 0.02, "weight_decay": 0.5},
     },
     "gaussian-fixed": {
         "encoder": {"sizes": [8, 10], "activations": [None]},
@@ -168,9 +169,11 @@ def witness_of(case, rng):
     gradient_of_terms = torch.autograd.grad(total, leaves)
 
     first = flat(leaves)
-    options = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, **case["adam"]}
+    options = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0, **case["adam"]}
     betas = (options["beta1"], options["beta2"])
-    optimizer = torch.optim.Adam(leaves, lr=options["learning_rate"], betas=betas, eps=options["epsilon"])
+    optimizer = torch.optim.AdamW(
+        leaves, lr=options["learning_rate"], betas=betas, eps=options["epsilon"], weight_decay=options["weight_decay"]
+    )
     steps = []
     for _ in range(STEPS):
         optimizer.zero_grad()

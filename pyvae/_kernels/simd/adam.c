@@ -1,5 +1,5 @@
-/* Adam (Kingma and Ba 2015, algorithm 1) over the arena, setting it to zero, and the sum of squares for the gradient's
-   norm. */
+/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2) over the arena, setting it
+   to zero, and the sum of squares for the gradient's norm. */
 #include "adam.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -13,7 +13,9 @@ static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t threa
 }
 
 /* The two corrections are multiplied into rate and epsilon, which saves a division for every weight:
-   (m / c1) / (sqrt(v) / c2 + epsilon) = (c2 / c1) m / (sqrt(v) + c2 epsilon). */
+   (m / c1) / (sqrt(v) / c2 + epsilon) = (c2 / c1) m / (sqrt(v) + c2 epsilon).
+   The decay is added to the move, so that neither is lost in the other's rounding; with decay 0 and scale 1 their
+   products change no bit, and they cost nothing beside a square root and a division. */
 static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const arena_t *a = job;
@@ -23,13 +25,14 @@ static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const REAL beta2 = (REAL)a->beta2, rest2 = (REAL)(1 - a->beta2);
     const REAL rate = (REAL)(a->learning_rate * a->correction2 / a->correction1);
     const REAL epsilon = (REAL)(a->epsilon * a->correction2);
+    const REAL scale = (REAL)a->scale, decay = (REAL)(a->learning_rate * a->decay);
     for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
         ptrdiff_t end = stretch(a, tensor, thread + 1, threads);
         for (ptrdiff_t i = stretch(a, tensor, thread, threads); i < end; i++) {
-            REAL g = grads[i];
+            REAL g = scale * grads[i];
             m[i] = beta1 * m[i] + rest1 * g;
             v[i] = beta2 * v[i] + rest2 * (g * g);
-            values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon));
+            values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i];
         }
     }
     restore_fpstate(saved);

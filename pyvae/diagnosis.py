@@ -1,0 +1,50 @@
+"""What to say where training meets a number that is not finite: in which step, tensor and rows, and what to try."""
+
+import math
+
+import numpy as np
+
+MOST_ROWS = 5  # that are named
+
+
+def all_finite(values):
+    """Whether no element is infinite or NaN, without an array as long as this one."""
+    return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
+
+
+def explain(loss, optimizer, batch, terms, epoch, step):
+    """One sentence on the step, counted from 0, in which the loss, the gradient or a weight is not finite."""
+    parameters = optimizer.parameters
+    weight = _first_name(parameters, lambda name: parameters[name])
+    gradient = _first_name(parameters, parameters.grad)
+    if weight is not None:
+        what = f"the weight {weight}"
+    elif gradient is not None:
+        what = f"the gradient of {gradient}"
+    else:
+        what = "the norm of the gradient" if math.isfinite(loss) else "the loss"
+    where = f"{what} is not finite in epoch {epoch + 1}, step {step + 1}{_rows(batch, terms)}"
+    reach = f"{np.abs(batch.x).max():g}"
+    if optimizer.t == 0:
+        remedy = f"scale the data, which reach {reach}" if weight is None else "begin with weights that are finite"
+        return f"{where}, before any weight has moved: {remedy}"
+    return (
+        f"{where}: try a smaller learning_rate than {optimizer.learning_rate:g}, a clip_norm, or scaling the data, "
+        f"which reach {reach} there; the weights are again those "
+        + (f"of the end of epoch {epoch}" if epoch else "that training began with")
+    )
+
+
+def _first_name(parameters, tensor):
+    """The name of the first tensor that is not finite, or None."""
+    return next((name for name in parameters.names if not all_finite(tensor(name))), None)
+
+
+def _rows(batch, terms):
+    """The global numbers of the rows whose own terms are not finite, in brackets; nothing where there are none."""
+    finite = np.isfinite(terms.log_px).reshape(len(terms.kl), -1).all(axis=1) & np.isfinite(terms.kl)
+    rows = [str(row) for row in np.sort(batch.rows[~finite])]
+    if not rows:
+        return ""
+    more = f" and {len(rows) - MOST_ROWS} more" if len(rows) > MOST_ROWS else ""
+    return f" ({'rows' if len(rows) > 1 else 'row'} {', '.join(rows[:MOST_ROWS])}{more})"

@@ -1,0 +1,45 @@
+"""The record of a training: a row of numbers for each epoch, and how it ended."""
+
+import csv
+import io
+
+COLUMNS = (
+    "epoch", "train_loss", "train_reconstruction", "train_kl", "val_loss", "val_reconstruction", "val_kl",
+    "learning_rate", "grad_norm", "seconds",
+)  # fmt: skip
+
+
+class History:
+    """What each epoch brought: ``history["train_loss"]`` is a list with a number per epoch.
+
+    reconstruction is -log p(x|z) and kl the KL divergence, means over rows, in nats; train_loss = reconstruction +
+    beta kl, averaged over the epoch's steps while the weights moved (and beta rose, in a KL warm-up); val_loss has
+    beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step; grad_norm is the mean over
+    the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of the epoch.
+
+    best_epoch: the epoch, counted from 1, whose weights were kept; None without a validation_fraction. stopped: why
+    training ended, "epochs" (all done), "patience", "interrupted" or "callback"; None while it goes on.
+    """
+
+    def __init__(self):
+        self.epochs = []  # a dict per epoch
+        self.best_epoch = None
+        self.stopped = None
+
+    def __len__(self):
+        return len(self.epochs)
+
+    def __getitem__(self, column):
+        return [epoch[column] for epoch in self.epochs]
+
+    def append(self, **values):
+        """Add an epoch: a value for every column."""
+        self.epochs.append({column: values[column] for column in COLUMNS})
+
+    def to_csv(self):
+        """The table as text, a line per epoch, numbers as short as they can be without loss."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.epochs)
+        return text.getvalue()

@@ -1,0 +1,31 @@
+"""The line that says how far a training is."""
+
+import numpy as np
+from tqdm import tqdm
+
+
+class ProgressBar:
+    """One line that counts rows over all epochs, with smoothed ELBO, reconstruction and KL, in 80 columns."""
+
+    FORMAT = "{desc} {percentage:3.0f}%|{bar}| {rate_noinv_fmt} {remaining} left"
+
+    def __init__(self, epochs, n_rows, disable):
+        self.epochs, self.smoothed = epochs, None
+        self.bar = None if disable else tqdm(
+            total=epochs * n_rows, unit="row", unit_scale=True, bar_format=self.FORMAT, ncols=79, mininterval=0.2,
+            desc=f"1/{epochs}", delay=0,
+        )  # fmt: skip
+
+    def update(self, epoch, n_rows, reconstruction, kl):
+        """Count n_rows more and take their mean terms, in nats, into the running ones."""
+        if self.bar is None:
+            return
+        new = np.array([reconstruction, kl])
+        self.smoothed = new if self.smoothed is None else 0.98 * self.smoothed + 0.02 * new
+        rec, kl = self.smoothed
+        self.bar.desc = f"{epoch + 1}/{self.epochs} ELBO {-(rec + kl):.1f} rec {rec:.1f} KL {kl:.1f}"
+        self.bar.update(n_rows)
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.close()
