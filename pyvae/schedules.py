@@ -59,7 +59,7 @@ class StepDecay(Schedule):
     """rate * factor^n, with n the number of epochs in ``at`` that are done.
 
     Raises ValueError unless rate > 0, 0 < factor < 1 and the epochs rise from above 0. Source: He et al. 2016, section
-    3.4, among many.
+    4.2, among many.
     """
 
     rate: float
@@ -86,7 +86,10 @@ class StepDecay(Schedule):
 @register
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """rate * factor^epoch: times factor every epoch, smoothly. Raises ValueError unless rate > 0 and 0 < factor < 1."""
+    """rate * factor^epoch: times factor every epoch, smoothly.
+
+    Raises ValueError unless rate > 0 and 0 < factor < 1. Source: Senior et al. 2013, who compare it with others.
+    """
 
     rate: float
     factor: float

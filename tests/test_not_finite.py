@@ -84,15 +84,24 @@ def test_a_weight_that_is_nan_to_begin_with():
     np.testing.assert_array_equal(model.parameters.values, before)
 
 
-def test_a_weight_that_becomes_nan_later():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_weight_that_is_spoilt_later(value):
     model = make()
 
     def spoil(history):
         if len(history) == 2:
-            model.parameters["encoder.1.b"][0] = np.inf
+            model.parameters["encoder.1.b"][0] = value
 
     assert message_of(model, callbacks=[spoil]).startswith("the weight encoder.1.b is not finite in epoch 3, step 1 ")
     np.testing.assert_array_equal(model.parameters.values, weights_after(2))
+
+
+def test_rows_whose_kl_alone_is_infinite():
+    """mu = 1e20 has a square that overflows; a decoder that bounds what it passes on knows nothing of it."""
+    model = pyvae.VAE.mlp(5, latent_dim=2, hidden=(8,), activation="tanh", likelihood="gaussian")
+    model.parameters["encoder.1.b"][0] = 1e20
+    message = message_of(model)
+    assert message.startswith("the loss is not finite in epoch 1, step 1 (rows ") and " and 15 more), before" in message
 
 
 @pyvae.register
