@@ -7,7 +7,7 @@ from pyvae import versions
 from pyvae._kernels import PRECISIONS
 from pyvae.arguments import check_count, check_number
 from pyvae.layers import ACTIVATIONS
-from pyvae.likelihoods import LIKELIHOODS
+from pyvae.words import LIKELIHOODS
 
 
 class Parser(argparse.ArgumentParser):

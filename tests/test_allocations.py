@@ -11,6 +11,7 @@ import numpy as np
 
 import pyvae
 from pyvae import training
+from pyvae.words import LIKELIHOODS
 
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p
 MALLOC = ctypes.CFUNCTYPE(POINTER, POINTER, SIZE)
@@ -95,7 +96,7 @@ def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
 
     monkeypatch.setattr(training, "_train_epoch", counting)
     X = (rng.random((1000, 100)) < 0.5).astype(np.uint8)
-    for likelihood in ("bernoulli", "gaussian", "gaussian-predicted"):
+    for likelihood in LIKELIHOODS:
         counts.clear()
         model = pyvae.VAE.mlp(100, latent_dim=10, hidden=(64,), likelihood=likelihood)
         pyvae.train(model, X, epochs=3, batch_size=128, progress=False)

@@ -19,7 +19,8 @@ REPOSITORY = Path(__file__).parents[1]
 FLOORS = [
     ["_kernels"],
     ["arguments", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
-    ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks"],
+    ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks", "counts", "mixed"],
+    ["words"],
     ["model"],
     ["optim", "persistence", "step"],
     ["training"],
