@@ -9,6 +9,12 @@
 
 #include "vmath.h"
 
+#if defined(__FMA__) || defined(__aarch64__)
+#define FMA_DOUBLE(a, b, c) __builtin_fma(a, b, c)
+#else
+#define FMA_DOUBLE(a, b, c) ((a) * (b) + (c))
+#endif
+
 static inline uint64_t double_bits(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);

@@ -19,10 +19,8 @@
 #endif
 #if defined(__FMA__) || defined(__aarch64__)
 #define FMA(a, b, c) FMA_CALL(a, b, c)
-#define FMA_DOUBLE(a, b, c) __builtin_fma(a, b, c)
 #else
 #define FMA(a, b, c) ((a) * (b) + (c))
-#define FMA_DOUBLE(a, b, c) FMA(a, b, c)
 #endif
 
 #define LOG_2_PI 1.837877066409345483560659472811
