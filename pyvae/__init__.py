@@ -11,12 +11,14 @@ from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.history import History
 from pyvae.layers import Dense, Layer, Sequential
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from pyvae.mixed import Mixed
 from pyvae.model import VAE
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
@@ -53,7 +55,11 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Likelihood",
+    "Mixed",
+    "Multinomial",
+    "NegativeBinomial",
     "Noise",
+    "Poisson",
     "ReLU",
     "Residual",
     "Sequential",

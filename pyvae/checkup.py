@@ -11,11 +11,13 @@ import numpy as np
 
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import Batch
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
 from pyvae.layers import ACTIVATIONS, Dense, Sequential, mlp
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
+from pyvae.mixed import Mixed
 from pyvae.model import VAE
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
@@ -72,15 +74,24 @@ def rows_for(likelihood, n_rows, rng):
         return rng.random((n_rows, likelihood.n_features))
     if isinstance(likelihood, Categorical):
         return np.hstack([np.eye(size)[rng.integers(size, size=n_rows)] for size in likelihood.sizes])
+    if isinstance(likelihood, Poisson | Multinomial | NegativeBinomial):
+        return rng.negative_binomial(0.5, 0.2, (n_rows, likelihood.n_features)).astype(float)
+    if isinstance(likelihood, Mixed):
+        return np.hstack([rows_for(part, n_rows, rng) for part in likelihood.parts])
     return rng.standard_normal((n_rows, likelihood.n_features))
 
 
 LIKELIHOODS = {
     "Bernoulli": lambda: Bernoulli(35),
     "Gaussian, fixed std": lambda: Gaussian(35, std=0.7),
+    "Gaussian, shared std": lambda: Gaussian(35, std="shared", floor=0.1),
     "Gaussian, learned std": lambda: Gaussian(35, std="learned", floor=0.1),
     "Gaussian, predicted std": lambda: Gaussian(35, std="predicted", floor=0.1),
     "Categorical": lambda: Categorical([3, 2, 17, 1, 12]),
+    "Poisson": lambda: Poisson(35),
+    "Multinomial": lambda: Multinomial(35),
+    "NegativeBinomial": lambda: NegativeBinomial(35),
+    "Mixed": lambda: Mixed([Bernoulli(5), NegativeBinomial(9), Mixed([Gaussian(3, std="predicted"), Multinomial(18)])]),
 }
 
 
@@ -179,6 +190,11 @@ def deep_model():
     return VAE(encoder, decoder, Bernoulli(23))
 
 
+def several_kinds():
+    """A likelihood of 21 columns, each kind of parameter in it."""
+    return Mixed([Gaussian(6, std="learned", floor=0.1), NegativeBinomial(8), Categorical([3]), Gaussian(4, "shared")])
+
+
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
     gaussian, mixed = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
@@ -186,6 +202,7 @@ def make_models():
         "VAE 37-35-5 ReLU, Bernoulli": (VAE.mlp(37, latent_dim=5, hidden=(35,)), 1, 1.0),
         "VAE 21-18-13-4 tanh, Gaussian": (VAE.mlp(21, 4, (18, 13), "tanh", gaussian), 3, 0.5),
         "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", mixed), 2, 2.0),
+        "VAE 21-14-3 tanh, Mixed": (VAE.mlp(21, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "VAE of deeper parts": (deep_model(), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
     }

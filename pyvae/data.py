@@ -115,20 +115,24 @@ def check_support(source, likelihood):
     """
     array = source.source if isinstance(source, Rows) else source
     binarize = getattr(array, "binarize", None)
-    takes = f"the {type(likelihood).__name__} likelihood takes {likelihood.support}"
+
+    def takes(j):
+        part = likelihood.of_column(j)
+        return f"the {type(part).__name__} likelihood takes {part.support}"
+
     if binarize is not None:
         gray = ArraySource(array.X, array.scale, name=array.name)
         gray = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
         if binarize == "draw":
-            _check_values(gray, lambda x: ~((x >= 0) & (x <= 1)), "a draw takes probabilities, from 0 to 1")
+            _check_values(gray, lambda x: ~((x >= 0) & (x <= 1)), lambda j: "a draw takes probabilities, from 0 to 1")
         else:
-            _check_values(gray, lambda x: ~np.isfinite(x), "a threshold takes finite numbers")
+            _check_values(gray, lambda x: ~np.isfinite(x), lambda j: "a threshold takes finite numbers")
     _check_values(source, likelihood.outside, takes)
 
 
 def check_finite(source):
     """Raise ValueError, naming the place, where a value of the source is infinite or not a number."""
-    _check_values(source, lambda x: ~np.isfinite(x), "it must be finite")
+    _check_values(source, lambda x: ~np.isfinite(x), lambda j: "it must be finite")
 
 
 def _check_values(source, outside, expected):
@@ -137,4 +141,4 @@ def _check_values(source, outside, expected):
         wrong = outside(batch.x)
         if wrong.any():
             i, j = np.argwhere(wrong)[0]
-            raise ValueError(f"{source.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, but {expected}")
+            raise ValueError(f"{source.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, but {expected(j)}")

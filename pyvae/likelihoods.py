@@ -68,6 +68,10 @@ class Likelihood(Module):
         """Which elements of x (B, D) are outside the support: booleans (B, D). Non-finite numbers always are."""
         return ~np.isfinite(x)
 
+    def of_column(self, j):
+        """The likelihood that describes column j of x: this one, or the part of it whose column that is."""
+        return self
+
     def config(self):
         return {"n_features": self.n_features}
 
@@ -116,7 +120,7 @@ class GaussianCache(NamedTuple):
     x: np.ndarray  # (B, D)
     mean: np.ndarray  # (B * k, D)
     logvar: np.ndarray  # (B * k, D), or (1, D) for all rows
-    excess: np.ndarray | None  # logvar - log floor^2, shaped like logvar; None where std is fixed
+    excess: np.ndarray | None  # logvar - log floor^2, (D, 1) for a shared std, else like logvar; None: fixed
     memory: Lease
 
 
@@ -124,10 +128,10 @@ class GaussianCache(NamedTuple):
 class Gaussian(Likelihood):
     """x_j ~ N(mean_j, std_j^2), independent columns; x in any unit, std in the same.
 
-    std: a number (fixed, the same for all columns), "learned" (one number per column, a parameter) or "predicted" (one
-    per row and column: the decoder then has 2 D outputs, [mean | rho]).
+    std: a number (fixed, the same for all columns), "shared" (one number, a parameter), "learned" (one per column) or
+    "predicted" (one per row and column: the decoder then has 2 D outputs, [mean | rho]).
 
-    A learned or predicted std cannot fall below ``floor``: std^2 = floor^2 + exp(rho), rho a free number, so
+    A std that is not fixed cannot fall below ``floor``: std^2 = floor^2 + exp(rho), rho a free number, so
 
         logvar = log(floor^2 + exp(rho)) = c + softplus(rho - c),  c = log floor^2      dlogvar/drho = sigmoid(rho - c)
 
@@ -136,7 +140,7 @@ class Gaussian(Likelihood):
 
     def __init__(self, n_features, std=1.0, floor=1e-3):
         super().__init__(n_features)
-        self.std = std if std in ("learned", "predicted") else check_number("std", std, 0)
+        self.std = std if std in ("shared", "learned", "predicted") else check_number("std", std, 0)
         self.floor = check_number("floor", floor, 0)
         self.log_floor = 2 * np.log(self.floor)  # c
 
@@ -167,8 +171,8 @@ class Gaussian(Likelihood):
             dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
             _kernels.column_sums(dlogvar_rows, out=dlogvar, accumulate=False)
             drho = memory.take(excess.shape, mean.dtype)
-            _kernels.activate_backward(dlogvar[None], excess, "softplus", dx=drho)
-            _kernels.column_sums(drho, out=self.drho)
+            _kernels.activate_backward(dlogvar.reshape(excess.shape), excess, "softplus", dx=drho)
+            _kernels.column_sums(drho, out=self.drho)  # shared: D rows of one column, one number for all columns too
         return doutputs
 
     def _split(self, outputs, memory):
@@ -178,6 +182,8 @@ class Gaussian(Likelihood):
             rho = outputs[:, self.n_features :]
         elif self.std == "learned":
             rho = self.rho[None]
+        elif self.std == "shared":
+            rho = np.broadcast_to(self.rho, (self.n_features, 1))
         else:
             logvar = memory.take((1, self.n_features), outputs.dtype)
             logvar[...] = 2 * np.log(self.std)
@@ -187,7 +193,7 @@ class Gaussian(Likelihood):
         _kernels.shift(rho, -self.log_floor, out=shifted)
         _kernels.activate(shifted, "softplus", excess)
         _kernels.shift(excess, self.log_floor, out=logvar)
-        return mean, logvar, excess
+        return mean, logvar.reshape(-1, self.n_features), excess
 
     def mean(self, outputs):
         return outputs[:, : self.n_features].copy()
@@ -197,7 +203,8 @@ class Gaussian(Likelihood):
         return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
 
     def shapes(self):
-        return {"rho": (self.n_features,)} if self.std == "learned" else {}
+        sizes = {"shared": 1, "learned": self.n_features}
+        return {"rho": (sizes[self.std],)} if self.std in sizes else {}
 
     def config(self):
         return {"n_features": self.n_features, "std": self.std, "floor": self.floor}
@@ -257,19 +264,3 @@ class Categorical(Likelihood):
 
     def config(self):
         return {"sizes": self.sizes}
-
-
-LIKELIHOODS = {
-    "bernoulli": Bernoulli,
-    "gaussian": lambda n_features: Gaussian(n_features, std="learned"),
-    "gaussian-predicted": lambda n_features: Gaussian(n_features, std="predicted"),
-    "gaussian-fixed": lambda n_features: Gaussian(n_features, std=1.0),
-}
-
-
-def make_likelihood(name, n_features):
-    """A likelihood from a word: "bernoulli", "gaussian" (a std learned per column), "gaussian-predicted" (per row and
-    column), "gaussian-fixed" (std 1). Raises ValueError for another word."""
-    if name not in LIKELIHOODS:
-        raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")
-    return LIKELIHOODS[name](n_features)

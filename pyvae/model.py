@@ -20,11 +20,12 @@ from pyvae.arguments import check_count
 from pyvae.data import Batch, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
 from pyvae.layers import mlp
-from pyvae.likelihoods import Likelihood, make_likelihood
+from pyvae.likelihoods import Likelihood
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
 from pyvae.parameters import Arena, Module, build, register
 from pyvae.priors import PriorCache, StandardNormal
+from pyvae.words import make_likelihood
 from pyvae.workspace import Lease, Workspace
 
 CHUNK_ROWS = 2048  # rows of decoder output that are evaluated together
@@ -70,7 +71,7 @@ class VAE(Module):
     def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
         """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse.
 
-        likelihood: a Likelihood, or a word: "bernoulli", "gaussian", "gaussian-predicted", "gaussian-fixed".
+        likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all stand in words.py).
         """
         check_count("latent_dim", latent_dim, 1)
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)

@@ -42,6 +42,7 @@ class Noise:
     """
 
     rows = None  # of the batch whose masks are drawn; see ``at``
+    numbers = ()  # of the part that draws; see ``part``
 
     def __init__(self, seed, step=0):
         self.seed = check_count("seed", seed, 0)
@@ -52,25 +53,31 @@ class Noise:
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent standard normal numbers, (B * k, columns). float32 are the float64 ones to a few last places."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.normal(_key(self.seed, name), self.step, rows, out)
+        _kernels.normal(self.key(name), self.step, rows, out)
         return out
 
     def uniform(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent uniform numbers in the open interval (0, 1), (B * k, columns)."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.uniform(_key(self.seed, name), self.step, rows, out)
+        _kernels.uniform(self.key(name), self.step, rows, out)
         return out
 
     def bernoulli(self, name, probability, rows, out=None):
         """1 with the given probability, else 0, independently; shaped like ``probability``, (B * k, columns)."""
         out = np.empty(probability.shape, probability.dtype) if out is None else out
-        _kernels.bernoulli_draw(_key(self.seed, name), self.step, rows, probability, out)
+        _kernels.bernoulli_draw(self.key(name), self.step, rows, probability, out)
         return out
 
     def at(self, rows):
         """The same noise for layers, which do not know the numbers of the rows that they are given."""
         noise = Noise(self.seed, self.step)
         noise.rows = rows
+        return noise
+
+    def part(self, number):
+        """Other numbers under the same names, for part ``number`` of a whole that draws nothing itself."""
+        noise = Noise(self.seed, self.step)
+        noise.numbers = (*self.numbers, number)
         return noise
 
     def keep(self, number, shape, rate, dtype=np.float32, out=None):
@@ -92,7 +99,7 @@ class Noise:
 
     def key(self, name):
         """The Philox key of a stream: two integers below 2^32."""
-        return _key(self.seed, name)
+        return _key(self.seed, name, *self.numbers)
 
     @staticmethod
     def frozen(**arrays):

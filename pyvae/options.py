@@ -10,7 +10,7 @@ from pyvae import datasets, files, schedules, versions
 from pyvae._kernels import PRECISIONS
 from pyvae.arguments import check_count, check_number, did_you_mean
 from pyvae.layers import ACTIVATIONS
-from pyvae.likelihoods import LIKELIHOODS
+from pyvae.words import LIKELIHOODS
 
 EXIT_STATUS = """\
 exit status:

@@ -40,6 +40,11 @@ BERNOULLI_BACKWARD = "FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_
 GAUSSIAN_MEAN = "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]))"
 GAUSSIAN_LOGVAR = "dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2)"
 CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)"
+COUNTS = "simd/count_likelihood.c"
+POISSON = "dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j]))"
+MULTINOMIAL = "dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max) / sum))"
+NEGATIVE_BINOMIAL = "double dl = x[j] * rest - r * s"
+DLOG_R = "(REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl))"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
 UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i]"
@@ -182,6 +187,36 @@ CHANGES = [
            "self.o.dlogvar_row = cnp.PyArray_DATA(self.doutputs), stride(self.dlogvar)", "Gaussian: dlogvar in dmean"),
     Change("likelihood.pyx", "self.o.doutputs_row = stride(self.doutputs)", "self.o.doutputs_row = self.o.columns",
            "dmean with the stride of a matrix of its own"),
+    # Counts.
+    Change(COUNTS, POISSON, "dlog_rates[j] = scale * (x[j] + exp_real(log_rates[j]))", "Poisson: sign"),
+    Change(COUNTS, POISSON, "dlog_rates[j] = scale * x[j] - exp_real(log_rates[j])",
+           "Poisson: dlog_px on one term"),
+    Change(COUNTS, POISSON, "dlog_rates[j] = scale * (x[j] - log_rates[j])", "Poisson: the log-rate"),
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)",
+           "multinomial: n forgotten"),
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - n * exp_below_zero(logits[j] - max))",
+           "multinomial: not normalised"),
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * x[j]", "multinomial: softmax dropped"),
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - n / (REAL)o->columns)",
+           "multinomial: uniform"),
+    Change(COUNTS, NEGATIVE_BINOMIAL, "double dl = x[j] * rest + r * s", "negative binomial: sign"),
+    Change(COUNTS, NEGATIVE_BINOMIAL, "double dl = x[j] * s - r * rest", "negative binomial: s for 1 - s"),
+    Change(COUNTS, NEGATIVE_BINOMIAL, "double dl = x[j] * rest - s", "negative binomial: r forgotten"),
+    Change(COUNTS, NEGATIVE_BINOMIAL, "double dl = x[j] - r * s", "negative binomial: 1 - s forgotten"),
+    Change(COUNTS, DLOG_R, DLOG_R.replace(" - dl", ""), "dlog_r: dl dropped"),
+    Change(COUNTS, DLOG_R, DLOG_R.replace("- dl", "+ dl"), "dlog_r: sign of dl"),
+    Change(COUNTS, DLOG_R, DLOG_R.replace("r * (", "("), "dr for dlog_r"),
+    Change(COUNTS, DLOG_R, DLOG_R.replace(" - softplus", ""), "dlog_r: log(1 + m / r) dropped"),
+    Change(COUNTS, DLOG_R, DLOG_R.replace("scale * ", ""), "dlog_r: dlog_px dropped"),
+    Change("simd/gamma.h", "log1p_double(x / b) + 0.5 * x /", "log1p_double(x / b) + x /", "digamma: factor 2"),
+    Change("simd/gamma.h", "return -FMA_DOUBLE(p, y2, 1.0 / 12.0) * y2", "return FMA_DOUBLE(p, y2, 1.0 / 12.0) * y2",
+           "digamma: sign of Stirling's rest"),
+    Change("simd/gamma.h", "eight_reciprocals(r) - eight", "eight_reciprocals(r) + eight", "digamma: sign"),
+    Change("simd/gamma.h", "return (2.0 * a + 7.0) *", "return (a + 7.0) *", "digamma: derivative of a (a + 7)"),
+    Change("simd/gamma.h", "reciprocals(x + r);\n    return y + (r < STIRLING ? moved : 0.0)",
+           "reciprocals(x + r);\n    return y", "digamma: not moved"),
+    Change("count_likelihood.pyx", "o.set_dlog_r(dlog_r)", "o.set_dlog_r(dlog_means)",
+           "dlog_r in dlog_means"),
     # Adam.
     Change("simd/adam.c", FIRST_MOMENT, "m[i] = beta1 * m[i] + g", "Adam: m, factor dropped"),
     Change("simd/adam.c", FIRST_MOMENT, "m[i] = beta2 * m[i] + rest1 * g", "Adam: m decays with beta2"),

@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 PACKAGE_FILES = (
     "layers.py", "activations.py", "blocks.py", "gaussian.py", "likelihoods.py", "priors.py", "objectives.py",
-    "model.py",
+    "model.py", "counts.py", "mixed.py",
 )  # fmt: skip
 TWIN_FILES = (
     "_kernels/dense_ref.py", "_kernels/elementwise_ref.py", "_kernels/gaussian_ref.py", "_kernels/likelihood_ref.py",
-    "_kernels/norm_ref.py",
+    "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}

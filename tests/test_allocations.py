@@ -12,6 +12,7 @@ import numpy as np
 
 import pyvae
 from pyvae import training
+from pyvae.words import LIKELIHOODS
 
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p
 MALLOC = ctypes.CFUNCTYPE(POINTER, POINTER, SIZE)
@@ -100,7 +101,7 @@ def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
         "learning_rate": pyvae.CosineDecay(1e-3, 3), "weight_decay": 0.1, "clip_norm": 1.0, "kl_warmup": 2.5,
         "validation_fraction": 0.2, "patience": 1,
     }  # fmt: skip
-    for likelihood, options in product(("bernoulli", "gaussian", "gaussian-predicted"), ({}, everything)):
+    for likelihood, options in product(LIKELIHOODS, ({}, everything)):
         counts.clear()
         model = pyvae.VAE.mlp(100, latent_dim=10, hidden=(64,), likelihood=likelihood)
         pyvae.train(model, X, epochs=3, batch_size=128, progress=False, **options)

@@ -14,6 +14,7 @@ import pyvae
 from pyvae import _kernels, schedules
 from pyvae.cli import COMMANDS, main
 from pyvae.options import learning_rate, parse
+from pyvae.words import LIKELIHOODS
 
 
 @pytest.fixture(autouse=True)
@@ -82,10 +83,12 @@ def test_validation_fraction_reports_training_rows(scikit_learn):
 
 
 def test_every_likelihood_trains(rng):
-    np.save("x.npy", rng.standard_normal((60, 5)))
-    for likelihood in ("gaussian", "gaussian-predicted", "gaussian-fixed"):
+    np.save("x.npy", rng.integers(0, 2, (60, 5)))  # which every one of them can have made
+    for likelihood in LIKELIHOODS:
         options = ["--likelihood", likelihood, "--epochs", "1", "--hidden", "8", "--out", likelihood, "--quiet"]
         assert main(["train", "x.npy", *options]) == 0
+        model, drawn = f"{likelihood}/model.safetensors", f"{likelihood}.npy"
+        assert main(["sample", model, "-n", "9", "--draw", "--out", drawn]) == 0 and np.load(drawn).shape == (9, 5)
 
 
 def test_sample_and_reconstruct(run_folder):

@@ -7,6 +7,7 @@ within a bound that each case states: a small multiple of eps times the size of 
 
 import importlib
 import inspect
+import math
 import platform
 from itertools import pairwise, product
 from types import SimpleNamespace
@@ -14,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
+from scipy.special import expit, gammaln, ndtr
+from scipy.stats import poisson
 
 from pyvae import _kernels
 
@@ -33,6 +35,10 @@ def import_kernels(name):
 
 FUNCTIONS = {
     "adam": ("adam", "clear", "sum_of_squares"),
+    "count_likelihood": (
+        *("multinomial", "multinomial_backward", "negative_binomial", "negative_binomial_backward"),
+        *("poisson", "poisson_backward"),
+    ),
     "dense": ("dense", "dense_dW", "dense_dx"),
     "elementwise": ("activate", "activate_backward", "add", "column_sums", "copy", "multiply", "shift"),
     "gather": ("gather",),
@@ -124,6 +130,7 @@ def values_of(array, shape, rng, real, activation=None):
         "unit": lambda: rng.random(shape),
         "positive": lambda: rng.standard_normal(shape) ** 2,
         "one-hot": lambda: one_hot(rng, shape),
+        "counts": lambda: rng.negative_binomial(0.2, 0.01, shape),
         "activated": lambda: activated(rng.standard_normal(shape), None if activation in KEEP_INPUT else activation),
         "bytes": lambda: rng.integers(0, 256, shape),
         "words": lambda: rng.integers(0, 2**32, shape),
@@ -297,6 +304,46 @@ def size_of_categorical_backward(a):
     return {"dlogits": np.abs(a.dlog_px[:, None]) * (each_row(a.x, a.logits) + p * (4 + np.abs(shifted)))}
 
 
+def factorial_size(x):
+    """Of the terms that log x! is computed from, which do not vanish where it does."""
+    return np.abs(np.where(x < 2, 0, gammaln(x + 1))) + 25
+
+
+def size_of_poisson(a):
+    x = each_row(a.x, a.log_rates)
+    return {"log_px": row_sum(np.abs(x * a.log_rates) + np.exp(a.log_rates) + factorial_size(x))}
+
+
+def size_of_poisson_backward(a):
+    scale = np.abs(a.dlog_px[:, None])
+    return {"dlog_rates": scale * (each_row(a.x, a.log_rates) + np.exp(a.log_rates))}
+
+
+def size_of_multinomial(a):
+    x, shifted = each_row(a.x, a.logits), a.logits - a.logits.max(axis=1, initial=-np.inf, keepdims=True)
+    return {"log_px": row_sum(x * (np.abs(shifted) + 10) + factorial_size(x)) + factorial_size(x.sum(axis=1))}
+
+
+def size_of_multinomial_backward(a):
+    x, shifted = each_row(a.x, a.logits), a.logits - a.logits.max(axis=1, initial=-np.inf, keepdims=True)
+    e = np.exp(shifted)
+    expected = x.sum(axis=1, keepdims=True) * e / e.sum(axis=1, keepdims=True)
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (x + expected * (4 + np.abs(shifted) + x.shape[1] / 64))}
+
+
+def size_of_negative_binomial(a):
+    x, r, d = each_row(a.x, a.log_means), np.exp(a.log_r), a.log_means - a.log_r
+    counted = factorial_size(x) + factorial_size(x + r) - factorial_size(r) + 25 + x * np.abs(a.log_means)
+    return {"log_px": row_sum(counted + x * np.abs(a.log_r) + r * np.logaddexp(0, d))}
+
+
+def size_of_negative_binomial_backward(a):
+    x, r, d = each_row(a.x, a.log_means), np.exp(a.log_r), a.log_means - a.log_r
+    scale = np.abs(a.dlog_px[:, None])
+    dl = x * expit(-d) + r * expit(d)
+    return {"dlog_means": scale * dl, "dlog_r": 4 * scale * (dl + 1 + r * (np.log1p(x / r) + np.logaddexp(0, d)))}
+
+
 def size_of_adam(a):
     g = a.scale * a.grads
     m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * g)
@@ -418,6 +465,25 @@ def likelihood_cases():
     yield Case("categorical_backward", inputs, {"dlogits": gradient}, size_of_categorical_backward, any_row_stride=True)
 
 
+def count_cases():
+    x, outputs, dlog_px = Array("BD", "counts"), Array("KD"), Array("K")
+    log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
+    inputs = {"x": x, "log_rates": outputs}
+    yield Case("poisson", inputs, log_px, size_of_poisson)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("poisson_backward", inputs, {"dlog_rates": gradient}, size_of_poisson_backward, any_row_stride=True)
+    inputs = {"x": x, "logits": outputs}
+    yield Case("multinomial", inputs, log_px, size_of_multinomial)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("multinomial_backward", inputs, {"dlogits": gradient}, size_of_multinomial_backward, any_row_stride=True)
+    for note, log_r in (("r of each row", Array("KD")), ("one r", Array("1D"))):
+        inputs = {"x": x, "log_means": outputs, "log_r": log_r}
+        yield Case("negative_binomial", inputs, log_px, size_of_negative_binomial, note=note)
+        inputs = {"dlog_px": dlog_px, **inputs}
+        both = {"dlog_means": gradient, "dlog_r": gradient}
+        yield Case("negative_binomial_backward", inputs, both, size_of_negative_binomial_backward, 4, True, note)
+
+
 def random_cases():
     rows, out = Array("B", "words", np.int64), {"out": Array("KD", "empty")}
     draw = {"key": KEY, "step": 2**32 - 1, "rows": rows}
@@ -449,8 +515,8 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, lambda a: {"returned": np.sum(a.x**2)}, factor=16)
 
 
-CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *random_cases(), *gather_cases()]
-CASES += adam_cases()
+CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *count_cases()]
+CASES += [*random_cases(), *gather_cases(), *adam_cases()]
 CASE = {str(case): case for case in CASES}
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -704,6 +770,13 @@ def surprise(x):
     return -out[None]
 
 
+def log_factorial_by_poisson(x):
+    """log x! + 1: the surprise of a count of rate 1."""
+    out = np.empty(x.size, x.dtype)
+    NATIVE["count_likelihood"].poisson(x.T, np.zeros_like(x).T, out)
+    return -out[None]
+
+
 # native function, the same in float64, lowest and highest x, bound in units in the last place
 SINGLE_FUNCTIONS = {
     "tanh": (activate_by("tanh"), np.tanh, -100, 100, 4),
@@ -716,6 +789,7 @@ SINGLE_FUNCTIONS = {
     "Bernoulli, x = 1": (surprise, lambda x: np.logaddexp(0, -x), -100, 87, 4),
     "exp": (exp_by_reparameterize, np.exp, -87, 88, 3),
     "expm1": (expm1_by_kl_backward, np.expm1, -100, 88, 6),
+    "log-gamma": (log_factorial_by_poisson, lambda x: gammaln(x + 1) + 1, 2, 1e8, 1),
     "expm1 - x near zero": (expm1_minus_by_kl, expm1_minus, -0.33, 0.33, 6),
 }
 
@@ -728,6 +802,60 @@ def test_single_functions_in_float32(name, level):
     normal = np.abs(right) >= 4 * np.finfo(np.float32).tiny
     error = np.abs(native(x) - right)[normal] / np.spacing(np.abs(right[normal]).astype(np.float32))
     assert error.max() <= ulps
+
+
+# Counts, log-means and log r: r from 1e-3 to far beyond where a Poisson is all that is left.
+COUNTS = (0, 1, 2, 5, 7, 8, 20, 300, 10_000)
+LOG_MEANS, LOG_R = (-5, 0.5, 3, 9), (-7, -3, -1, 0, 1, 2, 2.0625, 4, 8, 12, 18.4375, 40, 80)
+
+
+def negative_binomial_term_by_term(x, log_mean, log_r):
+    """log p and its derivatives by log_mean and by log_r, without a gamma function: x factors, one after the other."""
+    r, mean, steps = math.exp(log_r), math.exp(log_mean), range(int(x))
+    rising = math.fsum(math.log1p(i / r) if r > 1 else math.log(r + i) - log_r for i in steps)  # of (r + i) / r
+    softplus = float(np.logaddexp(0, log_mean - log_r))  # log(1 + m / r)
+    log_p = math.fsum([rising, -math.lgamma(x + 1), x * log_mean, -x * softplus, -r * softplus])
+    dl = math.fsum([x / (1 + mean / r), -mean / (1 + mean / r)])
+    return log_p, dl, math.fsum([*(1 / (1 + i / r) for i in steps), -r * softplus, -dl])
+
+
+@pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
+def test_negative_binomial_of_any_dispersion(modules, real, level):
+    """From r = 1e-3 to r = 1e34 nothing cancels: in float32, log p is right to two units in its last place."""
+    eps = np.finfo(real).eps
+    for x, log_mean, log_r in product(COUNTS, LOG_MEANS, LOG_R):
+        arrays = [np.full((1, 1), number, real) for number in (x, log_mean, log_r)]
+        log_p, dl, dlog_r = np.empty(1, real), np.empty((1, 1), real), np.empty((1, 1), real)
+        modules["count_likelihood"].negative_binomial(*arrays, log_p)
+        modules["count_likelihood"].negative_binomial_backward(np.ones(1, real), *arrays, dl, dlog_r)
+        right = negative_binomial_term_by_term(x, log_mean, float(real(log_r)))
+        mean = math.exp(log_mean)
+        rounding = 2 * eps * np.abs(right) + 8 * np.finfo(np.float64).eps * np.array(
+            [1 + x * (abs(log_mean) + 1) + mean + math.lgamma(x + 1), x + mean, 1 + x + mean]
+        )
+        assert np.all(np.abs(np.subtract([log_p[0], dl[0, 0], dlog_r[0, 0]], right)) <= rounding), (x, log_mean, log_r)
+
+
+@pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
+def test_a_large_dispersion_is_poisson(modules, real, level):
+    """What is left is about ((x - m)^2 - x) / (2 r)."""
+    x = np.arange(40, dtype=real)[:, None]
+    log_means = np.linspace(-3, 4, 40).astype(real)[:, None]
+    for log_r in (18.42, 60):
+        out, limit = np.empty(40, real), np.empty(40, real)
+        modules["count_likelihood"].negative_binomial(x, log_means, np.full((1, 1), log_r, real), out)
+        modules["count_likelihood"].poisson(x, log_means, limit)
+        bound = 0.5 * np.exp(-log_r) * ((x - np.exp(log_means)) ** 2 + x)[:, 0] + 4 * np.finfo(real).eps * np.abs(limit)
+        assert np.all(np.abs(out - limit) <= 1.1 * bound + 1e-12)
+
+
+def test_large_counts_are_no_less_exact_in_float32(level):
+    """x l, exp(l) and log x! are ten million each, and leave 8."""
+    x = np.array([[1e6], [1e6 + 1000]], np.float32)
+    log_rates, out = np.full((2, 1), np.log(1e6), np.float32), np.empty(2, np.float32)
+    NATIVE["count_likelihood"].poisson(x, log_rates, out)
+    right = poisson.logpmf(x[:, 0].astype(np.float64), np.exp(log_rates[:, 0].astype(np.float64)))
+    np.testing.assert_allclose(out, right, rtol=1e-6)
 
 
 def test_normals_near_zero_keep_their_relative_precision(level):
@@ -758,6 +886,16 @@ EXTREMES = [
     ("bernoulli_backward", "logits", LOGITS),
     ("categorical", "logits", LOGITS),
     ("categorical_backward", "logits", LOGITS),
+    ("poisson", "log_rates", LOGITS),
+    ("poisson", "x", (0, 1, 1e3, 1e6, 1e8)),
+    ("poisson_backward", "log_rates", LOGITS),
+    ("multinomial", "logits", LOGITS),
+    ("multinomial", "x", (0, 0, 1, 1e6)),
+    ("multinomial_backward", "logits", LOGITS),
+    ("negative_binomial one r", "log_means", LOGITS),
+    ("negative_binomial_backward one r", "log_means", LOGITS),
+    ("negative_binomial r of each row", "log_r", (-80, -20, -1e-8, 0, 1e-8, 20, 80)),
+    ("negative_binomial_backward r of each row", "log_r", (-80, -20, -1e-8, 0, 1e-8, 20, 80)),
     ("gaussian logvar of each row", "logvar", LOGVARS),
     ("gaussian_backward logvar of each row", "logvar", LOGVARS),
     ("gaussian one logvar", "logvar", (-80, 80)),

@@ -15,6 +15,12 @@ def models():
     yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5, 4), activation="tanh", seed=3)
     yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=Gaussian(6, std="learned", floor=0.1))
     yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(), likelihood=Gaussian(6, std=0.3))
+    yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(), likelihood=Gaussian(6, std="shared"))
+    yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood="poisson")
+    yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=pyvae.Multinomial(6, total=50))
+    yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood="negative-binomial")
+    mixed = pyvae.Mixed([pyvae.NegativeBinomial(2), pyvae.Mixed([Categorical([3]), Gaussian(1, std="predicted")])])
+    yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=mixed)
     yield pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,), likelihood=Categorical([2, 4])).astype(np.float64)
     yield pyvae.VAE(
         pyvae.Sequential(pyvae.Dense(6, 5), pyvae.Softplus(), pyvae.Dense(5, 4)), pyvae.Dense(2, 6),

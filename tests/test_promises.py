@@ -89,6 +89,16 @@ BY_ROWS = [
     ),
     ("categorical", {**LIKELIHOOD, "edges": (0, 1, 3, 20, 100, 131)}, {"log_px": "K"}),
     ("categorical_backward", {"dlog_px": "K", **LIKELIHOOD, "edges": (0, 1, 64, 131)}, {"dlogits": "KD"}),
+    ("poisson", {"x": "BD", "log_rates": "KD"}, {"log_px": "K"}),
+    ("poisson_backward", {"dlog_px": "K", "x": "BD", "log_rates": "KD"}, {"dlog_rates": "KD"}),
+    ("multinomial", LIKELIHOOD, {"log_px": "K"}),
+    ("multinomial_backward", {"dlog_px": "K", **LIKELIHOOD}, {"dlogits": "KD"}),
+    ("negative_binomial", {"x": "BD", "log_means": "KD", "log_r": "KD"}, {"log_px": "K"}),
+    (
+        "negative_binomial_backward",
+        {"dlog_px": "K", "x": "BD", "log_means": "KD", "log_r": "KD"},
+        {"dlog_means": "KD", "dlog_r": "KD"},
+    ),
     ("add", {"x": "BD", "y": "BD"}, {"out": "BD"}),
     ("multiply", {"x": "BD", "y": "BD"}, {"out": "BD"}),
     ("copy", {"x": "BD"}, {"out": "BD"}),
@@ -140,6 +150,8 @@ def make(case, dtype, scale=1):
             arguments[name] = rng.permutation(SIZES["S"])[: SIZES["B"]]
         elif kernel == "permutation":
             arguments[name] = np.empty(shape, np.int64)
+        elif name == "x" and kernel.partition("_")[0] in ("poisson", "multinomial", "negative"):
+            arguments[name] = rng.negative_binomial(0.3, 0.02, shape).astype(dtype)  # counts, small and large
         elif name in ("x", "v", "y", "probability", "source"):
             arguments[name] = rng.random(shape).astype(dtype)
         else:
@@ -265,8 +277,16 @@ LIKELIHOODS = {
     "gaussian, fixed std": lambda: pyvae.Gaussian(N_FEATURES, std=0.5),
     "gaussian, learned std": lambda: pyvae.Gaussian(N_FEATURES, std="learned"),
     "gaussian, predicted std": lambda: pyvae.Gaussian(N_FEATURES, std="predicted"),
+    "gaussian, shared std": lambda: pyvae.Gaussian(N_FEATURES, std="shared"),
     "categorical": lambda: pyvae.Categorical([2, 17, 20, 1]),
+    "poisson": lambda: pyvae.Poisson(N_FEATURES),
+    "multinomial": lambda: pyvae.Multinomial(N_FEATURES),
+    "negative binomial": lambda: pyvae.NegativeBinomial(N_FEATURES),
+    "mixed": lambda: pyvae.Mixed(
+        [pyvae.Bernoulli(7), pyvae.Gaussian(16, "learned"), pyvae.NegativeBinomial(16), pyvae.Poisson(1)]
+    ),
 }
+COUNTS = ("poisson", "multinomial", "negative binomial")
 every_likelihood = pytest.mark.parametrize("likelihood", LIKELIHOODS)
 
 
@@ -276,6 +296,10 @@ def data(likelihood, n_rows):
     if likelihood == "categorical":
         groups = [np.eye(size)[rng.integers(size, size=n_rows)] for size in LIKELIHOODS[likelihood]().sizes]
         return np.hstack(groups).astype(np.float32)
+    if likelihood in COUNTS:
+        return rng.poisson(1.5, (n_rows, N_FEATURES)).astype(np.float32)
+    if likelihood == "mixed":
+        return rng.integers(0, 2, (n_rows, N_FEATURES)).astype(np.float32)
     return rng.random((n_rows, N_FEATURES), dtype=np.float32)
 
 
@@ -305,7 +329,7 @@ def answers(method, likelihood, dtype, rows):
 
 
 @native_only
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian, predicted std", "categorical"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian, predicted std", "categorical", "mixed"])
 @pytest.mark.parametrize("method", METHODS)
 @both_dtypes
 def test_a_models_answers_whatever_rows_share_the_batch(method, likelihood, dtype):

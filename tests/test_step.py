@@ -14,6 +14,14 @@ rng = np.random.default_rng(0)
 GRAY = rng.random((300, 37)).astype(np.float32)
 REAL = rng.standard_normal((300, 37)).astype(np.float32)
 ONE_HOT = np.hstack([np.eye(size, dtype=np.float32)[rng.integers(size, size=300)] for size in (20, 3, 14)])
+COUNTS = rng.poisson(1.5, (300, 37)).astype(np.float32)
+
+
+def several_kinds():
+    parts = [pyvae.Gaussian(14, "learned"), pyvae.Gaussian(9, "predicted"), pyvae.Categorical((14,))]
+    return pyvae.Mixed([pyvae.Mixed(parts[:2]), parts[2]])
+
+
 MODELS = {
     "bernoulli": (lambda: pyvae.VAE.mlp(37, 5, (64, 33)), GRAY),
     "tanh": (lambda: pyvae.VAE.mlp(37, 5, (64,), "tanh"), GRAY),
@@ -21,6 +29,14 @@ MODELS = {
     "predicted std": (lambda: pyvae.VAE.mlp(37, 5, (20,), "sigmoid", "gaussian-predicted"), REAL),
     "fixed std": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood="gaussian-fixed"), REAL),
     "categorical": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood=pyvae.Categorical((20, 3, 14))), ONE_HOT),
+    "shared std": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood="gaussian-shared"), REAL),
+    "poisson": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood="poisson"), COUNTS),
+    "multinomial": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood="multinomial"), COUNTS),
+    "negative binomial": (lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood="negative-binomial"), COUNTS),
+    "mixed": (
+        lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood=several_kinds()),
+        np.hstack([REAL[:, :23], ONE_HOT[:, 23:]]),
+    ),
     "activations as layers": (
         lambda: pyvae.VAE(
             pyvae.Sequential(pyvae.Dense(37, 8), pyvae.Tanh(), pyvae.Dense(8, 6)),
@@ -125,6 +141,15 @@ def test_a_method_put_on_an_instance_is_noticed():
     model = MODELS["bernoulli"][0]()
     model.decoder.layers[0].forward = model.decoder.layers[0].forward
     assert not step.kernels_alone(model)
+
+
+@native_only
+@pytest.mark.parametrize("name", MODELS)
+def test_steps_of_the_librarys_own_parts_are_played(name):
+    make, X = MODELS[name]
+    take = Step(make())
+    take(pyvae.ArraySource(X), np.arange(50), Noise(0))
+    assert take.recordings
 
 
 def test_bounds_of_logvar_are_never_played():

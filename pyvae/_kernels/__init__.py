@@ -50,6 +50,14 @@ if KERNELS == "native":
     with _brief_spinning():
         from pyvae._kernels import runtime
     from pyvae._kernels.adam import adam, clear, sum_of_squares
+    from pyvae._kernels.count_likelihood import (
+        multinomial,
+        multinomial_backward,
+        negative_binomial,
+        negative_binomial_backward,
+        poisson,
+        poisson_backward,
+    )
     from pyvae._kernels.dense import dense, dense_dW, dense_dx
     from pyvae._kernels.elementwise import activate, activate_backward, add, column_sums, copy, multiply, shift
     from pyvae._kernels.gather import gather
@@ -68,6 +76,14 @@ if KERNELS == "native":
     from pyvae._kernels.runtime import Tape
 elif KERNELS == "reference":
     from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
+    from pyvae._kernels.count_likelihood_ref import (
+        multinomial,
+        multinomial_backward,
+        negative_binomial,
+        negative_binomial_backward,
+        poisson,
+        poisson_backward,
+    )
     from pyvae._kernels.dense_ref import dense, dense_dW, dense_dx
     from pyvae._kernels.elementwise_ref import activate, activate_backward, add, column_sums, copy, multiply, shift
     from pyvae._kernels.gather_ref import gather
@@ -114,10 +130,16 @@ __all__ = [
     "kl_backward",
     "layer_norm",
     "layer_norm_backward",
+    "multinomial",
+    "multinomial_backward",
     "multiply",
+    "negative_binomial",
+    "negative_binomial_backward",
     "normal",
     "permutation",
     "philox4x32",
+    "poisson",
+    "poisson_backward",
     "reparameterize",
     "reparameterize_backward",
     "set_matmul_precision",

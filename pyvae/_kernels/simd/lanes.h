@@ -37,12 +37,15 @@
         __VA_ARGS__;                                                                                                   \
     }
 
-/* SUM_COLUMNS(total, n, j, term): total = sum over j < n of term, an expression in j. */
-#define SUM_COLUMNS(total, n, j, term)                                                                                 \
+/* SUM_COLUMNS(total, n, j, term): total = sum over j < n of term, an expression in j; or the same in double. */
+#define SUM_COLUMNS(total, n, j, term) SUM_COLUMNS_IN_(REAL, add_lanes, total, n, j, term)
+#define SUM_COLUMNS_DOUBLE(total, n, j, term) SUM_COLUMNS_IN_(double, add_lanes_double, total, n, j, term)
+
+#define SUM_COLUMNS_IN_(type, add, total, n, j, term)                                                                  \
     do {                                                                                                               \
-        REAL lane_[LANES] = {0};                                                                                       \
+        type lane_[LANES] = {0};                                                                                       \
         FOR_COLUMNS(j, n, lane_[l_] += (term));                                                                        \
-        (total) = add_lanes(lane_);                                                                                    \
+        (total) = add(lane_);                                                                                          \
     } while (0)
 
 /* The columns that are a thread's, whole cache lines of them: how many, and the first. */
@@ -68,6 +71,12 @@ static inline void sum_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, pt
 }
 
 static inline REAL add_lanes(REAL *lane) {
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) lane[l] += lane[l + width];
+    return lane[0];
+}
+
+static inline double add_lanes_double(double *lane) {
     for (int width = LANES / 2; width > 0; width /= 2)
         for (int l = 0; l < width; l++) lane[l] += lane[l + width];
     return lane[0];

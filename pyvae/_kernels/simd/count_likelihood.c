@@ -1,0 +1,124 @@
+/* Log-likelihoods of rows of counts and their derivatives by the decoder's raw outputs. The derivations stand in
+   pyvae/counts.py; each forward function is followed by its backward. Log p is computed and added up in double. */
+#include "count_likelihood.h"
+#include "fpstate.h"
+#include "gamma.h"
+#include "lanes.h"
+
+#define X_ROW(i) ((const REAL *)o->x + (i) / o->samples * o->x_row)
+#define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
+#define LOG_R_ROW(i) ((const REAL *)o->log_r + (i) * o->log_r_row)
+
+/* log p = sum x l - exp(l) - log x! */
+static void poisson(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
+        double sum;
+        SUM_COLUMNS_DOUBLE(sum, o->columns, j,
+                           (double)x[j] * log_rates[j] - exp_double(log_rates[j]) - log_factorial(x[j]));
+        ((REAL *)o->log_px)[i] = (REAL)sum;
+    }
+    restore_fpstate(saved);
+}
+
+/* d log p / d l = x - exp(l) */
+static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
+        REAL *dlog_rates = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j])));
+    }
+    restore_fpstate(saved);
+}
+
+static REAL highest(ptrdiff_t n, const REAL *l) {
+    if (n == 0) return 0;
+    REAL lane[LANES], max = l[0];
+    for (int i = 0; i < LANES; i++) lane[i] = max;
+    FOR_COLUMNS(j, n, lane[l_] = l[j] > lane[l_] ? l[j] : lane[l_]);
+    for (int i = 0; i < LANES; i++) max = lane[i] > max ? lane[i] : max;
+    return max;
+}
+
+/* log p = log n! + sum x_j (l_j - logsumexp(l)) - log x_j!, n = sum x_j */
+static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        double max = highest(o->columns, logits), sum, n, total;
+        SUM_COLUMNS_DOUBLE(sum, o->columns, j, exp_double(logits[j] - max));
+        SUM_COLUMNS_DOUBLE(n, o->columns, j, x[j]);
+        double log_sum = log_double(sum);
+        SUM_COLUMNS_DOUBLE(total, o->columns, j, x[j] * ((logits[j] - max) - log_sum) - log_factorial(x[j]));
+        ((REAL *)o->log_px)[i] = (REAL)(total + log_factorial(n));
+    }
+    restore_fpstate(saved);
+}
+
+/* d log p / d l = x - n softmax(l) */
+static void multinomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        REAL scale = ((const REAL *)o->dlog_px)[i], *dlogits = (REAL *)o->doutputs + i * o->doutputs_row;
+        REAL max = highest(o->columns, logits), sum, n;
+        SUM_COLUMNS(sum, o->columns, j, exp_below_zero(logits[j] - max));
+        SUM_COLUMNS(n, o->columns, j, x[j]);
+        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max) / sum)));
+    }
+    restore_fpstate(saved);
+}
+
+/* log p of one count: with d = l - log r and softplus(d) = log(1 + m / r),
+   log gamma(x + r) / (gamma(r) r^x) - log x! + x (l - softplus(d)) - r softplus(d). For d > 0 the large parts of l and
+   softplus(d) cancel: l - softplus(d) = min(l, log r) - log(1 + exp(-|d|)). */
+static inline double negative_binomial_of(double x, double l, double log_r) {
+    double d = l - log_r, r = exp_double(log_r);
+    double rest = log1p_double(exp_double(d < 0 ? d : -d));
+    double softplus = (d < 0 ? 0 : d) + rest, least = d < 0 ? l : log_r;
+    return log_rising(x, r, log_r) - log_factorial(x) + x * (least - rest) - r * softplus;
+}
+
+static void negative_binomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = LOG_R_ROW(i);
+        double sum;
+        SUM_COLUMNS_DOUBLE(sum, o->columns, j, negative_binomial_of(x[j], log_means[j], log_r[j]));
+        ((REAL *)o->log_px)[i] = (REAL)sum;
+    }
+    restore_fpstate(saved);
+}
+
+/* With s = sigmoid(d) = m / (r + m): d log p / d l = x (1 - s) - r s,
+   d log p / d log r = r (digamma(x + r) - digamma(r) - softplus(d)) - d log p / d l */
+static void negative_binomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const counts_t *o = job;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = LOG_R_ROW(i);
+        REAL *dlog_means = (REAL *)o->doutputs + i * o->doutputs_row, *dlog_r = (REAL *)o->dlog_r + i * o->dlog_r_row;
+        double scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, double d = (double)log_means[j] - log_r[j], r = exp_double(log_r[j]);
+                    double e = exp_double(d < 0 ? d : -d), softplus = (d < 0 ? 0 : d) + log1p_double(e);
+                    double s = (d < 0 ? e : 1) / (1 + e), rest = (d < 0 ? 1 : e) / (1 + e);
+                    double dl = x[j] * rest - r * s;
+                    dlog_means[j] = (REAL)(scale * dl);
+                    dlog_r[j] = (REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl)));
+    }
+    restore_fpstate(saved);
+}
+
+const count_likelihood_table_t TABLE(count_likelihood) = {poisson,
+                                                          poisson_backward,
+                                                          multinomial,
+                                                          multinomial_backward,
+                                                          negative_binomial,
+                                                          negative_binomial_backward};

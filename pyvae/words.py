@@ -1,0 +1,24 @@
+"""The words that stand for likelihoods in ``VAE.mlp`` and on the command line."""
+
+from pyvae.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods import Bernoulli, Gaussian
+
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "gaussian": lambda n_features: Gaussian(n_features, std="learned"),
+    "gaussian-shared": lambda n_features: Gaussian(n_features, std="shared"),
+    "gaussian-predicted": lambda n_features: Gaussian(n_features, std="predicted"),
+    "gaussian-fixed": lambda n_features: Gaussian(n_features, std=1.0),
+    "poisson": Poisson,
+    "multinomial": Multinomial,
+    "negative-binomial": NegativeBinomial,
+}
+
+
+def make_likelihood(name, n_features):
+    """A likelihood from a word: "bernoulli"; "gaussian" (a std learned per column), "gaussian-shared" (one for all),
+    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); of counts, "poisson", "multinomial",
+    "negative-binomial". Raises ValueError for another word."""
+    if name not in LIKELIHOODS:
+        raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")
+    return LIKELIHOODS[name](n_features)
