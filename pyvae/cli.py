@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pyvae import _kernels, datasets, persistence, plots, training, versions
+from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
 from pyvae.data import ArraySource, check_support
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.model import VAE
 from pyvae.options import make_parser
 
-RUN_FILES = ("model.safetensors", "history.csv", "learning_curves.png", "samples.png", "reconstructions.png")
-PICTURED_ROWS = 24  # how many originals stand beside their reconstructions
+RUN_FILES = ("model.safetensors", "history.csv", *pictures.NAMES)
 
 
 class Refusal(Exception):
@@ -77,8 +76,8 @@ def run_train(options):
         (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
     persistence.save(model, out / "model.safetensors")
     persistence.write_file(out / "history.csv", history.to_csv().encode())
-    pictures = save_pictures(model, history, reported, out)
-    say(f"wrote    {', '.join(['model.safetensors', 'history.csv', *pictures])} in {out}")
+    drawn = pictures.save(model, history, reported, pictures.labels_of(dataset, reported), out)
+    say(f"wrote    {', '.join(['model.safetensors', 'history.csv', *drawn])} in {out}")
     if options.json:
         print(json.dumps({
             "test_elbo": -(reconstruction + kl), "test_reconstruction": reconstruction, "test_kl": kl, "split": split,
@@ -109,34 +108,11 @@ def refuse_existing_run(out, force):
                 folder.rmdir()
 
 
-def save_pictures(model, history, rows, out):
-    """Write the run's pictures; returns their names. Without matplotlib: none, and a word about it."""
-    try:
-        figures = {"learning_curves.png": plots.learning_curves(history)}
-        if "image_shape" in model.metadata:
-            originals = rows.gather(np.arange(min(PICTURED_ROWS, len(rows)))).x
-            figures["samples.png"] = plots.image_grid(model.sample(64, seed=0), *picture_settings(model))
-            figures["reconstructions.png"] = plots.reconstructions(
-                originals, model.reconstruct(originals), *picture_settings(model)
-            )
-    except ImportError as error:
-        print(f"pyvae: {error}", file=sys.stderr)
-        return []
-    for name, figure in figures.items():
-        figure.savefig(out / name)
-    return list(figures)
-
-
-def picture_settings(model):
-    """Image shape and value range for the functions of plots."""
-    return model.metadata["image_shape"], model.metadata["value_range"]
-
-
 def run_sample(options):
     model = persistence.load(options.model)
     out = output_file(options, model, "samples")
     rows = model.sample(options.n, options.seed, mean=not options.draw)
-    write_rows(out, rows, lambda: plots.image_grid(rows, *picture_settings(model)))
+    write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     print(f"wrote {len(rows)} samples to {out}")
     return 0
 
@@ -153,7 +129,7 @@ def run_reconstruct(options):
     n = min(options.n, len(source))
     originals = ArraySource(source.gather(np.arange(n)).x, name="DATA")
     reconstructed = model.reconstruct(originals)
-    write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *picture_settings(model)))
+    write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *pictures.settings(model)))
     print(f"wrote {n} reconstructions to {out}")
     return 0
 

@@ -22,8 +22,8 @@ FLOORS = [
     ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks"],
     ["model"],
     ["optim", "persistence", "step"],
-    ["training"],
-    ["datasets", "plots", "checkup", "options"],
+    ["training", "metrics"],
+    ["datasets", "plots", "pictures", "checkup", "options"],
     ["cli"],
     ["__init__", "__main__"],
 ]
