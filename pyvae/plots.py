@@ -177,7 +177,7 @@ def interpolation(model, x0, x1, image_shape, value_range=(0, 1), steps=12):
     lines = []
     for start, end, mu_0, mu_1 in zip(x0, x1, model.encode(x0)[0], model.encode(x1)[0], strict=True):
         lines += [start, *model.decode((1 - t) * mu_0 + t * mu_1), end]
-    across = {0: "from", steps + 1: "to"} | {i: f"{t[i - 1, 0]:.2f}" for i in range(1, steps + 1)}
+    across = dict(enumerate(["from", *(f"{value:.2f}" for value in t[:, 0]), "to"]))
     return _grid(lines, image_shape, value_range, steps + 2, across=across, xlabel="t in z = (1 - t) mu_0 + t mu_1")
 
 
@@ -214,10 +214,10 @@ def _check_dimensions(dimensions, latent_dim):
 
 def _grid(images, image_shape, value_range, columns, lines=None, across=None, xlabel="", ylabel="", gap=1):
     """Pictures in a grid, gap pixels apart: words beside its lines and under its columns, by their numbers."""
-    n_columns = len(images[0])
-    if image_shape is None or len(image_shape) != 2 or math.prod(image_shape) != n_columns:
+    n_features = len(images[0])
+    if image_shape is None or len(image_shape) != 2 or math.prod(image_shape) != n_features:
         raise ValueError(
-            f"image_shape must be (height, width) with height * width = {n_columns} columns, not {image_shape}: "
+            f"image_shape must be (height, width) with height * width = {n_features} columns, not {image_shape}: "
             "only rows that are pictures can be drawn"
         )
     height, width = image_shape
