@@ -51,7 +51,7 @@ def learning_curves(history):
         axes.set_ylim(min(later) - margin, max(later) + margin)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("nats per row")
     figure.axes[0].legend()
@@ -158,9 +158,9 @@ def manifold(model, image_shape, value_range=(0, 1), side=20):
     z = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)  # the first line is the uppermost
     marked = {i: f"{quantiles[i]:.2f}" for i in range(0, side, math.ceil(side / 20))}
     return _grid(
-        model.decode(z), image_shape, value_range, side, gap=0,
-        lines={side - 1 - i: text for i, text in marked.items()}, across=marked, xlabel="z, dimension 0",
-        ylabel="z, dimension 1",
+        model.decode(z), image_shape, value_range, side,
+        lines={side - 1 - i: text for i, text in marked.items()}, across=marked,
+        xlabel="z, dimension 0", ylabel="z, dimension 1",
     )  # fmt: skip
 
 
@@ -212,8 +212,8 @@ def _check_dimensions(dimensions, latent_dim):
     return dimensions
 
 
-def _grid(images, image_shape, value_range, columns, lines=None, across=None, xlabel="", ylabel="", gap=1):
-    """Pictures in a grid, gap pixels apart: words beside its lines and under its columns, by their numbers."""
+def _grid(images, image_shape, value_range, columns, lines=None, across=None, xlabel="", ylabel=""):
+    """Pictures in a grid, a pixel apart: words beside its lines and under its columns, by their numbers."""
     n_features = len(images[0])
     if image_shape is None or len(image_shape) != 2 or math.prod(image_shape) != n_features:
         raise ValueError(
@@ -222,9 +222,9 @@ def _grid(images, image_shape, value_range, columns, lines=None, across=None, xl
         )
     height, width = image_shape
     n_lines = math.ceil(len(images) / columns)
-    canvas = np.full((n_lines * (height + gap) - gap, columns * (width + gap) - gap), np.nan)
+    canvas = np.full((n_lines * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
     for i, image in enumerate(images):
-        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        top, left = i // columns * (height + 1), i % columns * (width + 1)
         canvas[top : top + height, left : left + width] = np.reshape(image, image_shape)
 
     # Every pixel is the same whole number of dots, so that none is drawn wider than its neighbour.
@@ -235,8 +235,8 @@ def _grid(images, image_shape, value_range, columns, lines=None, across=None, xl
     axes.set_facecolor("tab:gray")
     axes.imshow(canvas, cmap="gray", vmin=value_range[0], vmax=value_range[1], interpolation="nearest", aspect="auto")
     lines, across = lines or {}, across or {}
-    axes.set_yticks([i * (height + gap) + (height - 1) / 2 for i in lines], lines.values(), fontsize=9)
-    axes.set_xticks([i * (width + gap) + (width - 1) / 2 for i in across], across.values(), fontsize=9)
+    axes.set_yticks([i * (height + 1) + (height - 1) / 2 for i in lines], lines.values(), fontsize=9)
+    axes.set_xticks([i * (width + 1) + (width - 1) / 2 for i in across], across.values(), fontsize=9)
     axes.tick_params(length=0)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
