@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyvae import _kernels, datasets, persistence, plots, training, versions
+from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
 from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.inputs import check_values, describe_data, load_model, load_rows, suited
@@ -21,11 +21,7 @@ from pyvae.options import Refusal, learning_rate, parse
 from pyvae.outputs import output_file, write_rows, write_table
 from pyvae.runs import Log, config, refuse_existing_run
 
-RUN_FILES = (
-    "model.safetensors", "history.csv", "config.json", "log.txt",
-    "learning_curves.png", "samples.png", "reconstructions.png",
-)  # fmt: skip
-PICTURED_ROWS = 24  # how many originals stand beside their reconstructions
+RUN_FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
 
 
 def run_train(options):
@@ -87,8 +83,8 @@ def run_train(options):
     persistence.save(model, out / "model.safetensors")
     persistence.write_file(out / "history.csv", history.to_csv().encode())
     persistence.write_file(out / "config.json", config(options, dataset, rows, validation, model, rate).encode())
-    pictures = save_pictures(model, history, reported, out)
-    names = ["model.safetensors", "history.csv", "config.json", "log.txt", *pictures]
+    drawn = pictures.save(model, history, reported, pictures.labels_of(dataset, reported), out)
+    names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
     log.say("wrote", f"{', '.join(names)} in {out}")
     result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
     log.note(result)
@@ -109,34 +105,11 @@ def tell(options, sentence, **result):
     print(json.dumps(result) if options.json else sentence)
 
 
-def save_pictures(model, history, rows, out):
-    """Write the run's pictures; returns their names. Without matplotlib: none, and a word about it."""
-    try:
-        figures = {"learning_curves.png": plots.learning_curves(history)}
-        if "image_shape" in model.metadata:
-            originals = rows.gather(np.arange(min(PICTURED_ROWS, len(rows)))).x
-            figures["samples.png"] = plots.image_grid(model.sample(64, seed=0), *picture_settings(model))
-            figures["reconstructions.png"] = plots.reconstructions(
-                originals, model.reconstruct(originals), *picture_settings(model)
-            )
-    except ImportError as error:
-        print(f"pyvae: {error}", file=sys.stderr)
-        return []
-    for name, figure in figures.items():
-        figure.savefig(out / name)
-    return list(figures)
-
-
-def picture_settings(model):
-    """Image shape and value range for the functions of plots."""
-    return model.metadata["image_shape"], model.metadata["value_range"]
-
-
 def run_sample(options):
     model = load_model(options.model)
     out = picture_file(options, model, "samples")
     rows = model.sample(options.n, options.seed, mean=not options.draw)
-    write_rows(out, rows, lambda: plots.image_grid(rows, *picture_settings(model)))
+    write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {len(rows)} samples to {out}", rows=len(rows), out=str(out))
     return 0
 
@@ -148,7 +121,7 @@ def run_reconstruct(options):
     n = min(options.n, len(source))
     originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
     reconstructed = model.reconstruct(originals)
-    write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *picture_settings(model)))
+    write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *pictures.settings(model)))
     tell(options, f"wrote {n} reconstructions of {split} rows to {out}", rows=n, split=split, out=str(out))
     return 0
 

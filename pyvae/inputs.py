@@ -3,8 +3,8 @@
 from pyvae import datasets, persistence
 from pyvae.arguments import either
 from pyvae.data import check_support
-from pyvae.likelihoods import LIKELIHOODS, make_likelihood
 from pyvae.options import Refusal
+from pyvae.words import LIKELIHOODS, make_likelihood
 
 
 def load_model(path):
