@@ -68,6 +68,10 @@ def test_files_stay_short(path):
     assert lines_of_code(path) <= 300
 
 
+def test_60_lines_are_60_lines():
+    assert lines_of_code(REPOSITORY / "examples" / "vae_in_60_lines.py") <= 60
+
+
 def test_backpropagation_can_be_read_in_one_sitting():
     reading = ("layers", "gaussian", "likelihoods", "objectives", "model")
     assert sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in reading) <= 1000
