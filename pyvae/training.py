@@ -68,7 +68,7 @@ def train(
     model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, X_val=None,
     validation_fraction=0.0, seed=0, progress=True,
 ):  # fmt: skip
-    """Train the model on the rows of X with Adam and return the History.
+    """Train the model on the rows of X with Adam and return the History, in nats per row.
 
     X: an array (N, D) or a DataSource. epochs: passes over the rows; the last, shorter minibatch of each is used too.
     beta: weight of the KL (1: the ELBO). n_samples: of z per row and step. X_val: rows to report on after each epoch,
