@@ -12,7 +12,7 @@ import pyvae
 from pyvae.parameters import Module
 
 REPOSITORY = Path(__file__).parents[1]
-LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+LINK = re.compile(r"\[(`[^`]*`|[^\]]*)\]\(([^)\s]+)\)")  # code, in backticks, may hold brackets
 PROSE = {"common-mistakes.md", "performance.md"}  # pages without formulas, with rules of their own
 
 
