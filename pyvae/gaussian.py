@@ -41,7 +41,8 @@ class KLCache(NamedTuple):
 class DiagonalGaussian(Module):
     """q(z|x) = N(mu, diag(exp(logvar))).
 
-    logvar_bounds: None, or (low, high): logvar is clipped to that range, with derivative 0 outside it.
+    logvar_bounds: None, or (low, high): logvar is clipped to that range, with derivative 0 outside it. Raises
+    ValueError unless low < high.
     """
 
     def __init__(self, logvar_bounds=None):
@@ -77,7 +78,7 @@ class DiagonalGaussian(Module):
         return z, log_qz, SampleCache(logvar, eps, memory)
 
     def sample_backward(self, dz, dlog_qz, cache):
-        """dmu and dlogvar through the samples; dlog_qz (B * k,) may be None.
+        """dmu and dlogvar (B, Z) through the samples; dlog_qz (B * k,) may be None.
 
         Along z = mu + sigma eps, log q(z|x) = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi): it does not move with mu, and
         each logvar_j moves it by -1/2.

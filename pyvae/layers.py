@@ -51,7 +51,7 @@ class Layer(Module):
         raise NotImplementedError
 
     def backward_parameters(self, dy, cache):
-        """backward without dx: for the first layer of a network, as nobody needs the derivative by the data."""
+        """backward of dy (B, n_out) without dx: for a network's first layer: nobody asks for the derivative by data."""
         self.backward(dy, cache)
 
     def __init_subclass__(cls, **kwargs):
@@ -145,7 +145,7 @@ class Dense(Layer):
 
 @register
 class Sequential(Layer):
-    """Layers one after the other: forward from first to last, backward from last to first.
+    """Layers one after the other, y = f_n(... f_2(f_1(x))): forward from first to last, backward from last to first.
 
     Raises ValueError where a layer's n_in is not the number of columns that it is given.
     """

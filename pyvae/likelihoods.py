@@ -36,7 +36,7 @@ from pyvae.workspace import Lease
 class Likelihood(Module):
     """The interface. ``support`` says in words which x are possible.
 
-    n_features: columns D of x. n_outputs: columns of the decoder's output that it takes.
+    n_features: columns D of x, a whole number from 1, else ValueError is raised.
     """
 
     support = "real numbers"
@@ -46,6 +46,7 @@ class Likelihood(Module):
 
     @property
     def n_outputs(self):
+        """How many columns of decoder output it takes."""
         return self.n_features
 
     def log_density(self, x, outputs, workspace=None):
@@ -135,7 +136,7 @@ class Gaussian(Likelihood):
 
         logvar = log(floor^2 + exp(rho)) = c + softplus(rho - c),  c = log floor^2      dlogvar/drho = sigmoid(rho - c)
 
-    Without a floor a constant column would drive its likelihood to infinity.
+    Without a floor a constant column would drive its likelihood to infinity. Raises ValueError for numbers not above 0.
     """
 
     def __init__(self, n_features, std=1.0, floor=1e-3):
@@ -218,7 +219,10 @@ class CategoricalCache(NamedTuple):
 
 @register
 class Categorical(Likelihood):
-    """Groups of one-hot columns: sizes (3, 2) means columns 0-2 say which of three, columns 3-4 which of two."""
+    """Groups of one-hot columns: sizes (3, 2) means columns 0-2 say which of three, columns 3-4 which of two.
+
+    p(x_j = 1) = exp(l_j) / sum_k exp(l_k), k over the columns of j's group. Raises ValueError for sizes below 1.
+    """
 
     support = "one-hot groups: one 1 and else 0 in the columns of each group"
 
@@ -248,7 +252,8 @@ class Categorical(Likelihood):
         return p
 
     def draw(self, outputs, noise):
-        """One-hot draws by Gumbel's trick: the largest of l_j - log(-log u_j) is j with probability softmax(l)_j."""
+        """One-hot draws (B * k, D) by Gumbel's trick: the largest of l_j - log(-log u_j) is j with probability
+        softmax(l)_j."""
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), outputs.dtype)
         scores = outputs - np.log(-np.log(u))
         x = np.zeros_like(outputs)

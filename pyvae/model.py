@@ -46,6 +46,8 @@ class ModelCache(NamedTuple):
 class VAE(Module):
     """A variational autoencoder (Kingma and Welling 2014).
 
+    q(z|x) = posterior(encoder(x)), p(x|z) = likelihood(decoder(z)), with z ~ q in training and z ~ prior in ``sample``.
+
     encoder: a layer from D columns to 2 Z. decoder: from Z columns to likelihood.n_outputs. seed: of the first weights.
     dtype: float32 to train, float64 to check gradients. ``parameters`` is the Arena of all weights and gradients.
     Raises ValueError where the parts do not fit together.
@@ -71,7 +73,8 @@ class VAE(Module):
     def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
         """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse.
 
-        likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all stand in words.py).
+        likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all stand in words.py). Raises
+        ValueError for another word or sizes below 1.
         """
         check_count("latent_dim", latent_dim, 1)
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
@@ -144,7 +147,7 @@ class VAE(Module):
         return loss
 
     def encode(self, X):
-        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D)."""
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises."""
         source = self._checked(X)
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
@@ -155,7 +158,7 @@ class VAE(Module):
         return mu, logvar
 
     def decode(self, Z):
-        """E[x|z] (N, D) for the rows of Z (N, latent_dim)."""
+        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else."""
         source = as_source(Z, self.latent_dim, name="Z")
         check_finite(source)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
@@ -170,7 +173,10 @@ class VAE(Module):
         return self.decode(self.encode(X)[0])
 
     def sample(self, n, seed=0, mean=True):
-        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z)."""
+        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
+
+        Raises ValueError unless n is a whole number from 1.
+        """
         check_count("n", n, 1)
         noise = Noise(seed)
         z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
@@ -180,7 +186,10 @@ class VAE(Module):
         return self.likelihood.draw(outputs, noise)
 
     def elbo(self, X, n_samples=1, seed=0):
-        """The evidence lower bound of each row of X, (N,), nats: 1/k sum_s log p(x|z_s) - KL, k = n_samples."""
+        """The evidence lower bound of each row of X, (N,), nats: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
+
+        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1.
+        """
         reconstruction, kl = self.elbo_terms(self._checked(X), n_samples, seed)
         return -(reconstruction + kl)
 
@@ -201,7 +210,8 @@ class VAE(Module):
     def log_likelihood(self, X, n_samples=5000, seed=0):
         """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
 
-        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; a lower bound that rises with k.
+        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; a lower bound that rises with k. Raises
+        what ``elbo`` raises.
         """
         source = self._checked(X)
         result = np.empty(len(source))

@@ -32,7 +32,8 @@ KEY = "pyvae"
 def save(model, path):
     """Write the model to a file, conventionally called *.safetensors.
 
-    The file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed.
+    The file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed. Raises
+    ValueError for a model in which a layer stands in two places, and FileNotFoundError where there is no such folder.
     """
     if build(model.describe()).parameters.names != model.parameters.names:
         raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")

@@ -24,7 +24,7 @@ class StandardNormal(Module):
         return log_pz, PriorCache(z)
 
     def log_density_backward(self, dlog_pz, cache):
-        """dz = -dlog_pz z."""
+        """dz (B * k, Z) = -dlog_pz z, for dlog_pz (B * k,)."""
         return -dlog_pz[:, None] * cache.z
 
     def sample(self, n, latent_dim, noise, dtype=np.float32):

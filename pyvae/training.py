@@ -67,7 +67,7 @@ def train(
     validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
     callbacks=(),
 ):  # fmt: skip
-    """Train the model on the rows of X with Adam and return the History.
+    """Train the model on the rows of X with Adam and return the History, in nats per row.
 
     X: an array (N, D) or a DataSource. epochs: passes over the rows; the last, shorter minibatch of each is used too.
     beta: weight of the KL (1: the ELBO). n_samples: of z per row and step. X_val: rows to report on after each epoch,
