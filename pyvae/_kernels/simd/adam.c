@@ -14,8 +14,8 @@ static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t threa
 
 /* The two corrections are multiplied into rate and epsilon, which saves a division for every weight:
    (m / c1) / (sqrt(v) / c2 + epsilon) = (c2 / c1) m / (sqrt(v) + c2 epsilon).
-   The decay is added to the move, so that neither is lost in the other's rounding; with decay 0 and scale 1 their
-   products change no bit, and they cost nothing beside a square root and a division. */
+   The decay is added to the move, so that one too small to change a weight by itself still counts; with decay 0 and
+   scale 1 the products change no bit, and they cost nothing beside a square root and a division. */
 static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const arena_t *a = job;
