@@ -69,7 +69,7 @@ class Poisson(Counts):
         return np.exp(outputs)
 
     def draw(self, outputs, noise):
-        """The smallest x whose distribution function is at least a uniform number."""
+        """x (B * k, D): the smallest whose distribution function is at least a uniform number."""
         from scipy.stats import poisson
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
@@ -111,7 +111,7 @@ class Multinomial(Counts):
         return self.total * (e / e.sum(axis=1, keepdims=True))
 
     def draw(self, outputs, noise):
-        """``total`` words, one after the other: each the first at which the probabilities reach a uniform number."""
+        """x (B * k, D): ``total`` words a row, each the first at which the probabilities reach a uniform number."""
         u = noise.uniform("x", (len(outputs), self.total), np.arange(len(outputs)), np.float64)
         reached = np.cumsum(self.mean(outputs.astype(np.float64)), axis=1)
         x = np.empty_like(outputs)
@@ -155,7 +155,7 @@ class NegativeBinomial(Counts):
         return np.exp(outputs)
 
     def draw(self, outputs, noise):
-        """The smallest x whose distribution function is at least a uniform number."""
+        """x (B * k, D): the smallest whose distribution function is at least a uniform number."""
         from scipy.stats import nbinom
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)

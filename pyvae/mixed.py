@@ -26,8 +26,9 @@ class MixedCache(NamedTuple):
 class Mixed(Likelihood):
     """Likelihoods side by side: ``Mixed([Gaussian(3, "learned"), Categorical([4, 2]), Poisson(1)])``.
 
-    parts: in the order of their columns; those of x and of the outputs add up. A part may be Mixed itself. Raises
-    ValueError unless it is a list of at least one Likelihood.
+    log p(x|z) = sum_g log p_g(x_g|z), in nats, x_g the columns of part g. parts: in the order of their columns; those
+    of x and of the outputs add up. A part may be Mixed itself. Raises ValueError unless it is a list of at least one
+    Likelihood.
     """
 
     def __init__(self, parts):
@@ -69,7 +70,7 @@ class Mixed(Likelihood):
         return np.hstack([part.mean(outputs[:, own]) for part, own in zip(self.parts, self.outputs, strict=True)])
 
     def draw(self, outputs, noise):
-        """Each part has noise of its own, so that no number is drawn from twice."""
+        """x (B * k, D); each part has noise of its own, so that no number is drawn from twice."""
         groups = enumerate(zip(self.parts, self.outputs, strict=True))
         return np.hstack([part.draw(outputs[:, own], noise.part(i)) for i, (part, own) in groups])
 

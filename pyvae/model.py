@@ -73,7 +73,7 @@ class VAE(Module):
     def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
         """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse.
 
-        likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all stand in words.py). Raises
+        likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all in words.py). Raises
         ValueError for another word or sizes below 1.
         """
         check_count("latent_dim", latent_dim, 1)

@@ -11,7 +11,7 @@ import pyvae
 from pyvae import metrics, pictures, plots
 from pyvae.data import ArraySource, Rows
 from pyvae.datasets import Dataset
-from pyvae.training import COLUMNS, History
+from pyvae.history import COLUMNS, History
 
 pytestmark = pytest.mark.usefixtures("matplotlib")
 
@@ -269,11 +269,14 @@ def test_the_latent_space_is_that_of_rows_from_all_over(tmp_path, monkeypatch):
 
 def test_labels_follow_the_rows():
     train, test = ArraySource(np.zeros((5, 2))), ArraySource(np.zeros((3, 2)))
-    dataset = Dataset("x", train, test, np.arange(5), np.arange(10, 13))
+    dataset = Dataset("x", train, test, train_labels=np.arange(5), test_labels=np.arange(10, 13))
     assert list(pictures.labels_of(dataset, test)) == [10, 11, 12]
     assert list(pictures.labels_of(dataset, train)) == [0, 1, 2, 3, 4]
     assert list(pictures.labels_of(dataset, Rows(train, [1, 4]))) == [1, 4]
     assert pictures.labels_of(Dataset("x", train), Rows(train, [1, 4])) is None
+    validation = ArraySource(np.zeros((2, 2)))
+    dataset = Dataset("x", train, validation=validation, train_labels=np.arange(5))
+    assert pictures.labels_of(dataset, validation) is None, "labels of other rows"
 
 
 def test_files_hold_a_byte_a_dot_and_gray_is_exact(tmp_path, rng):
