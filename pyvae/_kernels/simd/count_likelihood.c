@@ -78,7 +78,7 @@ static void multinomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
 /* log p of one count: with d = l - log r and softplus(d) = log(1 + m / r),
    log gamma(x + r) / (gamma(r) r^x) - log x! + x (l - softplus(d)) - r softplus(d). For d > 0 the large parts of l and
    softplus(d) cancel: l - softplus(d) = min(l, log r) - log(1 + exp(-|d|)). */
-static inline double negative_binomial_of(double x, double l, double log_r) {
+INLINE double negative_binomial_of(double x, double l, double log_r) {
     double d = l - log_r, r = exp_double(log_r);
     double rest = log1p_double(exp_double(d < 0 ? d : -d));
     double softplus = (d < 0 ? 0 : d) + rest, least = d < 0 ? l : log_r;

@@ -15,13 +15,16 @@
 #define FMA_DOUBLE(a, b, c) ((a) * (b) + (c))
 #endif
 
-static inline uint64_t double_bits(double x) {
+/* A loop is vectorised where all that it calls is inlined, and these are longer than GCC inlines by itself. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE uint64_t double_bits(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
 
-static inline double bits_double(uint64_t bits) {
+INLINE double bits_double(uint64_t bits) {
     double x;
     memcpy(&x, &bits, sizeof x);
     return x;
@@ -31,7 +34,7 @@ static inline double bits_double(uint64_t bits) {
 #define LN_2_LOW 1.90821492927058770002e-10
 
 /* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; infinite above 709, zero below -708. */
-static inline double exp_double(double x) {
+INLINE double exp_double(double x) {
     const double highest = 709.0, lowest = -708.0, shift = 6755399441055744.0; /* 1.5 * 2^52: rounds to an integer */
     double c = x > highest ? highest : x;
     c = c < lowest ? lowest : c;
@@ -58,7 +61,7 @@ static inline double exp_double(double x) {
 
 /* log(x) for normal x > 0, x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2): log(1 + f) = 2 atanh(s), s = f / (2 + f).
    The exponent becomes a double by way of the bits of 2^52 + e: AVX2 converts no 64-bit integers. */
-static inline double log_double(double x) {
+INLINE double log_double(double x) {
     const uint64_t root = 0x3fe6a09e667f3bcdull, mantissa = 0x000fffffffffffffull; /* root: sqrt(1/2) */
     uint64_t bits = double_bits(x) - root + (1023ull << 52);
     double e = bits_double((bits >> 52) | 0x4330000000000000ull) - 4503599627371519.0; /* 2^52 + 1023 */
@@ -79,7 +82,7 @@ static inline double log_double(double x) {
 }
 
 /* log(1 + t) for t >= 0: the second term gives back what rounding 1 + t lost. */
-static inline double log1p_double(double t) {
+INLINE double log1p_double(double t) {
     double u = 1.0 + t;
     return log_double(u) + (t - (u - 1.0)) / u;
 }
@@ -88,7 +91,7 @@ static inline double log1p_double(double t) {
 #define STIRLING 8.0
 
 /* log gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2) for a >= 8 */
-static inline double stirling_rest(double a) {
+INLINE double stirling_rest(double a) {
     double y = 1.0 / a, y2 = y * y;
     double p = -3617.0 / 122400.0;
     p = FMA_DOUBLE(p, y2, 1.0 / 156.0);
@@ -101,7 +104,7 @@ static inline double stirling_rest(double a) {
 }
 
 /* digamma(a) - (log a - 1 / (2 a)) for a >= 8: the derivative of the above, term by term */
-static inline double digamma_rest(double a) {
+INLINE double digamma_rest(double a) {
     double y = 1.0 / a, y2 = y * y;
     double p = -3617.0 / 8160.0;
     p = FMA_DOUBLE(p, y2, 1.0 / 12.0);
@@ -114,32 +117,32 @@ static inline double digamma_rest(double a) {
 }
 
 /* a (a + 1) ... (a + 7) = gamma(a + 8) / gamma(a); with q = a (a + 7) the factors are pairs q, q + 6, q + 10, q + 12. */
-static inline double eight_factors(double a) {
+INLINE double eight_factors(double a) {
     double q = a * (a + 7.0);
     return (q * (q + 6.0)) * ((q + 10.0) * (q + 12.0));
 }
 
 /* 1 / a + 1 / (a + 1) + ... + 1 / (a + 7) = digamma(a + 8) - digamma(a): the derivative of the log of the above */
-static inline double eight_reciprocals(double a) {
+INLINE double eight_reciprocals(double a) {
     double q = a * (a + 7.0), low = q * (q + 6.0), high = (q + 10.0) * (q + 12.0);
     return (2.0 * a + 7.0) * ((2.0 * q + 6.0) / low + (2.0 * q + 22.0) / high);
 }
 
 /* log gamma(a), a > 0 */
-static inline double log_gamma(double a) {
+INLINE double log_gamma(double a) {
     double b = a < STIRLING ? a + 8.0 : a, factors = a < STIRLING ? eight_factors(a) : 1.0;
     return (b - 0.5) * log_double(b) - b + 0.5 * LOG_2_PI + stirling_rest(b) - log_double(factors);
 }
 
 /* log x!, exactly 0 for 0 and 1 */
-static inline double log_factorial(double x) {
+INLINE double log_factorial(double x) {
     double y = log_gamma(x + 1.0);
     return x < 2.0 ? 0.0 : y;
 }
 
 /* log(r (r + 1) ... (r + x - 1) / r^x) = log gamma(x + r) - log gamma(r) - x log r for counts x, r > 0. The large terms of
    Stirling's formula are subtracted on paper, so what is left vanishes as r grows. */
-static inline double log_rising(double x, double r, double log_r) {
+INLINE double log_rising(double x, double r, double log_r) {
     double b = r < STIRLING ? r + 8.0 : r;
     double y = (x + b - 0.5) * log1p_double(x / b) - x + (stirling_rest(x + b) - stirling_rest(b));
     double moved = x * (log_double(b) - log_r) + log_double(eight_factors(r) / eight_factors(x + r));
@@ -147,7 +150,7 @@ static inline double log_rising(double x, double r, double log_r) {
 }
 
 /* digamma(x + r) - digamma(r): the derivative of log gamma(x + r) - log gamma(r) by r */
-static inline double digamma_rise(double x, double r) {
+INLINE double digamma_rise(double x, double r) {
     double b = r < STIRLING ? r + 8.0 : r;
     double y = log1p_double(x / b) + 0.5 * x / (b * (x + b)) + (digamma_rest(x + b) - digamma_rest(b));
     double moved = eight_reciprocals(r) - eight_reciprocals(x + r);
