@@ -13,7 +13,8 @@ Measured with the default options (five minutes of processor time, so about thre
 kept from training come back exactly, and 24% of the strings decoded from the prior are balanced, nearly all of them not
 in the data. (``parses`` says what balanced means.) The places of a string are independent given z, so a parenthesis and
 its partner have to be agreed on in z; models that write one symbol after the other do far better at this. beta = 0.5
-buys exact reconstructions: with beta = 1 some 20% to 30% come back, and hardly more samples are balanced.
+is there for the exact copies: in trials with beta = 1, with one and two hidden layers and up to twelve epochs, at most
+29% came back, and 19% to 23% of the samples were balanced.
 
 The strings are read from $PYVAE_DATA/qm9/qm9_smiles.txt, one a line.
 """
