@@ -18,7 +18,7 @@ in proportion to h: where they do that, a wrong gradient finds no excuse.
 
 What a gradient check cannot see is a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken
 for the standard deviation; the tests check such things otherwise. This module imports nothing of pyvae, so that nothing
-it checks can help it pass.
+it checks can help it pass. That it notices wrong gradients is shown with some 1,000 of them, by tests/mutate.py.
 """
 
 from typing import NamedTuple

@@ -15,12 +15,12 @@ The dense layer. Let a = x W + b and y = f(a), f applied to each element. By the
                                         db_j  = sum_i da_ij          db = column sums of da
                                         dx_ik = sum_j da_ij W_kj     dx = da W.T
 
-so backward remembers x, for dW, and y, from which f' can be told: for most f, f'(a) is a function of f(a), such as
-1 - y^2 for tanh (activations.py lists them). For silu and gelu it is not, and a is remembered in place of y.
+so backward remembers x, for dW, and y, from which f' can be told: for most f, f'(a) is a function of f(a), 1 - y^2 for
+tanh, 1 where y > 0, else 0, for ReLU (activations.py lists them). For silu and gelu it is not: a is remembered.
 
 W, b, dW and db are views into the model's two flat arrays, of all values and of all gradients (parameters.py binds
-them). Arrays come from ``memory``, a lease on the caller's workspace (workspace.py): training uses the same memory in
-every step. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
+them), so Adam, which moves the flat array, moves W. Arrays come from ``memory``, a lease on the caller's workspace
+(workspace.py): training uses the same memory every step. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
 """
 
 from itertools import pairwise

@@ -1,6 +1,7 @@
 """The examples run, on a few rows, and say what they promise; and the 60 lines are what the library does."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -89,3 +90,36 @@ def test_blobs(capsys, tmp_path, matplotlib):
     out = run("blobs", capsys, tmp_path, "--rows", "400", "--epochs", "20")
     before, after = (float(share) for share in re.findall(r"([\d.]+)%", out))
     assert before > 98 and after > 90
+
+
+@pytest.mark.data("qm9")
+def test_molecules(capsys, tmp_path, matplotlib):
+    out = run("molecules", capsys, tmp_path, "--rows", "1000", "--epochs", "3")
+    exact, balanced = (float(share) for share in re.findall(r"([\d.]+)%", out))
+    assert 0 <= exact <= 100 and 0 <= balanced <= 100
+    assert -50 < float(re.search(r"test ELBO (\S+) nats", out)[1]) < -20
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C", "CC(=O)N", "C[C@H](O)C(F)(C)C#N", "C1CC2(C1)CN2", "c1cc2ncoc-2n1", "C1=CC(C=1)C"]
+)
+def test_balanced_strings(smiles, matplotlib):
+    assert example("molecules").parses(smiles)
+
+
+@pytest.mark.parametrize(
+    "smiles",
+    ["", "C(C", "CC)", "C()C", "(C)C", "C=(C)C", "C(=)C", "CC=", "=C", "C==C", "C1CC", "C11", "C[C@H", "CX", "C(C)1C1"],
+)
+def test_unbalanced_strings(smiles, matplotlib):
+    assert not example("molecules").parses(smiles)
+
+
+@pytest.mark.data("qm9")
+def test_molecules_of_the_data_are_balanced_and_survive_one_hot(matplotlib):
+    module = example("molecules")
+    smiles = (Path(os.environ["PYVAE_DATA"]) / "qm9" / "qm9_smiles.txt").read_text().split()[:5000]
+    assert all(map(module.parses, smiles))
+    X, symbols = module.one_hot(smiles)
+    assert module.strings(X, symbols) == smiles
+    assert (X.reshape(len(X), -1, len(symbols)).sum(axis=2) == 1).all()
