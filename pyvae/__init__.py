@@ -9,7 +9,7 @@ In three lines:
 
 from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
-from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import ArraySource, Batch, DataSource
@@ -68,6 +68,7 @@ __all__ = [
     "Softplus",
     "StandardNormal",
     "StepDecay",
+    "Symlog",
     "Tanh",
     "Terms",
     "WarmUp",

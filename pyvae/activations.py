@@ -92,3 +92,11 @@ class GELU(Activation):
     Gimpel 2016, the exact form, not the one with tanh)."""
 
     activation = "gelu"
+
+
+@register
+class Symlog(Activation):
+    """y = sign(x) log(1 + |x|); dy/dx = 1 / (1 + |x|) = exp(-|y|) (Hafner et al. 2023). It brings counts, or other
+    numbers of many sizes, to a scale that dense layers can take: VAE.mlp puts it first where counts are encoded."""
+
+    activation = "symlog"

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import Batch
@@ -53,7 +53,7 @@ def check_layers():
             layer = Dense(n_in, n_out, activation)
             name = f"Dense {n_in}-{n_out} {activation or 'identity'}"
             checks += check_layer(layer, arena_of(layer), rng.standard_normal((rows, n_in)), name=name)
-    for layer in (ReLU(), LeakyReLU(), ELU(), Tanh(), Sigmoid(), Softplus(), SiLU(), GELU()):
+    for layer in (ReLU(), LeakyReLU(), ELU(), Tanh(), Sigmoid(), Softplus(), SiLU(), GELU(), Symlog()):
         checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
     noise = Noise(0).at(np.arange(9))
     for layer in (LayerNorm(33), Dropout(0.3), GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))):

@@ -33,7 +33,7 @@ from pyvae.arguments import check_count
 from pyvae.parameters import Module, build, register
 from pyvae.workspace import Lease
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
 KEEP_INPUT = ("silu", "gelu")  # those whose derivative their value does not tell
 
 

@@ -16,10 +16,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.activations import Symlog
 from pyvae.arguments import check_count
+from pyvae.counts import Counts
 from pyvae.data import Batch, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
-from pyvae.layers import mlp
+from pyvae.layers import Sequential, mlp
 from pyvae.likelihoods import Likelihood
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
@@ -71,7 +73,8 @@ class VAE(Module):
 
     @classmethod
     def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
-        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse.
+        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse. Of counts
+        x the encoder sees log(1 + x).
 
         likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all in words.py). Raises
         ValueError for another word or sizes below 1.
@@ -79,6 +82,8 @@ class VAE(Module):
         check_count("latent_dim", latent_dim, 1)
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
         encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
+        if isinstance(likelihood, Counts):
+            encoder = Sequential(Symlog(), *encoder.layers)  # a text of a thousand words is no outlier
         decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
         return cls(encoder, decoder, likelihood, seed=seed)
 

@@ -29,6 +29,7 @@ SOFTPLUS = "dx[j] = dy[j] * -expm1_below_zero(-y[j])"
 LEAKY = "dy[j] * (y[j] > 0 ? 1 : LEAKY_SLOPE)"
 ELU = "dy[j] * (1 - relu_real(-y[j]))"
 SILU = "dy[j] * (s * (1 + y[j] * (1 - s)))"
+SYMLOG = "exp_below_zero(-abs_real(y[j]))"
 GELU = "dy[j] * (p.cdf + y[j] * p.pdf)"
 NORM_DX = "dx[j] = r * (dy[j] * gain[j] - mean - u[j] * mean_along_u)"
 COLUMN_SUM = "sums[j] += x[j]"
@@ -98,6 +99,8 @@ CHANGES = [
     Change("simd/activate.h", ELU, "dy[j] * (y[j] < 0 ? -relu_real(-y[j]) : 1)", "elu: y in place of y + 1"),
     Change("simd/activate.h", SILU, "dy[j] * (s * (1 + y[j] * s))", "silu: s in place of 1 - s"),
     Change("simd/activate.h", SILU, "dy[j] * s", "silu: the second term"),
+    Change("simd/activate.h", SYMLOG, SYMLOG.replace("-abs", "abs"), "symlog: sign in the exponential"),
+    Change("simd/activate.h", SYMLOG, SYMLOG.replace("-abs_real(y[j])", "-y[j]"), "symlog: not the absolute value"),
     Change("simd/activate.h", GELU, "dy[j] * p.cdf", "gelu: the second term"),
     Change("simd/activate.h", GELU, "dy[j] * (p.cdf - y[j] * p.pdf)", "gelu: sign"),
     Change("simd/elementwise.c", "out[j] = x[j] * y[j]", "out[j] = x[j] * x[j]", "products: the first factor twice"),

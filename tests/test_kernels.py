@@ -60,7 +60,7 @@ runtime = import_kernels("runtime")
 LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
 REALS = (np.float32, np.float64)
 KEEP_INPUT = ("silu", "gelu")  # whose backward is given x, not y
-ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
 NOT_KERNELS = {
     "Tape", "get_matmul_precision", "get_num_threads", "info", "set_matmul_precision", "set_num_threads", "team",
     "threads",

@@ -21,7 +21,7 @@ cdef extern from "simd/elementwise.h":
     ctypedef struct elementwise_table_t:
         task_t activate, activate_backward, column_sums, add, multiply, shift
 
-    int IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU
+    int IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU, SYMLOG
 
 cdef extern from *:
     """static const elementwise_table_t *const elementwise_tables[LEVEL_COUNT][2] = LIST_TABLES(elementwise);"""
@@ -29,7 +29,7 @@ cdef extern from *:
 
 cdef dict ACTIVATIONS = {
     None: IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU, "tanh": TANH, "sigmoid": SIGMOID,
-    "softplus": SOFTPLUS, "silu": SILU, "gelu": GELU,
+    "softplus": SOFTPLUS, "silu": SILU, "gelu": GELU, "symlog": SYMLOG,
 }
 
 cdef int activation_code(activation) except -1:

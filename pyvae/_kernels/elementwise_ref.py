@@ -5,7 +5,7 @@ Shapes: x, y, dx, dy (B, N). y = f(x) is what the activation made of x; dx and d
 
 import numpy as np
 
-ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu")
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
 LEAKY_SLOPE = 0.01
 
 
@@ -42,6 +42,8 @@ def activate(x, activation, out):
         out[...] = x * sigmoid(x)
     elif activation == "gelu":
         out[...] = x * normal_cdf(x)
+    elif activation == "symlog":
+        out[...] = np.sign(x) * np.log1p(np.abs(x))
     else:
         raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
 
@@ -70,6 +72,8 @@ def activate_backward(dy, y, activation, dx):
         dx[...] = dy * (s * (1 + y * (1 - s)))
     elif activation == "gelu":
         dx[...] = dy * (normal_cdf(y) + y * (np.exp(-y * y / 2) / dy.dtype.type(np.sqrt(2 * np.pi))))
+    elif activation == "symlog":
+        dx[...] = dy * np.exp(-np.abs(y))  # f' = 1 / (1 + |x|)
     else:
         raise ValueError(f"activation must be one of {ACTIVATIONS}, not {activation!r}")
 

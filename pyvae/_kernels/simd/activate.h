@@ -31,6 +31,9 @@ static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL
     case GELU:
         FOR_COLUMNS(j, n, y[j] = x[j] * normal_of(x[j]).cdf);
         break;
+    case SYMLOG:
+        FOR_COLUMNS(j, n, y[j] = symlog_real(x[j]));
+        break;
     default:
         if (x != y) memmove(y, x, sizeof(REAL) * n);
     }
@@ -38,6 +41,7 @@ static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL
 
 /* Each derivative as a function of y = f(x), which forward has to keep anyway as the next layer's input:
    relu: y > 0;  elu: y + 1 below zero;  tanh: 1 - y^2;  sigmoid: y (1 - y);  softplus: sigmoid(x) = 1 - exp(-y);
+   symlog: exp(-|y|);
    but silu and gelu take some values twice, with different slopes, and so theirs is a function of y = x:
    silu: s (1 + x (1 - s)), s = sigmoid(x);  gelu: cdf(x) + x pdf(x) of the standard normal distribution. */
 static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, int activation, REAL *dx) {
@@ -65,6 +69,9 @@ static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, in
         break;
     case GELU:
         FOR_COLUMNS(j, n, normal_t p = normal_of(y[j]); dx[j] = dy[j] * (p.cdf + y[j] * p.pdf));
+        break;
+    case SYMLOG:
+        FOR_COLUMNS(j, n, dx[j] = dy[j] * exp_below_zero(-abs_real(y[j])));
         break;
     default:
         if (dx != dy) memmove(dx, dy, sizeof(REAL) * n);

@@ -5,7 +5,7 @@
 #include "job.h"
 #include "level.h"
 
-enum { IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU }; /* activation functions */
+enum { IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU, SYMLOG }; /* activation functions */
 
 /* Arrays of (rows, columns) with a distance from row to row; what a task does not use may be NULL. */
 typedef struct {

@@ -147,6 +147,13 @@ static inline float log1p_real(float t) {
     return log_parts(above ? 1.0f : 0.0f, above ? upper : t);
 }
 
+/* log(1 + t) for t >= 0: the second term gives back what rounding 1 + t lost. */
+static inline float log1p_above_zero(float t) {
+    float u = 1.0f + t;
+    float y = log_real(u) + (t - (u - 1.0f)) / u;
+    return t > 3.4e38f ? t : y;
+}
+
 /* With e = exp(-2|x|) - 1, which lies between -1 and 0: tanh(|x|) = -e / (2 + e). */
 static inline float tanh_real(float x) {
     float e = expm1_below_zero(-2.0f * __builtin_fabsf(x));
@@ -208,6 +215,7 @@ static inline double expm1_minus_real(double x) {
 static inline double log_real(double x) { return log(x); }
 static inline double log_of_word(uint32_t w) { return log(((double)w + 0.5) * 2.3283064365386963e-10); }
 static inline double log1p_real(double t) { return log1p(t); }
+static inline double log1p_above_zero(double t) { return log1p(t); }
 static inline double tanh_real(double x) { return tanh(x); }
 typedef struct {
     double pdf, cdf;
@@ -235,9 +243,13 @@ static inline REAL sigmoid_real(REAL x) {
     return (x < 0 ? e : (REAL)1) / (1 + e);
 }
 
-/* x and, below zero, LEAKY_SLOPE x; or exp(x) - 1. */
+/* x and, below zero, LEAKY_SLOPE x; sign(x) log(1 + |x|); x and, below zero, exp(x) - 1. */
 #define LEAKY_SLOPE ((REAL)0.01)
 static inline REAL leaky_relu_real(REAL x) { return x < 0 ? LEAKY_SLOPE * x : x; }
+static inline REAL symlog_real(REAL x) {
+    REAL y = log1p_above_zero(abs_real(x));
+    return x < 0 ? -y : y;
+}
 static inline REAL elu_real(REAL x) { return x < 0 ? expm1_below_zero(x < 0 ? x : 0) : x; }
 
 #endif
