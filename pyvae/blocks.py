@@ -141,7 +141,7 @@ class GatedDense(Layer):
         _kernels.multiply(dy, cache.g, out=dv)  # dv = dy g
         _kernels.multiply(dy, cache.v, out=dg)  # dg = dy v
         dx = self.value.backward(dv, cache.value)
-        _kernels.add(dx, self.gate.backward(dg, cache.gate), out=dx)  # x is reached on two ways
+        _kernels.add(dx, self.gate.backward(dg, cache.gate), out=dx)  # x is reached by two paths
         return dx
 
     def children(self):

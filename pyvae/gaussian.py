@@ -9,11 +9,14 @@ smooth function of mu and logvar, through which gradients flow:
     z = mu + sigma eps,  eps ~ N(0, 1)      dz/dmu = 1      dz/dlogvar = eps dsigma/dlogvar = eps sigma / 2
 
 so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples. eps is an argument, not drawn in here:
-the backward pass must see the very numbers that forward used.
+held fixed, it makes the loss an ordinary function, which can be repeated and differenced (gradcheck.py). The cache
+keeps it, as backward must use the very numbers that forward used.
 
 The KL divergence (ibid., appendix B), per row, in closed form:
 
-    KL(q || N(0, 1)) = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - logvar_j)      dmu = mu      dlogvar = (sigma^2 - 1) / 2
+    KL(q || N(0, 1)) = 1/2 sum_j (mu_j^2 + sigma_j^2 - 1 - logvar_j)
+
+    dKL/dmu = mu        dKL/dlogvar = (sigma^2 - 1) / 2
 """
 
 from typing import NamedTuple

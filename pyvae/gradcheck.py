@@ -2,10 +2,10 @@
 
 For a function f of many numbers and one of them, w, the central difference
 
-    (f(w + h) - f(w - h)) / 2 h  =  df/dw + O(h^2),      h about eps^(1/3) = 6e-6 in float64
+    (f(w + h) - f(w - h)) / 2 h  =  df/dw + O(h^2),      h = (2^-52)^(1/3) = 6e-6 in float64
 
-needs nothing but f. A gradient is right when it agrees with that everywhere: in every coordinate of small tensors, in
-a choice of coordinates and some random directions of big ones. The error of a tensor is
+needs nothing but f. A gradient is compared with that in every coordinate of small tensors, in a choice of coordinates
+and some random directions of big ones. The error of a tensor is
 
     max |numerical - analytic| / max(max |numerical|, max |analytic|),
 
@@ -13,12 +13,13 @@ so that a tensor of small gradients is held to the same relative accuracy as one
 
 Kinks. ReLU has no derivative at 0. Where a step of h crosses a kink, the slopes to the left and to the right differ,
 and the central difference lies between them, as does the analytic gradient. Such a coordinate proves nothing and is
-skipped; at most 1% of a tensor's coordinates may be. The slopes of a smooth function differ too, by h f'' + O(h^3), but
-in proportion to h: where they do that, a wrong gradient finds no excuse.
+skipped; at most 1% of those compared may be, and so none of fewer than a hundred. The slopes of a smooth function
+differ too, by h f'' + O(h^3), but in proportion to h: where they do that, a wrong gradient finds no excuse.
 
 What a gradient check cannot see is a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken
 for the standard deviation; the tests check such things otherwise. This module imports nothing of pyvae, so that nothing
-it checks can help it pass. That it notices wrong gradients is shown with some 1,000 of them, by tests/mutate.py.
+it checks can help it pass. That it notices wrong gradients is tested with planted ones, scaled by 1 + 1e-5, one sign
+flipped, a bias forgotten (tests/test_gradients.py), and with some 1,000 more by tests/mutate.py.
 """
 
 from typing import NamedTuple
@@ -113,7 +114,7 @@ def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
     The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put
     ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows
     is enough. Raises GradientError, naming the tensors, where a gradient is wrong: by more than ``tolerance`` in the
-    maximum norm per tensor, or with more than 1% of the coordinates at kinks. Source: this module's docstring.
+    maximum norm per tensor, or with more than 1% of the compared coordinates at kinks.
     """
     model = model.astype(np.float64)
     x = np.array(X, dtype=np.float64)

@@ -92,7 +92,7 @@ class Dense(Layer):
     """y = f(x W + b), W (n_in, n_out), b (n_out,) starting at zero.
 
     activation: None (f is the identity) or one of ACTIVATIONS; it is computed in the same pass as the product, where y
-    is all that backward needs. init: "uniform", "he" or "glorot". The small uniform weights suit decoders best: their
+    tells f'. init: "uniform", "he" or "glorot". The small uniform weights suit decoders best: their
     inputs z are few and as large as noise, and with He weights an MNIST model learns faster at first but is half a nat
     worse after ten epochs. Raises ValueError for other words or sizes below 1.
     """

@@ -9,17 +9,19 @@ large negative l is log 0, while its value, about l, is easily told from l itsel
 
 Bernoulli, p = sigmoid(l):
 
-    log p(x|l) = x log p + (1 - x) log(1 - p) = x l - log(1 + exp(l))       dl = x - sigmoid(l)
+    log p(x|l) = x log p + (1 - x) log(1 - p) = x l - log(1 + exp(l))       dlog p/dl = x - sigmoid(l)
 
 Gaussian, v = log std^2:
 
-    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)    dm = (x - m) exp(-v)    dv = ((x - m)^2 exp(-v) - 1) / 2
+    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)
+    dlog p/dm = (x - m) exp(-v)             dlog p/dv = ((x - m)^2 exp(-v) - 1) / 2
 
 Categorical, x one-hot within a group of columns, L = log sum_j exp(l_j):
 
-    log p(x|l) = sum_j x_j (l_j - L)       dl_j = x_j - exp(l_j - L)        (as the x_j add up to one)
+    log p(x|l) = sum_j x_j (l_j - L)        dlog p/dl_j = x_j - exp(l_j - L)        (as the x_j add up to one)
 
-each summed over the columns (groups) of a row, then times dlog_px of the row.
+log p(x|z) is the sum over the row's columns (groups). The derivatives stay one per column, and backward multiplies
+them by dlog_px, the loss's derivative by the row's log p(x|z).
 """
 
 from itertools import pairwise

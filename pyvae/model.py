@@ -6,7 +6,7 @@ One pass forward, for a row x:
                            |                  |
                            +--> KL            +--> log p(z), log q(z|x)
 
-and one backward, where mu and logvar are reached on two ways, through the sample z and through the KL; their
+and one backward, where mu and logvar are reached by two paths, through the sample z and through the KL; their
 derivatives add up.
 """
 
@@ -191,7 +191,7 @@ class VAE(Module):
         return self.likelihood.draw(outputs, noise)
 
     def elbo(self, X, n_samples=1, seed=0):
-        """The evidence lower bound of each row of X, (N,), nats: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
+        """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
 
         Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1.
         """
@@ -215,8 +215,8 @@ class VAE(Module):
     def log_likelihood(self, X, n_samples=5000, seed=0):
         """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
 
-        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; a lower bound that rises with k. Raises
-        what ``elbo`` raises.
+        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; in expectation a lower bound that rises
+        with k. Raises what ``elbo`` raises.
         """
         source = self._checked(X)
         result = np.empty(len(source))

@@ -3,9 +3,9 @@
     values  | encoder.0.W ........ | encoder.0.b .. | decoder.0.W ........ |
     grads   | encoder.0.dW ....... | encoder.0.db . | decoder.0.dW ....... |
 
-Every tensor starts on a 64-byte boundary; the gaps hold zeros. So the optimizer is one pass over flat arrays, a file
-is one array with a table of names, and adding gradients of several machines is one sum. Layers see none of this: a
-layer holds the views ``W, b, dW, db``.
+Every tensor starts on a 64-byte boundary; the gaps belong to nobody. So the optimizer is one pass over flat arrays, a
+file is one array with a table of names, and adding gradients of several machines is one sum. Layers see none of this:
+a layer holds the views ``W, b, dW, db``.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Are the gradient checks any good? This script makes wrong gradients and counts how many the tests notice.
+"""Are the tests of gradients any good? This script makes wrong gradients and counts how many the tests notice.
 
     python tests/mutate.py [--python] [--native] [--jobs 2] [--all-tests] [--only TEXT] [--list]
 
