@@ -11,20 +11,6 @@ import numpy as np
 cnp.import_array()
 
 cdef extern from "simd/likelihood.h":
-    ctypedef struct observation_t:
-        Py_ssize_t rows, columns, samples
-        const void *x
-        const void *outputs
-        const void *logvar
-        Py_ssize_t x_row, outputs_row, logvar_row
-        const cnp.int64_t *edges
-        Py_ssize_t groups
-        void *log_px
-        const void *dlog_px
-        void *doutputs
-        void *dlogvar
-        Py_ssize_t doutputs_row, dlogvar_row
-
     ctypedef struct likelihood_table_t:
         task_t bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward
 
@@ -35,11 +21,6 @@ cdef extern from *:
 cdef class Observation:
     """x, the decoder's outputs and what is made of them, checked, as C sees them."""
 
-    cdef observation_t o
-    cdef cnp.ndarray x, outputs, logvar, edges, log_px, dlog_px, doutputs, dlogvar
-    cdef int real
-    cdef const likelihood_table_t *table
-
     def __cinit__(self, x, outputs, str name):
         self.real = real_type(outputs, name)
         self.outputs = matrix(outputs, name, self.real, -1, -1)
@@ -48,15 +29,14 @@ cdef class Observation:
         self.o.x, self.o.outputs = cnp.PyArray_DATA(self.x), cnp.PyArray_DATA(self.outputs)
         self.o.samples = samples_per_row(self.o.rows, self.x.shape[0], name)
         self.o.x_row, self.o.outputs_row = stride(self.x), stride(self.outputs)
-        self.o.dlogvar = NULL
-        self.table = likelihood_tables[level][self.real]
+        self.o.dspread = NULL
 
-    cdef set_logvar(self, object logvar):
-        self.logvar = matrix(logvar, "logvar", self.real, -1, self.o.columns)
-        if self.logvar.shape[0] != self.o.rows and self.logvar.shape[0] != 1:
-            raise ValueError(f"logvar must have {self.o.rows} rows or one, not {self.logvar.shape[0]}")
-        self.o.logvar = cnp.PyArray_DATA(self.logvar)
-        self.o.logvar_row = 0 if self.logvar.shape[0] == 1 else stride(self.logvar)
+    cdef set_spread(self, object spread, str name):
+        self.spread = matrix(spread, name, self.real, -1, self.o.columns)
+        if self.spread.shape[0] != self.o.rows and self.spread.shape[0] != 1:
+            raise ValueError(f"{name} must have {self.o.rows} rows or one, not {self.spread.shape[0]}")
+        self.o.spread = cnp.PyArray_DATA(self.spread)
+        self.o.spread_row = 0 if self.spread.shape[0] == 1 else stride(self.spread)
 
     cdef set_edges(self, object edges):
         self.edges = np.ascontiguousarray(edges, dtype=np.int64)
@@ -71,14 +51,15 @@ cdef class Observation:
         self.log_px = output_vector(log_px, "log_px", self.real, self.o.rows)
         self.o.log_px = cnp.PyArray_DATA(self.log_px)
 
-    cdef set_gradients(self, object dlog_px, object doutputs, object dlogvar, str name):
+    cdef set_gradients(self, object dlog_px, object doutputs, str name):
         self.dlog_px = vector(dlog_px, "dlog_px", self.real, self.o.rows)
         self.doutputs = output(doutputs, name, self.real, self.o.rows, self.o.columns)
         self.o.dlog_px, self.o.doutputs = cnp.PyArray_DATA(self.dlog_px), cnp.PyArray_DATA(self.doutputs)
         self.o.doutputs_row = stride(self.doutputs)
-        if dlogvar is not None:
-            self.dlogvar = output(dlogvar, "dlogvar", self.real, self.o.rows, self.o.columns)
-            self.o.dlogvar, self.o.dlogvar_row = cnp.PyArray_DATA(self.dlogvar), stride(self.dlogvar)
+
+    cdef set_dspread(self, object dspread, str name):
+        self.dspread = output(dspread, name, self.real, self.o.rows, self.o.columns)
+        self.o.dspread, self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)
 
     cdef bint follows(self, task_t forward) except -1:
         """Whether the last job on the tape is the forward pass of the same rows: then it is taken off the tape, and what
@@ -96,44 +77,50 @@ cdef class Observation:
         run(task, &self.o, sizeof(self.o), <double>self.o.rows * self.o.columns * EXPONENTIAL_COST, (self,))
 
 
+cdef const likelihood_table_t *table(Observation o) noexcept:
+    return likelihood_tables[level][o.real]
+
+
 def bernoulli(x, logits, log_px):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_log_px(log_px)
-    o.run(o.table.bernoulli)
+    o.run(table(o).bernoulli)
 
 
 def bernoulli_backward(dlog_px, x, logits, dlogits):
     cdef Observation o = Observation(x, logits, "logits")
-    o.set_gradients(dlog_px, dlogits, None, "dlogits")
-    if o.follows(o.table.bernoulli):
-        o.run(o.table.bernoulli_both)
+    o.set_gradients(dlog_px, dlogits, "dlogits")
+    if o.follows(table(o).bernoulli):
+        o.run(table(o).bernoulli_both)
     else:
-        o.run(o.table.bernoulli_backward)
+        o.run(table(o).bernoulli_backward)
 
 
 def gaussian(x, mean, logvar, log_px):
     cdef Observation o = Observation(x, mean, "mean")
-    o.set_logvar(logvar)
+    o.set_spread(logvar, "logvar")
     o.set_log_px(log_px)
-    o.run(o.table.gaussian)
+    o.run(table(o).gaussian)
 
 
 def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
     cdef Observation o = Observation(x, mean, "mean")
-    o.set_logvar(logvar)
-    o.set_gradients(dlog_px, dmean, dlogvar, "dmean")
-    o.run(o.table.gaussian_backward)
+    o.set_spread(logvar, "logvar")
+    o.set_gradients(dlog_px, dmean, "dmean")
+    if dlogvar is not None:
+        o.set_dspread(dlogvar, "dlogvar")
+    o.run(table(o).gaussian_backward)
 
 
 def categorical(x, logits, edges, log_px):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_edges(edges)
     o.set_log_px(log_px)
-    o.run(o.table.categorical)
+    o.run(table(o).categorical)
 
 
 def categorical_backward(dlog_px, x, logits, edges, dlogits):
     cdef Observation o = Observation(x, logits, "logits")
     o.set_edges(edges)
-    o.set_gradients(dlog_px, dlogits, None, "dlogits")
-    o.run(o.table.categorical_backward)
+    o.set_gradients(dlog_px, dlogits, "dlogits")
+    o.run(table(o).categorical_backward)

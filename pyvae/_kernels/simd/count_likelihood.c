@@ -5,14 +5,10 @@
 #include "gamma.h"
 #include "lanes.h"
 
-#define X_ROW(i) ((const REAL *)o->x + (i) / o->samples * o->x_row)
-#define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
-#define LOG_R_ROW(i) ((const REAL *)o->log_r + (i) * o->log_r_row)
-
 /* log p = sum x l - exp(l) - log x! */
 static void poisson(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
         double sum;
@@ -26,10 +22,10 @@ static void poisson(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 /* d log p / d l = x - exp(l) */
 static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
-        REAL *dlog_rates = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        REAL *dlog_rates = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j])));
     }
     restore_fpstate(saved);
@@ -47,7 +43,7 @@ static REAL highest(ptrdiff_t n, const REAL *l) {
 /* log p = log n! + sum x_j (l_j - logsumexp(l)) - log x_j!, n = sum x_j */
 static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         double max = highest(o->columns, logits), sum, n, total;
@@ -63,10 +59,10 @@ static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 /* d log p / d l = x - n softmax(l) */
 static void multinomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
-        REAL scale = ((const REAL *)o->dlog_px)[i], *dlogits = (REAL *)o->doutputs + i * o->doutputs_row;
+        REAL scale = ((const REAL *)o->dlog_px)[i], *dlogits = DOUTPUT_ROW(i);
         REAL max = highest(o->columns, logits), sum, n;
         SUM_COLUMNS(sum, o->columns, j, exp_below_zero(logits[j] - max));
         SUM_COLUMNS(n, o->columns, j, x[j]);
@@ -87,9 +83,9 @@ INLINE double negative_binomial_of(double x, double l, double log_r) {
 
 static void negative_binomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
-        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = LOG_R_ROW(i);
+        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = SPREAD_ROW(i);
         double sum;
         SUM_COLUMNS_DOUBLE(sum, o->columns, j, negative_binomial_of(x[j], log_means[j], log_r[j]));
         ((REAL *)o->log_px)[i] = (REAL)sum;
@@ -101,10 +97,10 @@ static void negative_binomial(const void *job, ptrdiff_t thread, ptrdiff_t threa
    d log p / d log r = r (digamma(x + r) - digamma(r) - softplus(d)) - d log p / d l */
 static void negative_binomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const counts_t *o = job;
+    const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
-        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = LOG_R_ROW(i);
-        REAL *dlog_means = (REAL *)o->doutputs + i * o->doutputs_row, *dlog_r = (REAL *)o->dlog_r + i * o->dlog_r_row;
+        const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = SPREAD_ROW(i);
+        REAL *dlog_means = DOUTPUT_ROW(i), *dlog_r = DSPREAD_ROW(i);
         double scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, double d = (double)log_means[j] - log_r[j], r = exp_double(log_r[j]);
                     double e = exp_double(d < 0 ? d : -d), softplus = (d < 0 ? 0 : d) + log1p_double(e);

@@ -5,10 +5,6 @@
 #include "vmath.h"
 #include "lanes.h"
 
-#define X_ROW(i) ((const REAL *)o->x + (i) / o->samples * o->x_row)
-#define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
-#define LOGVAR_ROW(i) ((const REAL *)o->logvar + (i) * o->logvar_row)
-
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
 static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l))); }
@@ -33,7 +29,7 @@ static void bernoulli_backward(const void *job, ptrdiff_t thread, ptrdiff_t thre
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
-        REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        REAL *dlogits = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
     }
     restore_fpstate(saved);
@@ -45,7 +41,7 @@ static void bernoulli_both(const void *job, ptrdiff_t thread, ptrdiff_t threads)
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
-        REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row;
+        REAL *dlogits = DOUTPUT_ROW(i);
         REAL scale = ((const REAL *)o->dlog_px)[i], lane[LANES] = {0};
         FOR_COLUMNS(j, o->columns, lane[l_] += bernoulli_of(x[j], logits[j]);
                     dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
@@ -59,7 +55,7 @@ static void gaussian(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
-        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = SPREAD_ROW(i);
         REAL sum;
         SUM_COLUMNS(sum, o->columns, j,
                     (x[j] - mean[j]) * (x[j] - mean[j]) * exp_real(-logvar[j]) + (logvar[j] + (REAL)LOG_2_PI));
@@ -73,11 +69,11 @@ static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
-        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = LOGVAR_ROW(i);
-        REAL *dmean = (REAL *)o->doutputs + i * o->doutputs_row, scale = ((const REAL *)o->dlog_px)[i];
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = SPREAD_ROW(i);
+        REAL *dmean = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j])));
-        if (!o->dlogvar) continue;
-        REAL *dlogvar = (REAL *)o->dlogvar + i * o->dlogvar_row;
+        if (!o->dspread) continue;
+        REAL *dlogvar = DSPREAD_ROW(i);
         FOR_COLUMNS(j, o->columns, REAL difference = x[j] - mean[j];
                     dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2));
     }
@@ -118,7 +114,7 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
         REAL scale = ((const REAL *)o->dlog_px)[i];
         for (ptrdiff_t g = 0; g < o->groups; g++) {
             const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
-            REAL *dlogits = (REAL *)o->doutputs + i * o->doutputs_row + o->edges[g];
+            REAL *dlogits = DOUTPUT_ROW(i) + o->edges[g];
             ptrdiff_t n = o->edges[g + 1] - o->edges[g];
             REAL max = highest(n, logits), sum;
             SUM_COLUMNS(sum, n, j, exp_below_zero(logits[j] - max));

@@ -1,0 +1,29 @@
+/* What likelihoods read and write: rows of x, and the decoder's outputs that describe them. */
+#ifndef PYVAE_OBSERVATION_H
+#define PYVAE_OBSERVATION_H
+
+#include "job.h"
+
+/* Each task uses some of it. */
+typedef struct {
+    ptrdiff_t rows, columns, samples; /* of the decoder's outputs; each row of x serves `samples` of them in turn */
+    const void *x;                    /* (rows / samples, columns) */
+    const void *outputs;              /* (rows, columns): logits, means, or logarithms of rates or means */
+    const void *spread; /* logvar of a Gaussian, log r of a negative binomial: (rows, columns), or one row for all with
+                           spread_row = 0 */
+    ptrdiff_t x_row, outputs_row, spread_row;
+    const int64_t *edges; /* categorical: group g has the columns edges[g] .. edges[g + 1] */
+    ptrdiff_t groups;
+    void *log_px;
+    const void *dlog_px;      /* the loss's derivative by each row's log-likelihood */
+    void *doutputs, *dspread; /* dspread may be NULL, where a Gaussian's logvar is fixed */
+    ptrdiff_t doutputs_row, dspread_row;
+} observation_t;
+
+#define X_ROW(i) ((const REAL *)o->x + (i) / o->samples * o->x_row)
+#define OUTPUT_ROW(i) ((const REAL *)o->outputs + (i) * o->outputs_row)
+#define SPREAD_ROW(i) ((const REAL *)o->spread + (i) * o->spread_row)
+#define DOUTPUT_ROW(i) ((REAL *)o->doutputs + (i) * o->doutputs_row)
+#define DSPREAD_ROW(i) ((REAL *)o->dspread + (i) * o->dspread_row)
+
+#endif
