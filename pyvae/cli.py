@@ -22,6 +22,7 @@ from pyvae.outputs import output_file, write_rows, write_table
 from pyvae.runs import Log, config, refuse_existing_run
 
 RUN_FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
+MOST_PICTURES = 400  # rows in one .png file
 
 
 def run_train(options):
@@ -51,8 +52,7 @@ def run_train(options):
 
     log = Log(is_quiet=options.quiet or options.json)
     layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
-    others = "".join(f", {len(source)} {name}" for name, source in dataset.splits().items() if name != "train")
-    log.say("data", f"{dataset.name}: {len(dataset.train)} rows of {model.n_features} columns{others}")
+    log.say("data", describe_rows(dataset, held_out))
     log.say("model", f"{layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
     log.say("kernels", describe_kernels())
     start = time.perf_counter()
@@ -64,7 +64,8 @@ def run_train(options):
     )  # fmt: skip
     if not len(history):
         raise KeyboardInterrupt  # of the first epoch: there is no result to report
-    log.note_epochs(history)
+    validated = "validation" if validation is not None else "test" if dataset.test is not None else None
+    log.note_epochs(history, validated)
     reconstruction, kl = training.evaluate(model, reported, options.seed)
     if not np.isfinite(reconstruction + kl):
         raise Refusal(
@@ -83,7 +84,8 @@ def run_train(options):
     persistence.save(model, out / "model.safetensors")
     persistence.write_file(out / "history.csv", history.to_csv().encode())
     persistence.write_file(out / "config.json", config(options, dataset, rows, validation, model, rate).encode())
-    drawn = pictures.save(model, history, reported, pictures.labels_of(dataset, reported), out)
+    labels = pictures.labels_of(dataset, reported)
+    drawn = pictures.save(model, history, reported, labels, out, split, validated)
     names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
     log.say("wrote", f"{', '.join(names)} in {out}")
     result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
@@ -96,8 +98,29 @@ def run_train(options):
         precision=options.precision, out=str(out),
     )  # fmt: skip
     if is_interrupted:
-        print(f"pyvae train: interrupted; what was learned in {len(history)} epochs is in {out}", file=sys.stderr)
+        print(
+            f"pyvae train: interrupted; what was learned in {counted(len(history), 'epoch')} is in {out}",
+            file=sys.stderr,
+        )
     return 130 if is_interrupted else 0
+
+
+def describe_rows(dataset, held_out):
+    """How many rows and columns there are, which are not trained on, and what is made of their values."""
+    source = dataset.train
+    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(source.n_features, 'column')}"]
+    if held_out is not None:
+        parts.append(f"{len(held_out)} held out to validate on")
+    parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]
+    if source.binarize is not None:
+        how = {"threshold": f"cut at {source.threshold:g}", "draw": "drawn afresh at every step"}[source.binarize]
+        parts.append(f"black and white ({how})")
+    return ", ".join(parts)
+
+
+def counted(n, noun):
+    """1 row, 2 rows."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def tell(options, sentence, **result):
@@ -107,22 +130,24 @@ def tell(options, sentence, **result):
 
 def run_sample(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "samples")
+    out = picture_file(options, model, "samples", options.n)
     rows = model.sample(options.n, options.seed, mean=not options.draw)
     write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
-    tell(options, f"wrote {len(rows)} samples to {out}", rows=len(rows), out=str(out))
+    tell(options, f"wrote {counted(len(rows), 'sample')} to {out}", rows=len(rows), out=str(out))
     return 0
 
 
 def run_reconstruct(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "reconstructions")
     split, source = load_rows(options, model)
     n = min(options.n, len(source))
+    out = picture_file(options, model, "reconstructions", n)
     originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
     reconstructed = model.reconstruct(originals)
     write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *pictures.settings(model)))
-    tell(options, f"wrote {n} reconstructions of {split} rows to {out}", rows=n, split=split, out=str(out))
+    every = "all " if options.n > n > 1 else ""
+    rows = counted(n, f"{split} row")
+    tell(options, f"wrote reconstructions of {every}{rows} to {out}", rows=n, split=split, out=str(out))
     return 0
 
 
@@ -132,8 +157,9 @@ def run_encode(options):
     split, source = load_rows(options, model)
     mu, logvar = model.encode(source)
     write_table(out, {"mu": mu, "logvar": logvar}, alone="mu")
+    what = "mu" if out.suffix == ".npy" else "mu and logvar"
     tell(
-        options, f"wrote mu{' and logvar' if out.suffix != '.npy' else ''} of {len(mu)} {split} rows to {out}",
+        options, f"wrote {what} of {counted(len(mu), f'{split} row')} to {out}",
         rows=len(mu), latent_dim=model.latent_dim, split=split, out=str(out),
     )  # fmt: skip
     return 0
@@ -155,21 +181,23 @@ def run_score(options):
     name = "log-likelihood" if options.log_likelihood else "ELBO"
     tell(
         options,
-        f"{split} {name} {means[score]:.2f} nats, mean of {len(source)} rows, {samples} sample{'s' * (samples > 1)} "
-        f"each; wrote {out}",
+        f"{split} {name} {means[score]:.2f} nats, mean of {counted(len(source), 'row')}, "
+        f"{counted(samples, 'sample')} each; wrote {out}",
         **means, split=split, rows=len(source), samples=samples, out=str(out),
     )  # fmt: skip
     return 0
 
 
-def picture_file(options, model, stem):
-    """``--out`` for rows, which can be drawn where they are pictures."""
+def picture_file(options, model, stem, n):
+    """``--out`` for n rows, which can be drawn where they are pictures and not too many."""
     is_picture = "image_shape" in model.metadata
     out = output_file(options.out or Path(f"{stem}{'.png' if is_picture else '.npy'}"), (".png", ".npy"), options.force)
     if out.suffix == ".png" and not is_picture:
         raise Refusal(
             "--out must end in .npy: the model's rows are no pictures, as it was trained without --image-shape"
         )
+    if out.suffix == ".png" and n > MOST_PICTURES:
+        raise Refusal(f"-n {n} is too many for one picture, which holds {MOST_PICTURES}: use .npy, --out {stem}.npy")
     return out
 
 
@@ -208,7 +236,11 @@ def summarize(checks):
         compared, skipped = sum(c.compared for c in tensors), sum(c.skipped for c in tensors)
         error = max(c.error for c in tensors)
         kinks = f", {skipped} at kinks" if skipped else ""
-        yield f"  {name:<42} error {error:.1e}  ({compared} compared{kinks})"
+        if error == 0:  # no finite difference is as good as that: what was compared has to be the same to the bit
+            name, found = f"{name}: {', '.join(c.name.partition(': ')[2] for c in tensors)}", "exact"
+        else:
+            found = f"error {error:.1e}"
+        yield f"  {name:<42} {found}  ({compared} compared{kinks})"
 
 
 def run_info(options):
@@ -223,8 +255,8 @@ def describe_kernels():
     info = _kernels.info()
     if info["isa"] is None:
         return info["kernels"]
-    threads = f"{info['threads']} thread{'s' if info['threads'] > 1 else ''}"
-    return f"{info['kernels']}, {info['isa']}, {threads if info['openmp'] else '1 thread (built without OpenMP)'}"
+    threads = counted(info["threads"], "thread") if info["openmp"] else "1 thread (built without OpenMP)"
+    return f"{info['kernels']}, {info['isa']}, {threads}"
 
 
 COMMANDS = {

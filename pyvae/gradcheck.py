@@ -161,7 +161,7 @@ def check_layer(layer, arena, x, *, noise=None, name="layer", tolerance=1e-6, se
     checks.append(Check(f"{name}: backward twice", 0.0, 1, 0, again and doubled))
     arena.zero_grads()
     zero = not layer.backward(np.zeros_like(weights), cache).any() and not arena.grads.any()
-    checks.append(Check(f"{name}: zero dy gives zero", 0.0, 1, 0, zero))
+    checks.append(Check(f"{name}: zero dy", 0.0, 1, 0, zero))
     return raise_if_wrong(checks)
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+ACTIVE_VARIANCE = 0.01  # of the posterior mean, above which a dimension counts as used
+
 
 def kl_per_dimension(mu, logvar):
     """The KL of each latent dimension, mean over rows, (Z,), nats; they add up to the mean KL of the rows.
@@ -13,7 +15,7 @@ def kl_per_dimension(mu, logvar):
     return 0.5 * (mu**2 + np.expm1(logvar) - logvar).mean(axis=0)
 
 
-def active_units(mu, threshold=0.01):
+def active_units(mu, threshold=ACTIVE_VARIANCE):
     """Which latent dimensions the model uses, (Z,) of booleans: those with Var_i(mu_ij) > threshold.
 
     mu: posterior means (B, Z), in units of the prior's standard deviation. A dimension whose mean is the same for every

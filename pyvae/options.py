@@ -107,18 +107,23 @@ def parse(argv, commands):
 def make_parser(commands):
     parser = Parser(
         prog="pyvae",
-        description="Variational autoencoders in NumPy, on multicore CPU kernels.",
+        usage="pyvae [-h] [--version] COMMAND ...",
         epilog=f"example:\n  pyvae train digits --latent 10\n\n{EXIT_STATUS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pyvae {versions.__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    subparsers = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="pyvae", help=argparse.SUPPRESS, parser_class=Parser
+    )
+    summaries = []  # argparse would break the line of the longest command's name
 
-    def command(name, short, long, example):
+    def command(name, short, long, *examples):
         sub = subparsers.add_parser(
-            name, help=short, description=textwrap.fill(long, 79), epilog=f"example:\n  {example}",
+            name, description=textwrap.fill(long, 79),
+            epilog="\n  ".join([f"example{'s' if len(examples) > 1 else ''}:", *examples]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
+        summaries.append(f"  {name:<12} {short}")
         sub.set_defaults(run=commands[name], parser=sub)
         return sub
 
@@ -126,7 +131,7 @@ def make_parser(commands):
         "train", "train a model and leave it, its history and pictures in a folder",
         "Train a variational autoencoder. The folder --out then holds the model, its history, pictures, config.json "
         "(what was asked for) and log.txt (what happened).",
-        "pyvae train mnist --hidden 400 --latent 20 --epochs 10",
+        "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train table.csv --likelihood gaussian",
     ))  # fmt: skip
 
     sample = command(
@@ -190,6 +195,11 @@ def make_parser(commands):
         "Print what is installed and what the kernels run on.", "pyvae info --json",
     )  # fmt: skip
     add_json(info)
+
+    parser.description = "\n".join([
+        "Variational autoencoders in NumPy, on multicore CPU kernels.", "", "commands:", *summaries, "",
+        "pyvae COMMAND --help says what a command takes.",
+    ])  # fmt: skip
     return parser
 
 
@@ -197,7 +207,8 @@ def add_train(parser):
     data = parser.add_argument_group("data")
     data.add_argument(
         "data", nargs="?", default="digits", metavar="DATA",
-        help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}",
+        help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv may have a header, the "
+        "arrays of an .npz are X and X_test or x_train and x_test, and uint8 above 1 is scaled by 1/255",
     )  # fmt: skip
     data.add_argument(
         "--image-shape", type=image_shape, metavar="HxW",
@@ -224,7 +235,8 @@ def add_train(parser):
     )  # fmt: skip
     model.add_argument(
         "--likelihood", choices=LIKELIHOODS, default="bernoulli", metavar="WORD",
-        help=f"of the data: {', '.join(LIKELIHOODS)} (default: bernoulli)",
+        help="of the data: bernoulli for 0 to 1; for real numbers gaussian, gaussian-shared, gaussian-predicted, "
+        "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli)",
     )  # fmt: skip
 
     training = parser.add_argument_group("training")

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 
+from pyvae import pictures
 from pyvae.arguments import either
 from pyvae.options import Refusal
 from pyvae.persistence import write_file
@@ -27,7 +28,7 @@ def write_rows(out, rows, draw):
     if out.suffix == ".npy":
         np.save(out, rows)
     else:
-        draw().savefig(out)
+        pictures.write(draw(), out)
 
 
 def write_table(out, table, alone):

@@ -25,13 +25,14 @@ RECONSTRUCTED_ROWS = 24  # beside their originals
 INTERPOLATED_PAIRS = 8
 
 
-def save(model, history, rows, labels, out):
+def save(model, history, rows, labels, out, split="test", validation="validation"):
     """Write the run's pictures into the folder out; returns their names. Without matplotlib: none, and a word of it.
 
-    rows: the DataSource that is reported. labels: one a row, for the colours of the latent space, or None.
+    rows: the DataSource that is reported, and split its name. labels: one a row, for the colours of the latent space,
+    or None. validation: the name of the rows of val_loss.
     """
     try:
-        figures = _draw(model, history, rows, labels)
+        figures = _draw(model, history, rows, labels, split, validation)
     except ImportError as error:
         print(f"pyvae: {error}", file=sys.stderr)
         return []
@@ -41,7 +42,7 @@ def save(model, history, rows, labels, out):
 
 
 def write(figure, path):
-    """Write a Figure as a PNG file of one byte a dot: gray as it is, colours from a palette of 256.
+    """Write a Figure as a PNG file of one byte a dot: up to 256 colours as they are, more from a palette of 256.
 
     A third to two thirds of what ``figure.savefig`` makes of it.
     """
@@ -50,8 +51,14 @@ def write(figure, path):
     figure.canvas.draw()
     dots = np.asarray(figure.canvas.buffer_rgba())[..., :3]
     image = Image.fromarray(dots)
-    is_gray = (dots == dots[..., :1]).all()
-    image = image.convert("L") if is_gray else image.quantize(256, dither=Image.Dither.NONE)
+    if image.getcolors(256) is None:
+        image = image.quantize(256, dither=Image.Dither.NONE)
+    else:
+        colours, places = np.unique(dots @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+        image = Image.fromarray(places.reshape(dots.shape[:2]).astype(np.uint8))
+        image.putpalette(
+            np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8).tobytes()
+        )
     image.save(path, dpi=(figure.dpi, figure.dpi), optimize=True)
 
 
@@ -69,7 +76,7 @@ def labels_of(dataset, rows):
     return dataset.train_labels[rows.numbers] if isinstance(rows, Rows) and rows.source is dataset.train else None
 
 
-def _draw(model, history, rows, labels):
+def _draw(model, history, rows, labels, split, validation):
     """The run's Figures by their file names."""
     numbers = np.arange(len(rows))
     if len(rows) > ENCODED_ROWS:
@@ -77,7 +84,7 @@ def _draw(model, history, rows, labels):
     mu, logvar = model.encode(rows.gather(numbers).x)
     kl = metrics.kl_per_dimension(mu, logvar)
     figures = {
-        "learning_curves.png": plots.learning_curves(history),
+        "learning_curves.png": plots.learning_curves(history, validation),
         "kl_per_dimension.png": plots.kl_per_dimension(kl, metrics.active_units(mu)),
     }
     if model.latent_dim > 1:
@@ -92,7 +99,7 @@ def _draw(model, history, rows, labels):
     figures["samples.png"] = plots.image_grid(model.sample(64, seed=0), *image)
     figures["reconstructions.png"] = plots.reconstructions(x, model.reconstruct(x), *image)
     figures["interpolation.png"] = plots.interpolation(model, x[:pairs], x[-pairs:], *image)
-    figures["traversals.png"] = plots.traversals(model, x[0], *image, kl=kl)
+    figures["traversals.png"] = plots.traversals(model, x[0], *image, kl=kl, name=f"{split} row 0")
     if model.latent_dim == 2:
         figures["manifold.png"] = plots.manifold(model, *image)
     return figures

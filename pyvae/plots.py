@@ -3,7 +3,8 @@
 Each function returns a matplotlib Figure that no window shows; ``figure.savefig(path)`` writes it. Matplotlib is
 imported when a picture is made (pip install "pyvae[plot]"), without touching its global state. Functions that take
 image_shape, (height, width), draw rows of height * width columns and raise ValueError for others; value_range says
-which value is black and which white, and those beyond are drawn as these.
+which value is black and which white, and those beyond are drawn as these. Arguments count latent dimensions from 0, as
+arrays do, and the words in the pictures from 1, as the header of a .csv file of ``pyvae encode`` does.
 """
 
 import math
@@ -12,11 +13,15 @@ import numpy as np
 
 from pyvae.arguments import check_count
 from pyvae.data import check_array
+from pyvae.metrics import ACTIVE_VARIANCE
 from pyvae.metrics import kl_per_dimension as measure_kl
 
 DPI = 120
 GRID_WIDTH = 960  # dots, at least
 GRID_HEIGHT = 10_000  # dots, at most, unless a single dot for each pixel is more
+GRID_GRAYS = 64  # more are not seen as more, and make larger files
+GRID_TINT = "#b9d9f2"  # between pictures and where there is none: light, and no gray that a value could have
+BARS = 50  # of latent dimensions, at most
 
 # Ten colours that remain different under the common colour vision deficiencies: those of Petroff (2021,
 # arXiv:2107.02270), with black in place of the darker of his two grays, which small dots do not tell apart.
@@ -34,8 +39,13 @@ def _figure(width, height, layout="constrained"):
     return figure
 
 
-def learning_curves(history):
-    """Loss, reconstruction and KL over the epochs, in nats; dashed: training, solid: validation."""
+def learning_curves(history, validation="validation"):
+    """Loss, reconstruction and KL over the epochs, in nats; dashed: training, solid: validation.
+
+    validation: what the legend calls the rows of val_loss, such as "test" where they are the test split. The first
+    epochs are far above all others, and a curve is read where it flattens: the frame is that of the others, and the
+    words below it say which epochs lie outside.
+    """
     figure = _figure(10, 3.2)
     epochs = history["epoch"]
     marker = "." if len(epochs) <= 20 else None  # a single epoch would be no line
@@ -43,41 +53,64 @@ def learning_curves(history):
     for axes, (column, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
         axes.plot(epochs, history[f"train_{column}"], "--", marker=marker, color="tab:gray", label="training")
         if np.isfinite(history[f"val_{column}"]).any():
-            axes.plot(epochs, history[f"val_{column}"], marker=marker, color="tab:blue", label="validation")
-        # The first epoch is far above all others; a curve is read where it flattens.
-        later = [v for split in ("train", "val") for v in history[f"{split}_{column}"][len(epochs) // 10 :]]
-        later = [v for v in later if np.isfinite(v)]
-        margin = 0.05 * (max(later) - min(later)) or 1.0
-        axes.set_ylim(min(later) - margin, max(later) + margin)
+            axes.plot(epochs, history[f"val_{column}"], marker=marker, color="tab:blue", label=validation)
+        values = np.array([history[f"train_{column}"], history[f"val_{column}"]])  # (2, epochs)
+        later = values[:, len(epochs) // 10 :]
+        low, high = np.nanmin(later), np.nanmax(later)
+        margin = 0.05 * (high - low) or 1.0
+        axes.set_ylim(low - margin, high + margin)
+        outside = np.flatnonzero(((values < low - margin) | (values > high + margin)).any(axis=0))
         axes.set_title(title, fontsize=10)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(f"epoch{_outside_the_frame(epochs, outside)}")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        ticks = axes.get_xticks()
+        axes.set_xticks([epochs[0], *ticks[(ticks > epochs[0]) & (ticks <= epochs[-1])]])
+        room = 0.5 if marker else 0  # for the markers at both ends
+        axes.set_xlim(epochs[0] - room, epochs[-1] + room)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("nats per row")
     figure.axes[0].legend()
     return figure
 
 
-def kl_per_dimension(kl, active=None):
-    """A bar for the KL of each latent dimension (Z,), nats, the highest first.
+def _outside_the_frame(epochs, outside):
+    """Which of the first epochs cannot be seen, in words."""
+    if not len(outside):
+        return ""
+    first, last = epochs[outside[0]], epochs[outside[-1]]
+    return f" ({first} lies outside the frame)" if first == last else f" ({first} to {last} lie outside the frame)"
 
-    kl: as metrics.kl_per_dimension gives it. active (Z,): which dimensions count as used, as metrics.active_units
-    tells; the title says how many, and the others are gray.
+
+def kl_per_dimension(kl, active=None):
+    """A bar for the KL of each latent dimension (Z,), nats, the highest first; of many, the 50 highest.
+
+    kl: as metrics.kl_per_dimension gives it. active (Z,): which dimensions count as used, by the rule of
+    metrics.active_units; the title says how many, and the others are gray.
     """
     kl = np.asarray(kl)
-    order = np.argsort(-kl, kind="stable")
+    order = np.argsort(-kl, kind="stable")[:BARS]
+    n_bars = len(order)
     used = np.ones(len(kl), bool) if active is None else np.asarray(active)
     figure = _figure(10, 3.2)
     axes = figure.subplots()
-    axes.bar(np.arange(len(kl)), kl[order], color=np.where(used[order], "tab:blue", "tab:gray"))
-    shown = np.arange(0, len(kl), math.ceil(len(kl) / 40))
-    axes.set_xticks(shown, order[shown], fontsize=8)
+    axes.bar(np.arange(n_bars), kl[order], color=np.where(used[order], "tab:blue", "tab:gray"))
+    if active is not None:
+        for colour, rule in (
+            ("tab:blue", f"active: variance of mu over rows > {ACTIVE_VARIANCE:g}"),
+            ("tab:gray", "not active"),
+        ):
+            axes.scatter([], [], color=colour, marker="s", label=rule)
+        axes.legend()
+    shown = np.arange(0, n_bars, math.ceil(n_bars / 40))
+    axes.set_xticks(shown, order[shown] + 1, fontsize=8)
     for i, word in zip(shown, axes.get_xticklabels(), strict=True):
         word.set_color("black" if used[order[i]] else "tab:gray")  # for bars too low to be seen
-    axes.set_xlim(-0.6, len(kl) - 0.4)
+    axes.set_xlim(-0.6, n_bars - 0.4)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
-    axes.set_xlabel("latent dimension, by KL")
+    rest = len(kl) - n_bars
+    others = f"; the {rest} lower ones have {kl.sum() - kl[order].sum():.2f} nats together" if rest else ""
+    axes.set_xlabel(f"latent dimension, by KL{others}")
     axes.set_ylabel("nats per row")
     counted = "" if active is None else f", {used.sum()} of {len(kl)} dimensions active"
     axes.set_title(f"KL(q(z|x) || p(z)): {kl.sum():.1f} nats{counted}", fontsize=10)
@@ -117,8 +150,8 @@ def latent_scatter(mu, labels=None, dimensions=(0, 1)):
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
-    axes.set_xlabel(f"posterior mean of latent dimension {across}")
-    axes.set_ylabel(f"posterior mean of latent dimension {up}")
+    axes.set_xlabel(f"posterior mean of latent dimension {across + 1}")
+    axes.set_ylabel(f"posterior mean of latent dimension {up + 1}")
     return figure
 
 
@@ -160,7 +193,7 @@ def manifold(model, image_shape, value_range=(0, 1), side=20):
     return _grid(
         model.decode(z), image_shape, value_range, side,
         lines={side - 1 - i: text for i, text in marked.items()}, across=marked,
-        xlabel="z, dimension 0", ylabel="z, dimension 1",
+        xlabel="z, dimension 1", ylabel="z, dimension 2",
     )  # fmt: skip
 
 
@@ -181,12 +214,12 @@ def interpolation(model, x0, x1, image_shape, value_range=(0, 1), steps=12):
     return _grid(lines, image_shape, value_range, steps + 2, across=across, xlabel="t in z = (1 - t) mu_0 + t mu_1")
 
 
-def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=None, steps=13):
+def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=None, steps=13, name="the row"):
     """E[x|z] where one dimension of z goes from -3 to 3 and the others stay at the posterior mean of the row x (D,).
 
     A line for each of ``dimensions`` (None: those with the highest KL, ten at most, the highest first). kl (Z,): the
-    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone). Raises
-    ValueError for dimensions that the model has not.
+    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone). name: what
+    the words call x, such as "test row 0". Raises ValueError for dimensions that the model has not.
     """
     mu, logvar = model.encode(np.reshape(x, (1, -1)))
     kl = measure_kl(mu, logvar) if kl is None else np.asarray(kl)
@@ -198,9 +231,9 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
         z[line, :, dimension] = values
     return _grid(
         model.decode(z.reshape(-1, model.latent_dim)), image_shape, value_range, steps,
-        lines={i: f"dimension {j}\nKL {kl[j]:.2f} nats" for i, j in enumerate(dimensions)},
+        lines={i: f"dimension {j + 1}\nKL {kl[j]:.2f} nats" for i, j in enumerate(dimensions)},
         across={i: f"{value:g}" for i, value in enumerate(values.round(2))},
-        xlabel="z of this dimension; the others stay at the posterior mean",
+        xlabel=f"z of this dimension; the others stay at the posterior mean of {name}",
     )  # fmt: skip
 
 
@@ -213,13 +246,15 @@ def _check_dimensions(dimensions, latent_dim):
 
 
 def _grid(images, image_shape, value_range, columns, lines=None, across=None, xlabel="", ylabel=""):
-    """Pictures in a grid, a pixel apart: words beside its lines and under its columns, by their numbers."""
+    """Pictures in a grid, a tinted pixel apart: words beside its lines and under its columns, by their numbers."""
     n_features = len(images[0])
     if image_shape is None or len(image_shape) != 2 or math.prod(image_shape) != n_features:
         raise ValueError(
             f"image_shape must be (height, width) with height * width = {n_features} columns, not {image_shape}: "
             "only rows that are pictures can be drawn"
         )
+    from matplotlib.colors import LinearSegmentedColormap
+
     height, width = image_shape
     n_lines = math.ceil(len(images) / columns)
     canvas = np.full((n_lines * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
@@ -232,8 +267,9 @@ def _grid(images, image_shape, value_range, columns, lines=None, across=None, xl
     size = np.array(canvas.shape[::-1]) * dots
     figure = _figure(*size / DPI, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_facecolor("tab:gray")
-    axes.imshow(canvas, cmap="gray", vmin=value_range[0], vmax=value_range[1], interpolation="nearest", aspect="auto")
+    axes.set_facecolor(GRID_TINT)
+    grays = LinearSegmentedColormap.from_list("grays", ["black", "white"], GRID_GRAYS)
+    axes.imshow(canvas, cmap=grays, vmin=value_range[0], vmax=value_range[1], interpolation="nearest", aspect="auto")
     lines, across = lines or {}, across or {}
     axes.set_yticks([i * (height + 1) + (height - 1) / 2 for i in lines], lines.values(), fontsize=9)
     axes.set_xticks([i * (width + 1) + (width - 1) / 2 for i in across], across.values(), fontsize=9)

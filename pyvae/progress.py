@@ -5,14 +5,15 @@ from tqdm import tqdm
 
 
 class ProgressBar:
-    """One line that counts rows over all epochs, with smoothed ELBO, reconstruction and KL, in 80 columns."""
+    """One line that counts rows over all epochs, with their smoothed ELBO, reconstruction and KL, in 80 columns."""
 
-    FORMAT = "{desc} {percentage:3.0f}%|{bar}| {rate_noinv_fmt} {remaining} left"
+    AT_FIRST = "{desc} {percentage:3.0f}%|{bar}|"  # before there is a speed
+    FORMAT = AT_FIRST + " {rate_noinv_fmt} {remaining} left"
 
     def __init__(self, epochs, n_rows, disable):
         self.epochs, self.smoothed = epochs, None
         self.bar = None if disable else tqdm(
-            total=epochs * n_rows, unit="row", unit_scale=True, bar_format=self.FORMAT, ncols=79, mininterval=0.2,
+            total=epochs * n_rows, unit="row", unit_scale=True, bar_format=self.AT_FIRST, ncols=79, mininterval=0.2,
             desc=f"1/{epochs}", delay=0,
         )  # fmt: skip
 
@@ -23,7 +24,8 @@ class ProgressBar:
         new = np.array([reconstruction, kl])
         self.smoothed = new if self.smoothed is None else 0.98 * self.smoothed + 0.02 * new
         rec, kl = self.smoothed
-        self.bar.desc = f"{epoch + 1}/{self.epochs} ELBO {-(rec + kl):.1f} rec {rec:.1f} KL {kl:.1f}"
+        self.bar.bar_format = self.FORMAT
+        self.bar.desc = f"{epoch + 1}/{self.epochs} train ELBO {-(rec + kl):.1f} rec {rec:.1f} KL {kl:.1f}"
         self.bar.update(n_rows)
 
     def close(self):

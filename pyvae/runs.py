@@ -88,16 +88,23 @@ class Log:
         """A line for the file alone."""
         self.lines.append(line)
 
-    def note_epochs(self, history):
-        """A line for each epoch: its losses in nats, the learning rate and the seconds it took."""
+    def note_epochs(self, history, validation):
+        """A line for each epoch: its losses in nats, the learning rate and the seconds it took.
+
+        validation: the name of the rows of val_loss, None where there are none.
+        """
+        self.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
+        splits = {"train": "train"} | ({} if validation is None else {"val": validation})
         for epoch in history.epochs:
             losses = "  ".join(
-                "{} {:.4f} (reconstruction {:.4f}, KL {:.4f})".format(
-                    split, *(epoch[f"{split}_{part}"] for part in ("loss", "reconstruction", "kl"))
+                "{} {:.2f} ({:.2f}, {:.2f})".format(
+                    name, *(epoch[f"{split}_{part}"] for part in ("loss", "reconstruction", "kl"))
                 )
-                for split in ("train", "val")
+                for split, name in splits.items()
             )
-            self.note(f"epoch    {epoch['epoch']}  {losses}  rate {epoch['learning_rate']:g}  {epoch['seconds']:.3f} s")
+            self.note(
+                f"epoch    {epoch['epoch']}  {losses}  rate {epoch['learning_rate']:.3g}  {epoch['seconds']:.2f} s"
+            )
 
     def text(self):
         return "\n".join(self.lines) + "\n"

@@ -52,8 +52,9 @@ def test_the_last_line_is_the_test_elbo(capsys, scikit_learn):
 def test_train_says_what_it_does_in_80_columns(capsys, scikit_learn):
     assert main(["train", "--epochs", "1", "--hidden", "16", "--latent", "3"]) == 0
     captured = capsys.readouterr()
-    assert "digits: 1437 rows of 64 columns" in captured.out and "64-16-3 relu" in captured.out
-    assert "runs/digits" in captured.out and "row/s" in captured.err
+    assert "digits: 1437 rows of 64 columns, 360 test, black and white (cut at 0.5)\n" in captured.out
+    assert "64-16-3 relu" in captured.out
+    assert "runs/digits" in captured.out and "train ELBO -" in captured.err and "?" not in captured.err
     lines = (captured.out + captured.err).replace("\r", "\n").splitlines()
     assert max(len(line) for line in lines if "wrote" not in line) <= 80
 
@@ -106,13 +107,45 @@ def test_sample_and_reconstruct(run_folder):
 def test_sample_and_reconstruct_leave_pictures(run_folder, matplotlib):
     model = str(run_folder / "model.safetensors")
     assert main(["sample", model]) == 0 and main(["reconstruct", model]) == 0
-    assert Path("samples.png").exists() and Path("reconstructions.png").exists()
+    from PIL import Image
+
+    for name in ("samples.png", "reconstructions.png"):
+        with Image.open(name) as image:
+            assert image.mode == "P", "a byte a dot, as the pictures of a run"
+
+
+def test_a_picture_holds_400_rows(run_folder, capsys):
+    assert main("sample run -n 401".split()) == 2 and not Path("samples.png").exists()
+    assert capsys.readouterr().err == (
+        "pyvae sample: -n 401 is too many for one picture, which holds 400: use .npy, --out samples.npy\n"
+    )
+    assert main("sample run -n 401 --out s.npy".split()) == 0
+    assert main("reconstruct run -n 1000 --split train".split()) == 2 and not Path("reconstructions.png").exists()
+    assert "reconstruct: -n 1000 is too many" in capsys.readouterr().err
+
+
+def test_words_agree_with_their_numbers(run_folder, capsys):
+    capsys.readouterr()
+    np.save("x.npy", np.zeros((1, 64)))
+    lines = {
+        "sample run -n 1 --out a.npy": "wrote 1 sample to a.npy\n",
+        "sample run -n 2 --out b.npy": "wrote 2 samples to b.npy\n",
+        "reconstruct run -n 1000 --out c.npy": "wrote reconstructions of all 360 test rows to c.npy\n",
+        "reconstruct run -n 360 --out d.npy": "wrote reconstructions of 360 test rows to d.npy\n",
+        "reconstruct run x.npy --out e.npy": "wrote reconstructions of 1 train row to e.npy\n",
+        "encode run x.npy --out f.npy": "wrote mu of 1 train row to f.npy\n",
+    }
+    for line, sentence in lines.items():
+        assert main(line.split()) == 0 and capsys.readouterr().out == sentence
+    assert main("score run x.npy".split()) == 0
+    assert "mean of 1 row, 1 sample each" in capsys.readouterr().out
 
 
 def test_check_everything(capsys):
     assert main(["check"]) == 0
     out = capsys.readouterr().out
     assert "every gradient agrees" in out and "Dense 300-35 tanh" in out and "float32" in out
+    assert re.search(r"VAE: backward twice, zero upstream +exact  \(2 compared\)\n", out) and "error 0.0" not in out
     assert max(len(line) for line in out.splitlines()) <= 80
 
 
@@ -247,8 +280,9 @@ def test_the_run_folder_explains_itself(rng, capsys):
     epochs = [line.split() for line in log if line.startswith("epoch ")]
     history = list(csv.DictReader(Path("run/history.csv").read_text().splitlines()))
     assert [float(words[3]) for words in epochs] == pytest.approx(
-        [float(row["train_loss"]) for row in history], abs=1e-3
+        [float(row["train_loss"]) for row in history], abs=0.0051
     )
+    assert [words[6] for words in epochs] == ["validation"] * 2
 
     first = {path.name: path.read_bytes() for path in Path("run").iterdir()}
     assert main([*line.split(), "--force"]) == 0
@@ -256,6 +290,28 @@ def test_the_run_folder_explains_itself(rng, capsys):
         "log.txt", "history.csv", "config.json", "learning_curves.png",
     }  # fmt: skip
     assert json.loads(Path("run/config.json").read_text())["options"].pop("force")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "words"),
+    [
+        (("X",), "--binarize draw", "6 columns, black and white (drawn afresh at every step)"),
+        (("X",), "--validation-fraction 0.25", "400 rows of 6 columns, 100 held out to validate on"),
+        (("X", "X_test"), "", "6 columns, 400 test"),
+        (("X", "X_val", "X_test"), "", "6 columns, 400 test, 400 validation"),
+    ],
+)
+def test_the_log_names_the_rows_that_are_validated_on(arrays, options, words, rng):
+    """Epochs in at most 100 columns; "test" where validation rows are the test split, nothing where there are none."""
+    np.savez("x.npz", **{name: rng.random((400, 6)) for name in arrays})
+    assert main(["train", "x.npz", *"--epochs 2 --hidden 4 --out run --quiet".split(), *options.split()]) == 0
+    log = Path("run/log.txt").read_text()
+    assert words in " ".join(log.split()) and "nan" not in log
+    epochs = [line for line in log.splitlines() if line.startswith("epoch ")]
+    named = "validation" if "X_val" in arrays or "fraction" in options else "test" if "X_test" in arrays else None
+    assert len(epochs) == 2 and max(map(len, epochs)) <= 100
+    for line in epochs:
+        assert {"validation", "test"} & set(line.split()) == ({named} if named else set())
 
 
 def test_no_path_is_cut(rng, capsys):
@@ -349,7 +405,25 @@ def test_help_is_readable_at_80_columns(command, monkeypatch, capsys):
         main([*command.split(), "--help"])
     text = capsys.readouterr().out
     assert stop.value.code == 0 and max(len(line) for line in text.splitlines()) <= 80
-    assert f"example:\n  pyvae {command}" in text
+    assert re.search(rf"examples?:\n  pyvae {command}", text)
+
+
+def test_help_lists_the_commands_a_line_each(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    commands = text.split("commands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in commands] == list(COMMANDS) and all(len(line.split()) > 3 for line in commands)
+    assert "pyvae COMMAND --help" in text
+
+
+def test_help_of_train_names_every_likelihood_and_what_files_hold(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    text = capsys.readouterr().out
+    words = re.sub(r"\s+", " ", text)
+    assert set(LIKELIHOODS) <= set(re.findall(r"[\w-]+", words.split("--likelihood WORD")[-1].split("(default")[0]))
+    assert "a .csv may have a header" in words and "1/255" in words
 
 
 def test_help_names_the_exit_status(capsys):
@@ -363,5 +437,6 @@ def test_help_names_the_exit_status(capsys):
 def test_examples_of_the_help_can_be_parsed(command, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])
-    example = capsys.readouterr().out.split("example:\n  pyvae ")[1]
-    assert parse(example.split(), COMMANDS).command == command
+    examples = re.split(r"examples?:\n", capsys.readouterr().out)[1].splitlines()
+    for example in examples:
+        assert parse(example.split()[1:], COMMANDS).command == command

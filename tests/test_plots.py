@@ -113,15 +113,17 @@ def test_traversals_move_one_dimension_and_keep_the_others(rng):
         np.testing.assert_allclose(z[line][:, moved], [-3, -2, -1, 0, 1, 2, 3], atol=1e-12)
         np.testing.assert_array_equal(z[line][:, kept], np.tile(x[kept], (7, 1)))
     kl = metrics.kl_per_dimension(*model.encode(x[None]))
-    assert words(figure.axes[0].yaxis) == [f"dimension {j}\nKL {kl[j]:.2f} nats" for j in (2, 0)]
+    assert words(figure.axes[0].yaxis) == [f"dimension {j + 1}\nKL {kl[j]:.2f} nats" for j in (2, 0)]
     assert words(figure.axes[0].xaxis) == ["-3", "-2", "-1", "0", "1", "2", "3"]
+    named = plots.traversals(model, x, (2, 3), name="test row 0").axes[0].get_xlabel()
+    assert named.endswith("the others stay at the posterior mean of test row 0")
 
 
 def test_traversals_begin_with_the_highest_kl_and_are_ten_at_most(rng):
     kl = rng.permutation(12) / 10
     figure = plots.traversals(SpyModel(12, 12), rng.random(12), (3, 4), kl=kl)
     expected = np.argsort(-kl)[:10]
-    assert words(figure.axes[0].yaxis) == [f"dimension {j}\nKL {kl[j]:.2f} nats" for j in expected]
+    assert words(figure.axes[0].yaxis) == [f"dimension {j + 1}\nKL {kl[j]:.2f} nats" for j in expected]
 
 
 @pytest.mark.parametrize("side", [8, 28, 33])
@@ -155,10 +157,22 @@ def test_bars_stand_by_height_and_say_how_many_are_active():
     figure = plots.kl_per_dimension([0.2, 1.5, 0.0], active=[True, True, False])
     axes = figure.axes[0]
     assert [bar.get_height() for bar in axes.patches] == [1.5, 0.2, 0.0]
-    assert words(axes.xaxis) == ["1", "0", "2"]
+    assert words(axes.xaxis) == ["2", "1", "3"]
     assert "1.7 nats" in axes.get_title() and "2 of 3 dimensions active" in axes.get_title()
     assert [word.get_color() for word in axes.get_xticklabels()] == ["black", "black", "tab:gray"]
-    assert "active" not in plots.kl_per_dimension([1.0]).axes[0].get_title()
+    rule = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert rule == ["active: variance of mu over rows > 0.01", "not active"]
+    plain = plots.kl_per_dimension([1.0]).axes[0]
+    assert "active" not in plain.get_title() and plain.get_legend() is None
+
+
+def test_of_many_dimensions_the_fifty_highest_have_bars(rng):
+    kl = rng.permutation(np.arange(1.0, 65))
+    axes = plots.kl_per_dimension(kl, np.ones(64, bool)).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == list(range(64, 14, -1))
+    assert words(axes.xaxis)[:2] == [str(np.argmax(kl) + 1), str(np.argwhere(kl == 62).item() + 1)]
+    assert axes.get_xlabel().endswith("the 14 lower ones have 105.00 nats together")  # 1 + .. + 14
+    assert "2080.0 nats, 64 of 64 dimensions active" in axes.get_title()
 
 
 def test_scatter_colours_classes(rng):
@@ -170,7 +184,7 @@ def test_scatter_colours_classes(rng):
     np.testing.assert_array_equal(points.get_offsets(), mu[:, [2, 0]])
     assert [to_hex(colour) for colour in points.get_facecolors()] == 20 * [plots.COLOURS[0]] + 20 * [plots.COLOURS[1]]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["cat", "dog"]
-    assert "dimension 2" in figure.axes[0].get_xlabel() and "dimension 0" in figure.axes[0].get_ylabel()
+    assert "dimension 3" in figure.axes[0].get_xlabel() and "dimension 1" in figure.axes[0].get_ylabel()
 
 
 def test_scatter_has_a_colour_bar_for_numbers_and_nothing_without_labels(rng):
@@ -186,7 +200,24 @@ def test_scatter_has_a_colour_bar_for_numbers_and_nothing_without_labels(rng):
 def test_learning_curves_show_a_single_epoch():
     axes = plots.learning_curves(history(1)).axes[0]
     assert [line.get_marker() for line in axes.lines] == [".", "."]
-    assert all(tick == round(tick) for tick in axes.get_xticks())
+    assert list(axes.get_xticks()) == [1] and axes.get_xlabel() == "epoch"
+
+
+def test_learning_curves_say_which_epochs_lie_outside_the_frame():
+    record = history(40)  # 10 / epoch: the frame is that of epoch 5 and later, and a twentieth more
+    figure = plots.learning_curves(record, "test")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["training", "test"]
+    for axes in figure.axes:
+        assert axes.get_xlabel() == "epoch (1 to 4 lie outside the frame)"
+        assert axes.get_xlim() == (1, 40) and axes.get_xticks()[0] == 1 and axes.get_ylim()[1] < 10 / 4
+    assert plots.learning_curves(history(10)).axes[0].get_xlabel() == "epoch (1 lies outside the frame)"
+
+
+def test_learning_curves_without_validation_rows_have_one_curve():
+    record = history(3)
+    for epoch in record.epochs:
+        epoch.update(val_loss=np.nan, val_reconstruction=np.nan, val_kl=np.nan)
+    assert [len(axes.lines) for axes in plots.learning_curves(record).axes] == [1, 1, 1]
 
 
 X = np.full((4, 6), 0.5)
@@ -260,7 +291,7 @@ def test_the_latent_space_is_that_of_rows_from_all_over(tmp_path, monkeypatch):
     )
     model = pyvae.VAE.mlp(16, 4, hidden=(8,), seed=0)
     rows = ArraySource(np.random.default_rng(0).random((91, 16), dtype=np.float32))
-    pictures._draw(model, history(1), rows, np.arange(91))
+    pictures._draw(model, history(1), rows, np.arange(91), "test", "test")
     mu, logvar = model.encode(rows)
     np.testing.assert_array_equal(seen["labels"], np.arange(0, 91, 10))
     np.testing.assert_array_equal(seen["mu"], mu[::10])
@@ -279,17 +310,36 @@ def test_labels_follow_the_rows():
     assert pictures.labels_of(dataset, validation) is None, "labels of other rows"
 
 
-def test_files_hold_a_byte_a_dot_and_gray_is_exact(tmp_path, rng):
+def test_files_hold_a_byte_a_dot_and_grids_are_exact(tmp_path, rng):
     from PIL import Image
 
     figure = plots.image_grid(rng.random((4, 64)), (8, 8))
     pictures.write(figure, tmp_path / "gray.png")
     with Image.open(tmp_path / "gray.png") as image:
-        assert image.mode == "L"
-        np.testing.assert_array_equal(np.asarray(image), np.asarray(figure.canvas.buffer_rgba())[..., 0])
+        assert image.mode == "P"
+        np.testing.assert_array_equal(
+            np.asarray(image.convert("RGB")), np.asarray(figure.canvas.buffer_rgba())[..., :3]
+        )
     pictures.write(plots.latent_scatter(rng.standard_normal((9, 2))), tmp_path / "colours.png")
     with Image.open(tmp_path / "colours.png") as image:
         assert image.mode == "P"
+
+
+def test_between_pictures_and_where_there_is_none_is_no_gray():
+    """The tint differs from every value's gray, also from that of 0.5, and values keep their grays."""
+    figure = plots.image_grid(np.full((3, 16), 0.5), (4, 4), columns=2)  # and one empty cell
+    figure.canvas.draw()
+    box = figure.axes[0].get_window_extent()
+    dots = np.asarray(figure.canvas.buffer_rgba())[::-1, :, :3].astype(int)
+    dot = round(box.width / 9)  # of a pixel, of which there are 4 + 1 + 4
+    centres = [[dots[round(box.y0) + dot * i + dot // 2, round(box.x0) + dot * j + dot // 2] for j in range(9)]
+               for i in range(9)]  # fmt: skip
+    centres = np.array(centres)[::-1]
+    is_gray = (centres == centres[..., :1]).all(axis=2)
+    expected = np.ones((9, 9), bool)
+    expected[4, :] = expected[:, 4] = expected[5:, 5:] = False
+    np.testing.assert_array_equal(is_gray, expected)
+    assert abs(centres[0, 0, 0] - 127.5) < 4
 
 
 def test_without_matplotlib_there_are_no_pictures_and_a_word(tmp_path, monkeypatch, capsys):
