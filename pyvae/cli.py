@@ -15,10 +15,10 @@ import numpy as np
 from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
 from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.inputs import check_values, describe_data, load_model, load_rows, suited
+from pyvae.inputs import check_values, data_of, describe_data, load_model, load_rows, suited
 from pyvae.model import VAE
 from pyvae.options import Refusal, learning_rate, parse
-from pyvae.outputs import output_file, write_rows, write_table
+from pyvae.outputs import output_file, refuse_inputs, write_rows, write_table, writing
 from pyvae.runs import Log, config, refuse_existing_run
 
 RUN_FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
@@ -35,6 +35,7 @@ def run_train(options):
             source.binarize = None if options.binarize == "none" else options.binarize
     out = options.out or Path("runs") / dataset.name
     refuse_existing_run(out, RUN_FILES, options.force)
+    refuse_inputs([out / name for name in RUN_FILES], [options.data])
     model = VAE.mlp(
         dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
     )
@@ -77,18 +78,21 @@ def run_train(options):
     if history.best_epoch is not None:
         log.say("kept", f"the weights of epoch {history.best_epoch}, the best on the validation rows")
 
-    out.mkdir(parents=True, exist_ok=True)
-    for name in RUN_FILES:
-        (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
-    persistence.save(model, out / "model.safetensors")
-    persistence.write_file(out / "history.csv", history.to_csv().encode())
-    persistence.write_file(out / "config.json", config(options, dataset, rows, validation, model, rate).encode())
-    drawn = pictures.save(model, history, reported, pictures.labels_of(dataset, reported), out)
-    names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name in RUN_FILES:
+            (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
+        persistence.save(model, out / "model.safetensors")
+        persistence.write_file(out / "history.csv", history.to_csv().encode())
+        settings = config(options, dataset, rows, validation, model, rate)
+        persistence.write_file(out / "config.json", settings.encode())
+        drawn = pictures.save(model, history, reported, pictures.labels_of(dataset, reported), out)
+        names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
     log.say("wrote", f"{', '.join(names)} in {out}")
     result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
     log.note(result)
-    persistence.write_file(out / "log.txt", log.text().encode())
+    with writing(out):
+        persistence.write_file(out / "log.txt", log.text().encode())
     tell(
         options, result,
         test_elbo=-(reconstruction + kl), test_reconstruction=reconstruction, test_kl=kl, split=split,
@@ -107,7 +111,7 @@ def tell(options, sentence, **result):
 
 def run_sample(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "samples")
+    out = picture_file(options, model, "samples", [options.model])
     rows = model.sample(options.n, options.seed, mean=not options.draw)
     write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {len(rows)} samples to {out}", rows=len(rows), out=str(out))
@@ -116,8 +120,9 @@ def run_sample(options):
 
 def run_reconstruct(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "reconstructions")
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    out = picture_file(options, model, "reconstructions", [options.model, data])
+    split, source = load_rows(data, options.split, model)
     n = min(options.n, len(source))
     originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
     reconstructed = model.reconstruct(originals)
@@ -128,8 +133,10 @@ def run_reconstruct(options):
 
 def run_encode(options):
     model = load_model(options.model)
-    out = output_file(options.out or Path("latents.npz"), (".npz", ".csv", ".npy"), options.force)
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    kinds = (".npz", ".csv", ".npy")
+    out = output_file(options.out or Path("latents.npz"), kinds, options.force, [options.model, data])
+    split, source = load_rows(data, options.split, model)
     mu, logvar = model.encode(source)
     write_table(out, {"mu": mu, "logvar": logvar}, alone="mu")
     tell(
@@ -141,8 +148,10 @@ def run_encode(options):
 
 def run_score(options):
     model = load_model(options.model)
-    out = output_file(options.out or Path("scores.csv"), (".csv", ".npz", ".npy"), options.force)
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    kinds = (".csv", ".npz", ".npy")
+    out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
+    split, source = load_rows(data, options.split, model)
     if options.log_likelihood:
         score, samples = "log_likelihood", options.samples or 1000
         columns = {score: model.log_likelihood(source, samples, options.seed)}
@@ -162,10 +171,11 @@ def run_score(options):
     return 0
 
 
-def picture_file(options, model, stem):
+def picture_file(options, model, stem, inputs):
     """``--out`` for rows, which can be drawn where they are pictures."""
     is_picture = "image_shape" in model.metadata
-    out = output_file(options.out or Path(f"{stem}{'.png' if is_picture else '.npy'}"), (".png", ".npy"), options.force)
+    default = Path(f"{stem}{'.png' if is_picture else '.npy'}")
+    out = output_file(options.out or default, (".png", ".npy"), options.force, inputs)
     if out.suffix == ".png" and not is_picture:
         raise Refusal(
             "--out must end in .npy: the model's rows are no pictures, as it was trained without --image-shape"

@@ -79,6 +79,12 @@ def epochs_of_decay(text):
     return epochs
 
 
+def output_path(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: name a folder or a file")
+    return Path(text)
+
+
 def image_shape(text):
     """``28x28`` as (28, 28), height and width."""
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
@@ -259,7 +265,7 @@ def add_train(parser):
     )  # fmt: skip
 
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
+    output.add_argument("--out", type=output_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument("--force", action="store_true", help="overwrite a run that is in --out")
     output.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
     add_json(output)
@@ -282,7 +288,7 @@ def add_seed(parser):
 
 
 def add_output(parser, kinds):
-    parser.add_argument("--out", type=Path, metavar="FILE", help=kinds)
+    parser.add_argument("--out", type=output_path, metavar="FILE", help=kinds)
     parser.add_argument("--force", action="store_true", help="overwrite the file --out")
     parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
     add_json(parser)

@@ -1,11 +1,13 @@
 """The pictures of a training run: which there are, and what they show."""
 
+import io
 import sys
 
 import numpy as np
 
 from pyvae import metrics, plots
 from pyvae.data import Rows
+from pyvae.persistence import write_file
 
 # What any run may leave. The last five need rows that are pictures, manifold.png just two latent dimensions, and
 # latent.png at least two.
@@ -52,7 +54,9 @@ def write(figure, path):
     image = Image.fromarray(dots)
     is_gray = (dots == dots[..., :1]).all()
     image = image.convert("L") if is_gray else image.quantize(256, dither=Image.Dither.NONE)
-    image.save(path, dpi=(figure.dpi, figure.dpi), optimize=True)
+    file = io.BytesIO()
+    image.save(file, "PNG", dpi=(figure.dpi, figure.dpi), optimize=True)
+    write_file(path, file.getvalue())
 
 
 def settings(model):

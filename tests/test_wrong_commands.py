@@ -23,6 +23,7 @@ def folder(tmp_path, monkeypatch):
         "nan": np.array([[0.5, np.nan]]),
         "inf": np.array([[0.5, 0.1], [0.2, np.inf]]),
         "big": np.array([[0.5, 0.1], [0.2, 3.0]]),
+        "large": np.full((2, 4), 3.0),
         "flat": np.zeros(5),
         "hollow": np.zeros((0, 5)),
         "hollow-pictures": np.zeros((0, 5, 5)),
@@ -35,10 +36,12 @@ def folder(tmp_path, monkeypatch):
         "words.csv": "height,colour\n1.5,red\n",
         "nan.csv": "height,width\n1.5,2\n3,nan\n",
         "gap.csv": "1;2\n3;\n",
+        "table.csv": "height,width\n\n0.5,1\n0.25,3\n",
+        "gone/config.json": '{"options": {"data": "gone.csv"}}',
         "empty.csv": "",
         "notes.txt": "1 2 3",
         "broken.npy": "nonsense",
-        "mine/history.csv": "of something else",
+        "mine/history.csv": "1,0\n0,1\n",
         "bare/readme": "",
     }.items():
         path = Path(name)
@@ -46,7 +49,11 @@ def folder(tmp_path, monkeypatch):
         path.write_text(text)
     Path("empty.npy").touch()
     Path("run").mkdir()
-    pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), "run/model.safetensors")
+    model = pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,))
+    for path in ("run/model.safetensors", "model.npy", "gone/model.safetensors"):
+        pyvae.save(model, path)
+    model.metadata["binarize"] = "threshold"
+    pyvae.save(model, "threshold")
     return tmp_path
 
 
@@ -82,7 +89,7 @@ WRONG = [
     # values
     (
         "train nan.npy",
-        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; no likelihood takes",
+        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; fill or drop",
     ),
     ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
     ("train inf.npy --likelihood gaussian", "inf.npy[1, 1] is inf"),
@@ -90,6 +97,9 @@ WRONG = [
         "train big.npy",
         "big.npy[1, 1] is 3, but the Bernoulli likelihood takes numbers from 0 to 1; scale the rows, or use",
     ),
+    ("train big.npy --binarize threshold", "big.npy[1, 1] is 3, but a threshold of 0.5 takes numbers from 0 to 1"),
+    ("train big.npy --likelihood poisson", "takes whole numbers from 0; use --likelihood gaussian"),
+    ("train table.csv", "table.csv line 4, column 2 (width) is 3, but the Bernoulli likelihood"),
     ("train big.npy", "or use --likelihood gaussian, gaussian-"),
     ("train big.npy --binarize draw", "a draw takes probabilities, from 0 to 1; no likelihood takes that: scale"),
     # the model
@@ -162,6 +172,18 @@ WRONG = [
     ("score run good.npy --samples 0", "--samples: it must be a whole number of at least 1"),
     ("score run good.npy --loglikelihood", "did you mean --log-likelihood?"),
     ("score run big.npy", "but the model takes 4"),
+    (
+        "reconstruct threshold large.npy",
+        "large.npy[0, 0] is 3, but a threshold of 0.5 takes numbers from 0 to 1",
+    ),
+    ("sample run --out=", "--out: it is empty: name a folder or a file"),
+    ("train good.npy --out=", "--out: it is empty: name a folder or a file"),
+    ("encode run good.npy --out good.npy --force", "--out good.npy is what is read: choose another name"),
+    ("score run good.npy --out bare/../good.npy --force", "--out bare/../good.npy is what is read"),
+    ("reconstruct run good.npy --out good.npy --force", "is what is read"),
+    ("sample model.npy --out model.npy --force", "is what is read"),
+    ("train mine/history.csv --out mine --force", "--out mine/history.csv is what is read"),
+    ("encode gone", "DATA must be given: the model was trained on gone.csv, but no such file is here"),
 ]
 
 
