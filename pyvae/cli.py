@@ -6,6 +6,7 @@ nothing written. ``check`` exits with 1 where a gradient is wrong, and a trainin
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
+from pyvae.advice import name_options
+from pyvae.arguments import either
 from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.inputs import check_values, data_of, describe_data, load_model, load_rows, suited
@@ -255,12 +258,19 @@ def main(argv=None):
         if getattr(options, "threads", None):
             _kernels.set_num_threads(options.threads)
         with _kernels.set_matmul_precision(getattr(options, "precision", "highest")):
-            return options.run(options)
-    except MemoryError as error:
-        print(f"pyvae {options.command}: not enough memory for these sizes: {error}", file=sys.stderr)
+            status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has seen enough, as in pyvae check | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at the end would fail again
+        return 141  # as of a program that SIGPIPE ends
+    except (MemoryError, OverflowError):
+        sizes = {"latent": "--latent", "hidden": "--hidden", "n": "-n", "samples": "--samples"}
+        lower = either([option for name, option in sizes.items() if hasattr(options, name)] or ["the number of rows"])
+        print(f"pyvae {options.command}: not enough memory: lower {lower}", file=sys.stderr)
         return 2
     except (Refusal, ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
-        print(f"pyvae {options.command}: {error}", file=sys.stderr)
+        print(f"pyvae {options.command}: {name_options(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"pyvae {options.command}: stopped, nothing was saved", file=sys.stderr)
