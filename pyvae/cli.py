@@ -270,7 +270,9 @@ def main(argv=None):
         print(f"pyvae {options.command}: not enough memory: lower {lower}", file=sys.stderr)
         return 2
     except (Refusal, ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
-        print(f"pyvae {options.command}: {name_options(str(error))}", file=sys.stderr)
+        is_of_system = isinstance(error, OSError) and error.filename and error.strerror
+        message = f"{error.filename}: {error.strerror}" if is_of_system else str(error)
+        print(f"pyvae {options.command}: {name_options(message)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"pyvae {options.command}: stopped, nothing was saved", file=sys.stderr)

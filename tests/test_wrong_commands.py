@@ -1,6 +1,7 @@
 """Command lines that a new user gets wrong: each is answered in one sentence that says what to type instead."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,11 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.cli import main
+from pyvae.advice import ARGUMENTS, OTHER_WORDS, plain_number
+from pyvae.cli import COMMANDS, main
+from pyvae.layers import ACTIVATIONS
+from pyvae.options import image_shape, make_parser, sizes
+from pyvae.words import LIKELIHOODS
 
 
 @pytest.fixture
@@ -268,3 +273,51 @@ def test_wrong_environment(start, variable, value, words, tmp_path):
     assert done.stderr.startswith(f"pyvae: {words}") and done.stderr.count("\n") == 1
     done = run("-c", "import pyvae")
     assert done.returncode == 1 and f"ImportError: {words}" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough():
+    """As in ``pyvae check | head``: a pipe that nobody reads ends the command without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-P", "-m", "pyvae", "info"], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_interruption_before_anything_runs(tmp_path):
+    """Ctrl-C while modules are imported: a line, no traceback, and the status of a program that SIGINT ends."""
+    (tmp_path / "safetensors.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(pyvae.__file__).parents[1])])}
+    command = [sys.executable, "-P", "-m", "pyvae", "info"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "pyvae: stopped, nothing was saved\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("1e2", "100"), ("10,000", "10000"), ("10k", "10000"), ("1.5M", "1500000"), ("20%", "0.2"), ("0,1", "0.1"),
+     ("many", "many"), ("", ""), ("k", "k")],
+)  # fmt: skip
+def test_numbers_as_people_write_them(text, plain):
+    assert plain_number(text) == plain
+
+
+def test_numbers_that_are_simply_read():
+    assert (sizes("256, 128"), image_shape("8X8"), image_shape("8 x 8")) == ((256, 128), (8, 8), (8, 8))
+
+
+def test_a_training_that_diverges_names_options(folder, capsys):
+    """Python's argument names are not what the user of a command can type."""
+    line = "train large.npy --likelihood gaussian-fixed --lr 1e30 --epochs 50 --hidden 3 --quiet"
+    assert main(line.split()) == 2
+    said = capsys.readouterr().err
+    assert "try a smaller --lr than 1e+30, a --clip-norm" in said and "learning_rate" not in said
+
+
+def test_other_words_lead_to_what_there_is():
+    """Every word that the tables lead to is an option, a command or a value."""
+    _, parsers = make_parser(COMMANDS)
+    there = {"--version", *COMMANDS, *ACTIVATIONS, *LIKELIHOODS}
+    there |= {option for parser in parsers.values() for option in parser.options()}
+    assert {word for words in OTHER_WORDS.values() for word in words.split()} <= there
+    assert {words.split()[0] for words in ARGUMENTS.values()} <= there
