@@ -32,7 +32,7 @@ def refuse_inputs(outputs, inputs):
     for output in outputs:
         for given in map(Path, inputs):
             if output.exists() and given.exists() and output.samefile(given):
-                raise Refusal(f"--out {output} is what is read: choose another name")
+                raise Refusal(f"--out {output} is a file that is read: choose another name")
 
 
 @contextlib.contextmanager

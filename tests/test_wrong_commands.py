@@ -216,11 +216,11 @@ WRONG = [
     ),
     ("sample run --out=", "--out: it is empty: name a folder or a file"),
     ("train good.npy --out=", "--out: it is empty: name a folder or a file"),
-    ("encode run good.npy --out good.npy --force", "--out good.npy is what is read: choose another name"),
-    ("score run good.npy --out bare/../good.npy --force", "--out bare/../good.npy is what is read"),
-    ("reconstruct run good.npy --out good.npy --force", "is what is read"),
-    ("sample model.npy --out model.npy --force", "is what is read"),
-    ("train mine/history.csv --out mine --force", "--out mine/history.csv is what is read"),
+    ("encode run good.npy --out good.npy --force", "--out good.npy is a file that is read: choose another name"),
+    ("score run good.npy --out bare/../good.npy --force", "--out bare/../good.npy is a file that is read"),
+    ("reconstruct run good.npy --out good.npy --force", "is a file that is read"),
+    ("sample model.npy --out model.npy --force", "is a file that is read"),
+    ("train mine/history.csv --out mine --force", "--out mine/history.csv is a file that is read"),
     ("encode gone", "DATA must be given: the model was trained on gone.csv, but no such file is here"),
 ]
 
