@@ -26,8 +26,9 @@ def check_number(name, value, low, high=math.inf, low_included=False):
 
 def did_you_mean(word, known):
     """A question that names the known word that is closest to this one, or an empty text where none is close."""
-    close = difflib.get_close_matches(word.lower(), known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    bare = {name.lstrip("-"): name for name in known}  # or else any two options would have their dashes in common
+    close = difflib.get_close_matches(word.lower().lstrip("-"), bare, n=1, cutoff=0.7)
+    return f"; did you mean {bare[close[0]]}?" if close else ""
 
 
 def either(words):

@@ -6,6 +6,7 @@ nothing written. ``check`` exits with 1 where a gradient is wrong, and a trainin
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,12 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
+from pyvae.advice import name_options
+from pyvae.arguments import either
 from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.inputs import check_values, describe_data, load_model, load_rows, suited
+from pyvae.inputs import check_values, data_of, describe_data, load_model, load_rows, suited
 from pyvae.model import VAE
 from pyvae.options import Refusal, learning_rate, parse
-from pyvae.outputs import output_file, write_rows, write_table
+from pyvae.outputs import output_file, refuse_inputs, write_rows, write_table, writing
 from pyvae.runs import Log, config, refuse_existing_run
 
 RUN_FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
@@ -36,6 +39,7 @@ def run_train(options):
             source.binarize = None if options.binarize == "none" else options.binarize
     out = options.out or Path("runs") / dataset.name
     refuse_existing_run(out, RUN_FILES, options.force)
+    refuse_inputs([out / name for name in RUN_FILES], [options.data])
     model = VAE.mlp(
         dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
     )
@@ -78,19 +82,22 @@ def run_train(options):
     if history.best_epoch is not None:
         log.say("kept", f"the weights of epoch {history.best_epoch}, the best on the validation rows")
 
-    out.mkdir(parents=True, exist_ok=True)
-    for name in RUN_FILES:
-        (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
-    persistence.save(model, out / "model.safetensors")
-    persistence.write_file(out / "history.csv", history.to_csv().encode())
-    persistence.write_file(out / "config.json", config(options, dataset, rows, validation, model, rate).encode())
-    labels = pictures.labels_of(dataset, reported)
-    drawn = pictures.save(model, history, reported, labels, out, split, validated)
-    names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name in RUN_FILES:
+            (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
+        persistence.save(model, out / "model.safetensors")
+        persistence.write_file(out / "history.csv", history.to_csv().encode())
+        settings = config(options, dataset, rows, validation, model, rate)
+        persistence.write_file(out / "config.json", settings.encode())
+        labels = pictures.labels_of(dataset, reported)
+        drawn = pictures.save(model, history, reported, labels, out, split, validated)
+        names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
     log.say("wrote", f"{', '.join(names)} in {out}")
     result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
     log.note(result)
-    persistence.write_file(out / "log.txt", log.text().encode())
+    with writing(out):
+        persistence.write_file(out / "log.txt", log.text().encode())
     tell(
         options, result,
         test_elbo=-(reconstruction + kl), test_reconstruction=reconstruction, test_kl=kl, split=split,
@@ -130,7 +137,7 @@ def tell(options, sentence, **result):
 
 def run_sample(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "samples", options.n)
+    out = picture_file(options, model, "samples", options.n, [options.model])
     rows = model.sample(options.n, options.seed, mean=not options.draw)
     write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {counted(len(rows), 'sample')} to {out}", rows=len(rows), out=str(out))
@@ -139,9 +146,10 @@ def run_sample(options):
 
 def run_reconstruct(options):
     model = load_model(options.model)
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    split, source = load_rows(data, options.split, model)
     n = min(options.n, len(source))
-    out = picture_file(options, model, "reconstructions", n)
+    out = picture_file(options, model, "reconstructions", n, [options.model, data])
     originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
     reconstructed = model.reconstruct(originals)
     write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *pictures.settings(model)))
@@ -153,8 +161,10 @@ def run_reconstruct(options):
 
 def run_encode(options):
     model = load_model(options.model)
-    out = output_file(options.out or Path("latents.npz"), (".npz", ".csv", ".npy"), options.force)
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    kinds = (".npz", ".csv", ".npy")
+    out = output_file(options.out or Path("latents.npz"), kinds, options.force, [options.model, data])
+    split, source = load_rows(data, options.split, model)
     mu, logvar = model.encode(source)
     write_table(out, {"mu": mu, "logvar": logvar}, alone="mu")
     what = "mu" if out.suffix == ".npy" else "mu and logvar"
@@ -167,8 +177,10 @@ def run_encode(options):
 
 def run_score(options):
     model = load_model(options.model)
-    out = output_file(options.out or Path("scores.csv"), (".csv", ".npz", ".npy"), options.force)
-    split, source = load_rows(options, model)
+    data = data_of(options, model)
+    kinds = (".csv", ".npz", ".npy")
+    out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
+    split, source = load_rows(data, options.split, model)
     if options.log_likelihood:
         score, samples = "log_likelihood", options.samples or 1000
         columns = {score: model.log_likelihood(source, samples, options.seed)}
@@ -188,10 +200,11 @@ def run_score(options):
     return 0
 
 
-def picture_file(options, model, stem, n):
+def picture_file(options, model, stem, n, inputs):
     """``--out`` for n rows, which can be drawn where they are pictures and not too many."""
     is_picture = "image_shape" in model.metadata
-    out = output_file(options.out or Path(f"{stem}{'.png' if is_picture else '.npy'}"), (".png", ".npy"), options.force)
+    default = Path(f"{stem}{'.png' if is_picture else '.npy'}")
+    out = output_file(options.out or default, (".png", ".npy"), options.force, inputs)
     if out.suffix == ".png" and not is_picture:
         raise Refusal(
             "--out must end in .npy: the model's rows are no pictures, as it was trained without --image-shape"
@@ -277,12 +290,21 @@ def main(argv=None):
         if getattr(options, "threads", None):
             _kernels.set_num_threads(options.threads)
         with _kernels.set_matmul_precision(getattr(options, "precision", "highest")):
-            return options.run(options)
-    except MemoryError as error:
-        print(f"pyvae {options.command}: not enough memory for these sizes: {error}", file=sys.stderr)
+            status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read the output has seen enough, as in pyvae check | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at the end would fail again
+        return 141  # as of a program that SIGPIPE ends
+    except (MemoryError, OverflowError):
+        sizes = {"latent": "--latent", "hidden": "--hidden", "n": "-n", "samples": "--samples"}
+        lower = either([option for name, option in sizes.items() if hasattr(options, name)] or ["the number of rows"])
+        print(f"pyvae {options.command}: not enough memory: lower {lower}", file=sys.stderr)
         return 2
     except (Refusal, ValueError, TypeError, OSError, ImportError, ArithmeticError) as error:
-        print(f"pyvae {options.command}: {error}", file=sys.stderr)
+        is_of_system = isinstance(error, OSError) and error.filename and error.strerror
+        message = f"{error.filename}: {error.strerror}" if is_of_system else str(error)
+        print(f"pyvae {options.command}: {name_options(message)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"pyvae {options.command}: stopped, nothing was saved", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Data: what a minibatch is, where its rows come from, and the checks of what users hand in."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,10 @@ class DataSource:
         """Batch of the rows with these numbers, in this order. out (B, D): where to put x, float32 or float64 (None:
         a new float32 array). noise: what freshly binarised rows are drawn from."""
         raise NotImplementedError
+
+    def place(self, i, j):
+        """What messages call the value in column j of the row whose global number is i."""
+        return f"{self.name}[{i}, {j}]"
 
 
 class ArraySource(DataSource):
@@ -81,6 +86,9 @@ class Rows(DataSource):
     def gather(self, rows, noise=None, out=None):
         return self.source.gather(self.numbers[rows], noise, out)
 
+    def place(self, i, j):
+        return self.source.place(i, j)
+
 
 def check_array(X, name="X"):
     """X as a two-dimensional array of uint8, float32 or float64, copied only where its type is another.
@@ -111,7 +119,8 @@ def as_source(X, n_features=None, name="X"):
 def check_support(source, likelihood):
     """Raise ValueError, naming the place, where a value of the source lies outside the likelihood's support.
 
-    Where values are binarised, they have to be finite before, and probabilities if they are drawn from.
+    Where values are binarised, they have to be from 0 to 1 before if they are drawn from, or cut at a threshold between
+    0 and 1 (the scale is wrong otherwise, and the cut would hide it), and finite in any case.
     """
     array = source.source if isinstance(source, Rows) else source
     binarize = getattr(array, "binarize", None)
@@ -121,13 +130,20 @@ def check_support(source, likelihood):
         return f"the {type(part).__name__} likelihood takes {part.support}"
 
     if binarize is not None:
-        gray = ArraySource(array.X, array.scale, name=array.name)
+        gray = copy(array)
+        gray.binarize = None
         gray = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
         if binarize == "draw":
-            _check_values(gray, lambda x: ~((x >= 0) & (x <= 1)), lambda j: "a draw takes probabilities, from 0 to 1")
+            _check_values(gray, _not_a_share, lambda j: "a draw takes probabilities, from 0 to 1")
+        elif 0 < array.threshold < 1:
+            _check_values(gray, _not_a_share, lambda j: f"a threshold of {array.threshold:g} takes numbers from 0 to 1")
         else:
             _check_values(gray, lambda x: ~np.isfinite(x), lambda j: "a threshold takes finite numbers")
     _check_values(source, likelihood.outside, takes)
+
+
+def _not_a_share(x):
+    return ~((x >= 0) & (x <= 1))
 
 
 def check_finite(source):
@@ -141,4 +157,4 @@ def _check_values(source, outside, expected):
         wrong = outside(batch.x)
         if wrong.any():
             i, j = np.argwhere(wrong)[0]
-            raise ValueError(f"{source.name}[{batch.rows[i]}, {j}] is {batch.x[i, j]:g}, but {expected(j)}")
+            raise ValueError(f"{source.place(batch.rows[i], j)} is {batch.x[i, j]:g}, but {expected(j)}")

@@ -14,6 +14,7 @@ import hashlib
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,8 @@ def from_file(path, image_shape=None):
     is_gray = any(X.dtype == np.uint8 and X.max(initial=0) > 1 for X in splits.values())
     scale = 1 / 255 if is_gray else 1.0
     sources = {split: ArraySource(X, scale, name=path.name) for split, X in splits.items()}
+    if path.suffix.lower() == ".csv":
+        sources["train"].place = partial(files.place_in_csv, path)
     name = path.name.removesuffix(".gz")
     return Dataset(
         Path(name).stem, **sources, train_labels=arrays.y, test_labels=arrays.y_test, image_shape=image_shape or found

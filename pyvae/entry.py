@@ -1,7 +1,8 @@
 """The first thing that ``import pyvae`` does: import the kernels, which environment variables choose.
 
 A wrong PYVAE_KERNELS or PYVAE_MAX_ISA is an ImportError. Where the program is the command ``pyvae``, whose ``main``
-cannot run without them, the error is said as every other: in one sentence, with exit status 2.
+cannot run without them, the error is said as every other: in one sentence, with exit status 2. A Ctrl-C while modules
+are still being imported, or a command line is read, is one line too, with exit status 130.
 """
 
 import sys
@@ -15,6 +16,17 @@ def is_command():
     is_module = program == "-m" and ("-m", "pyvae") in pairwise(sys.orig_argv)
     return is_module or Path(program).name == "pyvae"
 
+
+def say_uncaught(kind, error, traceback):
+    """``sys.excepthook`` of the command: for Ctrl-C no traceback."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("pyvae: stopped, nothing was saved", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+if is_command():
+    sys.excepthook = say_uncaught
 
 try:
     import pyvae._kernels  # noqa: F401

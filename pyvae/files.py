@@ -137,9 +137,7 @@ def read_csv(path):
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
         raise ValueError(f"{path} is empty: a .csv file holds numbers with commas between them")
-    delimiter = next((mark for mark in "\t;" if mark in lines[first]), ",")
-    header = _cells(lines[first], delimiter)
-    start = first if any(map(_is_number, header)) else first + 1
+    start, delimiter, header = _layout(lines, first)
     rows = [line for line in lines[start:] if line.strip()]
     if not rows:
         raise ValueError(f"{path} holds a header and no rows: a .csv file holds numbers, a line for each row")
@@ -148,8 +146,29 @@ def read_csv(path):
     except ValueError:
         X = None
     if X is None or not np.isfinite(X).all():
-        raise ValueError(_what_is_wrong(path, lines, start, delimiter, header if start > first else []))
+        raise ValueError(_what_is_wrong(path, lines, start, delimiter, header))
     return X
+
+
+def place_in_csv(path, i, j):
+    """Where the number X[i, j] of a .csv file stands, in words: its line, column and, where there is one, header."""
+    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    start, _, header = _layout(lines, filled[0])
+    line = [number for number in filled if number >= start][i]
+    return f"{Path(path).name} {_cell_name(line + 1, j, header)}"
+
+
+def _layout(lines, first):
+    """Where the rows start, what separates cells, and the header, [] where there is none, if ``first`` is not blank."""
+    delimiter = next((mark for mark in "\t;" if mark in lines[first]), ",")
+    header = _cells(lines[first], delimiter)
+    return (first, delimiter, []) if any(map(_is_number, header)) else (first + 1, delimiter, header)
+
+
+def _cell_name(number, column, header):
+    name = f" ({header[column].strip()})" if column < len(header) else ""
+    return f"line {number}, column {column + 1}{name}"
 
 
 def _cells(line, delimiter):
@@ -167,8 +186,7 @@ def _what_is_wrong(path, lines, start, delimiter, header):
         width = width or len(cells)
         for column, cell in enumerate(cells):
             if not _is_number(cell) or not math.isfinite(float(cell)):
-                name = f" ({header[column].strip()})" if column < len(header) else ""
-                return f"{path} line {number}, column {column + 1}{name} is {_found(cell)}"
+                return f"{path} {_cell_name(number, column, header)} is {_found(cell)}"
         if cells and len(cells) != width:
             return f"{path} line {number} has {len(cells)} cells, not {width} as the lines before it: complete it"
     return f"{path} is no table of numbers with commas between them"

@@ -1,14 +1,17 @@
 """The options of the command line, and what is said of a wrong one."""
 
 import argparse
+import contextlib
 import re
+import sys
 import textwrap
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 
 from pyvae import datasets, files, schedules, versions
 from pyvae._kernels import PRECISIONS
-from pyvae.arguments import check_count, check_number, did_you_mean
+from pyvae.advice import BARE, plain_number, question
+from pyvae.arguments import check_count, check_number
 from pyvae.layers import ACTIVATIONS
 from pyvae.words import LIKELIHOODS
 
@@ -31,27 +34,46 @@ class Parser(argparse.ArgumentParser):
     """Argparse, saying in one line what is wrong and, where a word is nearly right, which one was meant."""
 
     def error(self, message):
+        message = re.sub(r"argument (\S+): ignored explicit argument .*", r"\1 takes no value", message)
         self.exit(2, f"{self.prog}: {message}" + ("\n" if message.endswith("?") else f"; see {self.prog} --help\n"))
 
     def _check_value(self, action, value):
         if action.choices is not None and value not in action.choices:
             choices = ", ".join(action.choices)
-            question = did_you_mean(value, action.choices)
-            raise argparse.ArgumentError(action, f"it must be one of {choices}, not {value!r}{question}")
+            meant = question(value, action.choices)
+            raise argparse.ArgumentError(action, f"it must be one of {choices}, not {value!r}{meant}")
+
+    def options(self):
+        return ["--help", *re.findall(r"(?<![\w-])--?[a-z][a-z-]*", self.format_usage())]
+
+    def no_option(self, word):
+        """Exit, as there is no option that is called so."""
+        word = word.split("=")[0]
+        places = [place for place in ("MODEL", "DATA") if re.search(rf"\b{place}\b", self.format_usage())]
+        if BARE.get(word) in places:
+            self.error(f"there is no option {word}: write {BARE[word]} alone, as in {self.prog} {' '.join(places)}")
+        self.error(f"there is no option {word}{question(word, self.options())}")
 
 
 def checked(check, convert, *limits):
     """What argparse wants for ``type``: a text converted and checked, and one sentence where it is wrong."""
 
-    def parse(text):
+    def read(text):
         try:
             value = convert(text)
         except ValueError:
             value = text  # which no check accepts
+        return check("it", value, *limits)
+
+    def parse(text):
         try:
-            return check("it", value, *limits)
+            return read(text)
         except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            message = str(error)
+        with contextlib.suppress(ValueError):
+            read(plain_number(text))
+            message += f"; did you mean {plain_number(text)}?"
+        raise argparse.ArgumentTypeError(message)
 
     return parse
 
@@ -66,9 +88,9 @@ def number(low, high, low_included=False):
 
 def sizes(text):
     """``400,200`` as (400, 200); an empty text as ()."""
-    if not re.fullmatch(r"(0*[1-9]\d*(,0*[1-9]\d*)*)?", text):
+    if not re.fullmatch(r"(0*[1-9]\d*( *, *0*[1-9]\d*)*)?", text.strip()):
         raise argparse.ArgumentTypeError(f"it must be whole numbers from 1 with commas, such as 400,200, not {text!r}")
-    return tuple(int(part) for part in text.split(",") if part)
+    return tuple(int(part) for part in text.split(",") if part.strip())
 
 
 def epochs_of_decay(text):
@@ -79,11 +101,17 @@ def epochs_of_decay(text):
     return epochs
 
 
+def output_path(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: name a folder or a file")
+    return Path(text)
+
+
 def image_shape(text):
     """``28x28`` as (28, 28), height and width."""
-    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", text):
+    if not re.fullmatch(r"[1-9]\d* *[xX] *[1-9]\d*", text.strip()):
         raise argparse.ArgumentTypeError(f"it must be height x width, such as 28x28, not {text!r}")
-    height, width = text.split("x")
+    height, width = text.lower().split("x")
     return int(height), int(width)
 
 
@@ -93,18 +121,40 @@ def parse(argv, commands):
     argv: the words after the program's name, or None for those of this process. Exits with status 2 where they are
     wrong.
     """
-    options, unknown = make_parser(commands).parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser, parsers = make_parser(commands)
+    refuse_words(words, parser, parsers)
+    options, unknown = parser.parse_known_args(words)
     wrong = next((word for word in unknown if word.startswith("-")), None)
     if wrong is not None:
-        wrong = wrong.split("=")[0]
-        known = re.findall(r"--[a-z-]+", options.parser.format_usage())
-        options.parser.error(f"there is no option {wrong}{did_you_mean(wrong, known)}")
+        options.parser.no_option(wrong)
     if unknown:
-        options.parser.error(f"{unknown[0]!r} is one word too many")
+        is_number = unknown[0].isdigit() and "-n" in options.parser.options()
+        meant = f"; did you mean -n {unknown[0]}?" if is_number else ": options begin with --"
+        options.parser.error(f"{unknown[0]!r} is one word too many{meant}")
     return options
 
 
+def refuse_words(words, parser, parsers):
+    """Exit where words are wrong in a way of which argparse says something beside the point."""
+    if words and words[0].startswith("-") and words[0] not in ("-h", *parser.options()):
+        option = words[0].split("=")[0]
+        named = [word for word in words if word in parsers]
+        command = next((name for name in (*named, *parsers) if option in parsers[name].options()), None)
+        if command is not None:
+            parser.error(f"put {option} after the command: pyvae {command} {option}")
+        parser.no_option(option)
+    parser = parsers.get(words[0], parser) if words else parser
+    for i, word in enumerate(words):
+        if re.fullmatch(r"-[a-z][a-z-]+(=.*)?", word):  # one dash, of which argparse makes -h where it can
+            parser.no_option(word)
+        numbers = list(takewhile(re.compile(r"\d+,?").fullmatch, words[i + 1 :]))
+        if word in ("--hidden", "--decay-at") and len(numbers) > 1:
+            parser.error(f"write {word} {','.join(number.strip(',') for number in numbers)}")
+
+
 def make_parser(commands):
+    """The parser of the command line, and those of its commands by their names."""
     parser = Parser(
         prog="pyvae",
         usage="pyvae [-h] [--version] COMMAND ...",
@@ -200,7 +250,7 @@ def make_parser(commands):
         "Variational autoencoders in NumPy, on multicore CPU kernels.", "", "commands:", *summaries, "",
         "pyvae COMMAND --help says what a command takes.",
     ])  # fmt: skip
-    return parser
+    return parser, subparsers.choices
 
 
 def add_train(parser):
@@ -271,7 +321,7 @@ def add_train(parser):
     )  # fmt: skip
 
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
+    output.add_argument("--out", type=output_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument("--force", action="store_true", help="overwrite a run that is in --out")
     output.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
     add_json(output)
@@ -294,7 +344,7 @@ def add_seed(parser):
 
 
 def add_output(parser, kinds):
-    parser.add_argument("--out", type=Path, metavar="FILE", help=kinds)
+    parser.add_argument("--out", type=output_path, metavar="FILE", help=kinds)
     parser.add_argument("--force", action="store_true", help="overwrite the file --out")
     parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
     add_json(parser)

@@ -1,6 +1,9 @@
 """Files that a command writes: a picture, an array, or a table with a line for each row."""
 
+import contextlib
+import errno
 import io
+from pathlib import Path
 
 import numpy as np
 
@@ -10,12 +13,13 @@ from pyvae.options import Refusal
 from pyvae.persistence import write_file
 
 
-def output_file(out, kinds, force):
-    """``--out``, refused before any work where it cannot be written."""
+def output_file(out, kinds, force, inputs=()):
+    """``--out``, refused before any work where it cannot be written. inputs: what is read, never overwritten."""
     if out.suffix not in kinds:
         raise Refusal(f"--out must end in {either(kinds)}, not {out.name!r}")
     if out.is_dir():
         raise Refusal(f"--out {out} is a folder: name a file in it")
+    refuse_inputs([out], inputs)
     if out.exists() and not force:
         raise Refusal(f"--out {out} exists; add --force to overwrite it, or choose another name")
     if not out.absolute().parent.is_dir():
@@ -23,12 +27,32 @@ def output_file(out, kinds, force):
     return out
 
 
+def refuse_inputs(outputs, inputs):
+    """No file that a command reads is overwritten by what it writes, whether forced or not."""
+    for output in outputs:
+        for given in map(Path, inputs):
+            if output.exists() and given.exists() and output.samefile(given):
+                raise Refusal(f"--out {output} is a file that is read: choose another name")
+
+
+@contextlib.contextmanager
+def writing(out):
+    """What keeps files at or below ``--out`` from being written is said in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "free some space, or choose another --out" if is_full else "choose another --out"
+        raise Refusal(f"{error.filename or out} cannot be written: {error.strerror}; {advice}") from error
+
+
 def write_rows(out, rows, draw):
     """Rows as a .npy file, or the figure that ``draw`` makes as a .png file."""
     if out.suffix == ".npy":
-        np.save(out, rows)
+        write_table(out, {"rows": rows}, alone="rows")
     else:
-        pictures.write(draw(), out)
+        with writing(out):
+            pictures.write(draw(), out)
 
 
 def write_table(out, table, alone):
@@ -48,4 +72,5 @@ def write_table(out, table, alone):
             header += [name] if values.ndim == 1 else [f"{name}_{i + 1}" for i in range(values.shape[1])]
         lines = [",".join(header), *(",".join(map(str, row)) for row in zip(*columns, strict=True))]
         file.write(("\n".join(lines) + "\n").encode())
-    write_file(out, file.getvalue())
+    with writing(out):
+        write_file(out, file.getvalue())

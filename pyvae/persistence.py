@@ -75,10 +75,21 @@ def load(path):
 
 
 def write_file(path, data):
-    """Replace the file at ``path`` by these bytes, all or nothing, also when the power fails."""
+    """Replace the file at ``path`` by these bytes, all or nothing, also when the power fails.
+
+    Raises FileNotFoundError where there is no such folder, and the OSError that names ``path`` where it cannot be
+    written.
+    """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} into")
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # and not the temporary file
+
+
+def _replace(path, data):
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,11 +1,13 @@
 """The pictures of a training run: which there are, and what they show."""
 
+import io
 import sys
 
 import numpy as np
 
 from pyvae import metrics, plots
 from pyvae.data import Rows
+from pyvae.persistence import write_file
 
 # What any run may leave. The last five need rows that are pictures, manifold.png just two latent dimensions, and
 # latent.png at least two.
@@ -59,7 +61,9 @@ def write(figure, path):
         image.putpalette(
             np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8).tobytes()
         )
-    image.save(path, dpi=(figure.dpi, figure.dpi), optimize=True)
+    file = io.BytesIO()
+    image.save(file, "PNG", dpi=(figure.dpi, figure.dpi), optimize=True)
+    write_file(path, file.getvalue())
 
 
 def settings(model):

@@ -1,7 +1,9 @@
 """The command line, run as a user runs it."""
 
 import csv
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -440,3 +442,49 @@ def test_examples_of_the_help_can_be_parsed(command, capsys):
     examples = re.split(r"examples?:\n", capsys.readouterr().out)[1].splitlines()
     for example in examples:
         assert parse(example.split()[1:], COMMANDS).command == command
+
+
+def test_a_model_knows_the_file_it_was_trained_on(rng):
+    """config.json beside the model names DATA; the model's file, which equal rows make equal, does not."""
+    np.save("x.npy", rng.random((50, 7)))
+    assert main("train x.npy --epochs 1 --hidden 8 --out run --quiet".split()) == 0
+    assert main("encode run --out default.npy".split()) == 0
+    assert main("encode run x.npy --out given.npy".split()) == 0
+    np.testing.assert_array_equal(np.load("default.npy"), np.load("given.npy"))
+    assert b"x.npy" not in Path("run/model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device; free some space, or choose another --out"),
+        (errno.EACCES, "Permission denied; choose another --out"),
+    ],
+)
+@pytest.mark.parametrize("command", ["encode run --out out.csv", "sample run --out out.npy", "sample run --out out.png",
+                                     "train x.npy --epochs 1 --hidden 8 --out run --force --quiet"])  # fmt: skip
+def test_a_disk_that_takes_nothing(command, number, words, rng, monkeypatch, capsys, matplotlib):
+    """Files appear whole or not at all, and one sentence names the file that was asked for, not a temporary one."""
+    np.save("x.npy", rng.random((50, 16)))
+    assert main("train x.npy --image-shape 4x4 --epochs 1 --hidden 8 --out run --quiet".split()) == 0
+    capsys.readouterr()
+
+    def refuse(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert main(command.split()) == 2
+    out = command.split()[command.split().index("--out") + 1].replace("run", "run/model.safetensors")
+    said = capsys.readouterr().err
+    assert said == f"pyvae {command.split()[0]}: {out} cannot be written: {words}\n"
+    assert {path.name for path in Path().iterdir()} == {"x.npy", "run"}
+    assert not any(path.name.startswith(".") for path in Path("run").iterdir())
+
+
+def test_a_model_file_that_may_not_be_read(run_folder, monkeypatch, capsys):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert main(["sample", "run"]) == 2
+    assert "run/model.safetensors cannot be read: Permission denied; chmod u+r" in capsys.readouterr().err

@@ -75,7 +75,7 @@ def test_bad_values_hide_in_no_chunk():
         check_support(Rows(ArraySource(X, binarize="draw"), [7, 2500]), pyvae.Bernoulli(2))
     check_support(ArraySource(X, binarize="threshold", threshold=2), pyvae.Bernoulli(2))
     X[2500, 1] = np.nan
-    with pytest.raises(ValueError, match=r"X\[2500, 1\] is nan, but a threshold takes finite numbers"):
+    with pytest.raises(ValueError, match=r"X\[2500, 1\] is nan, but a threshold of 0.5 takes numbers from 0 to 1"):
         check_support(ArraySource(X, binarize="threshold"), pyvae.Bernoulli(2))
 
 

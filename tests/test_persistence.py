@@ -1,5 +1,6 @@
 """Model files: what comes back, what damage is noticed, and that nothing is lost on the way."""
 
+import errno
 import json
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def fail(descriptor):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(persistence.os, "fsync", fail)
     with pytest.raises(OSError, match="no space left"):

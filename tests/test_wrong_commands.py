@@ -1,6 +1,7 @@
 """Command lines that a new user gets wrong: each is answered in one sentence that says what to type instead."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,11 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.cli import main
+from pyvae.advice import ARGUMENTS, OTHER_WORDS, plain_number
+from pyvae.cli import COMMANDS, main
+from pyvae.layers import ACTIVATIONS
+from pyvae.options import image_shape, make_parser, sizes
+from pyvae.words import LIKELIHOODS
 
 
 @pytest.fixture
@@ -23,6 +28,7 @@ def folder(tmp_path, monkeypatch):
         "nan": np.array([[0.5, np.nan]]),
         "inf": np.array([[0.5, 0.1], [0.2, np.inf]]),
         "big": np.array([[0.5, 0.1], [0.2, 3.0]]),
+        "large": np.full((2, 4), 3.0),
         "flat": np.zeros(5),
         "hollow": np.zeros((0, 5)),
         "hollow-pictures": np.zeros((0, 5, 5)),
@@ -35,10 +41,12 @@ def folder(tmp_path, monkeypatch):
         "words.csv": "height,colour\n1.5,red\n",
         "nan.csv": "height,width\n1.5,2\n3,nan\n",
         "gap.csv": "1;2\n3;\n",
+        "table.csv": "height,width\n\n0.5,1\n0.25,3\n",
+        "gone/config.json": '{"options": {"data": "gone.csv"}}',
         "empty.csv": "",
         "notes.txt": "1 2 3",
         "broken.npy": "nonsense",
-        "mine/history.csv": "of something else",
+        "mine/history.csv": "1,0\n0,1\n",
         "bare/readme": "",
     }.items():
         path = Path(name)
@@ -46,7 +54,11 @@ def folder(tmp_path, monkeypatch):
         path.write_text(text)
     Path("empty.npy").touch()
     Path("run").mkdir()
-    pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), "run/model.safetensors")
+    model = pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,))
+    for path in ("run/model.safetensors", "model.npy", "gone/model.safetensors"):
+        pyvae.save(model, path)
+    model.metadata["binarize"] = "threshold"
+    pyvae.save(model, "threshold")
     return tmp_path
 
 
@@ -55,7 +67,18 @@ WRONG = [
     ("", "the following arguments are required: COMMAND; see pyvae --help"),
     ("trian", "not 'trian'; did you mean train?"),
     ("digits", "COMMAND: it must be one of train, sample,"),
-    ("info extra", "'extra' is one word too many; see pyvae info --help"),
+    ("info extra", "'extra' is one word too many: options begin with --; see pyvae info --help"),
+    ("generate run", "did you mean sample?"),
+    ("predict run", "did you mean encode?"),
+    ("--quiet train digits", "put --quiet after the command: pyvae train --quiet"),
+    ("--epochs 2 train", "put --epochs after the command: pyvae train --epochs"),
+    ("--samples=2", "put --samples after the command: pyvae score --samples"),
+    ("-v", "there is no option -v; did you mean --version?"),
+    ("check -v", "there is no option -v; did you mean --verbose?"),
+    ("-help", "there is no option -help; did you mean --help?"),
+    ("train -hidden 3", "there is no option -hidden; did you mean --hidden?"),
+    ("train --quiet=yes", "--quiet takes no value"),
+    ("train --force=true", "--force takes no value"),
     # data
     ("train mnits", "not 'mnits'; did you mean mnist?"),
     ("train Digits", "did you mean digits?"),
@@ -82,7 +105,7 @@ WRONG = [
     # values
     (
         "train nan.npy",
-        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; no likelihood takes",
+        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; fill or drop",
     ),
     ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
     ("train inf.npy --likelihood gaussian", "inf.npy[1, 1] is inf"),
@@ -90,6 +113,9 @@ WRONG = [
         "train big.npy",
         "big.npy[1, 1] is 3, but the Bernoulli likelihood takes numbers from 0 to 1; scale the rows, or use",
     ),
+    ("train big.npy --binarize threshold", "big.npy[1, 1] is 3, but a threshold of 0.5 takes numbers from 0 to 1"),
+    ("train big.npy --likelihood poisson", "takes whole numbers from 0; use --likelihood gaussian"),
+    ("train table.csv", "table.csv line 4, column 2 (width) is 3, but the Bernoulli likelihood"),
     ("train big.npy", "or use --likelihood gaussian, gaussian-"),
     ("train big.npy --binarize draw", "a draw takes probabilities, from 0 to 1; no likelihood takes that: scale"),
     # the model
@@ -98,17 +124,39 @@ WRONG = [
         "train good.npy --hidden 3,x",
         "--hidden: it must be whole numbers from 1 with commas, such as 400,200, not '3,x'",
     ),
+    ("train good.npy --data x", "there is no option --data: write DATA alone, as in pyvae train DATA"),
+    ("encode run --dataset=x", "there is no option --dataset: write DATA alone, as in pyvae encode MODEL DATA"),
+    ("train good.npy --gpu", "there is no option --gpu; see"),
+    ("train good.npy --dropout 0.1", "there is no option --dropout; see"),
+    ("train good.npy --save x", "did you mean --out?"),
+    ("train good.npy --layers 3", "did you mean --hidden?"),
+    ("train good.npy --kl-weight 3", "did you mean --beta?"),
+    ("sample run --n 3", "there is no option --n; did you mean -n?"),
+    ("sample run 100", "'100' is one word too many; did you mean -n 100?"),
+    ("train good.npy --hidden 256 128", "write --hidden 256,128"),
+    ("train --hidden 256, 128, 64", "write --hidden 256,128,64"),
     ("train good.npy --hidden 400;200", "such as 400,200, not '400;200'"),
     ("train good.npy --hidden 0", "whole numbers from 1"),
     ("train good.npy --latent 0", "--latent: it must be a whole number of at least 1, not 0"),
     ("train good.npy --activation rleu", "--activation: it must be one of relu,"),
     ("train good.npy --activation rleu", "did you mean relu?"),
     ("train good.npy --likelihood bernouli", "did you mean bernoulli?"),
+    ("train good.npy --activation swish", "did you mean silu?"),
+    ("train good.npy --likelihood mse", "did you mean gaussian?"),
+    ("train good.npy --likelihood bce", "did you mean bernoulli?"),
     ("train good.npy --likelihood mse", "it must be one of bernoulli, gaussian"),
     # the training
     ("train good.npy --epochs -5", "--epochs: it must be a whole number of at least 1, not -5"),
     ("train good.npy --epochs many", "--epochs: it must be a whole number of at least 1, not 'many'"),
     ("train good.npy --epochs", "argument --epochs: expected one argument"),
+    ("train good.npy --epochs 1e2", "not '1e2'; did you mean 100?"),
+    ("train good.npy --epochs 10,000", "not '10,000'; did you mean 10000?"),
+    ("sample run -n 10k", "not '10k'; did you mean 10000?"),
+    ("train good.npy --validation-fraction 20%", "not '20%'; did you mean 0.2?"),
+    ("train good.npy --lr 0,001", "not '0,001'; did you mean 0.001?"),
+    ("train good.npy --epochs 20%", "it must be a whole number of at least 1, not '20%'; see"),
+    ("sample run -n 1000000000000000000", "not enough memory: lower -n"),
+    ("train good.npy --hidden 1000000000000000000", "not enough memory: lower --latent or --hidden"),
     ("train good.npy --batch-size 0.5", "--batch-size: it must be a whole number of at least 1"),
     ("train good.npy --lr abc", "--lr: it must be a number above 0, not 'abc'"),
     ("train good.npy --lr 0", "--lr: it must be a number above 0"),
@@ -128,7 +176,7 @@ WRONG = [
     ("train good.npy --validation-fraction 1.5", "--validation-fraction: it must be a number from 0 and below 1"),
     ("train good.npy --validation-fraction 0.001", "leaves no row to validate on"),
     ("train good.npy --threads 0", "--threads: it must be a whole number of at least 1"),
-    ("train good.npy --threads 200000", "threads from 1 to 1024"),
+    ("train good.npy --threads 200000", "--threads must be a whole number from 1 to 1024"),
     ("train good.npy --precision low", "--precision: it must be one of highest, high, medium, not 'low'"),
     # where results go
     ("train good.npy --out good.npy", "--out good.npy is a file; it must be a folder"),
@@ -162,6 +210,18 @@ WRONG = [
     ("score run good.npy --samples 0", "--samples: it must be a whole number of at least 1"),
     ("score run good.npy --loglikelihood", "did you mean --log-likelihood?"),
     ("score run big.npy", "but the model takes 4"),
+    (
+        "reconstruct threshold large.npy",
+        "large.npy[0, 0] is 3, but a threshold of 0.5 takes numbers from 0 to 1",
+    ),
+    ("sample run --out=", "--out: it is empty: name a folder or a file"),
+    ("train good.npy --out=", "--out: it is empty: name a folder or a file"),
+    ("encode run good.npy --out good.npy --force", "--out good.npy is a file that is read: choose another name"),
+    ("score run good.npy --out bare/../good.npy --force", "--out bare/../good.npy is a file that is read"),
+    ("reconstruct run good.npy --out good.npy --force", "is a file that is read"),
+    ("sample model.npy --out model.npy --force", "is a file that is read"),
+    ("train mine/history.csv --out mine --force", "--out mine/history.csv is a file that is read"),
+    ("encode gone", "DATA must be given: the model was trained on gone.csv, but no such file is here"),
 ]
 
 
@@ -213,3 +273,51 @@ def test_wrong_environment(start, variable, value, words, tmp_path):
     assert done.stderr.startswith(f"pyvae: {words}") and done.stderr.count("\n") == 1
     done = run("-c", "import pyvae")
     assert done.returncode == 1 and f"ImportError: {words}" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough():
+    """As in ``pyvae check | head``: a pipe that nobody reads ends the command without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-P", "-m", "pyvae", "info"], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_interruption_before_anything_runs(tmp_path):
+    """Ctrl-C while modules are imported: a line, no traceback, and the status of a program that SIGINT ends."""
+    (tmp_path / "safetensors.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(pyvae.__file__).parents[1])])}
+    command = [sys.executable, "-P", "-m", "pyvae", "info"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "pyvae: stopped, nothing was saved\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("1e2", "100"), ("10,000", "10000"), ("10k", "10000"), ("1.5M", "1500000"), ("20%", "0.2"), ("0,1", "0.1"),
+     ("many", "many"), ("", ""), ("k", "k")],
+)  # fmt: skip
+def test_numbers_as_people_write_them(text, plain):
+    assert plain_number(text) == plain
+
+
+def test_numbers_that_are_simply_read():
+    assert (sizes("256, 128"), image_shape("8X8"), image_shape("8 x 8")) == ((256, 128), (8, 8), (8, 8))
+
+
+def test_a_training_that_diverges_names_options(folder, capsys):
+    """Python's argument names are not what the user of a command can type."""
+    line = "train large.npy --likelihood gaussian-fixed --lr 1e30 --epochs 50 --hidden 3 --quiet"
+    assert main(line.split()) == 2
+    said = capsys.readouterr().err
+    assert "try a smaller --lr than 1e+30, a --clip-norm" in said and "learning_rate" not in said
+
+
+def test_other_words_lead_to_what_there_is():
+    """Every word that the tables lead to is an option, a command or a value."""
+    _, parsers = make_parser(COMMANDS)
+    there = {"--version", *COMMANDS, *ACTIVATIONS, *LIKELIHOODS}
+    there |= {option for parser in parsers.values() for option in parser.options()}
+    assert {word for words in OTHER_WORDS.values() for word in words.split()} <= there
+    assert {words.split()[0] for words in ARGUMENTS.values()} <= there
