@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "pyvae"
 TESTS = [  # one after the other, the quick ones first
     ["tests/test_witness.py", "tests/test_gradients.py", "tests/test_tasks.py"],
-    ["tests/test_likelihoods.py", "tests/test_model.py"],
+    ["tests/test_likelihoods.py", "tests/test_model.py", "tests/test_step.py"],
 ]
 SECONDS = 60  # a mutant that takes longer is caught
 ENOUGH = 95  # per cent
