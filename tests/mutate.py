@@ -39,7 +39,7 @@ SECONDS = 60  # a mutant that takes longer is caught
 ENOUGH = 95  # per cent
 IN_EXTENSION = {  # of headers
     "vmath": "elementwise", "activate": "elementwise", "micro": "dense", "pack": "dense", "transpose": "dense",
-    "job": "gaussian", "gamma": "count_likelihood",
+    "job": "gaussian", "gamma": "count_likelihood", "lanes": "dense",
 }  # fmt: skip
 
 
