@@ -19,16 +19,13 @@ from pyvae.data import ArraySource, Rows
 from pyvae.layers import ACTIVATIONS
 
 TWINS_RUN = _kernels.KERNELS != "native"
-native_only = pytest.mark.skipif(
-    TWINS_RUN, reason="the twins run, which promise no bits: BLAS adds up in its own order"
-)
+native_only = pytest.mark.skipif(TWINS_RUN, reason="the twins promise no bits: BLAS adds up in its own order")
 LEVELS = ()
 if _kernels.KERNELS == "native":
     runtime = _kernels.runtime
     LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
-two_levels = pytest.mark.skipif(
-    not {"v3", "v4"} <= set(LEVELS), reason=f"AVX2 and AVX-512 are wanted; this machine runs {LEVELS or 'the twins'}"
-)
+HAS_BOTH = {"v3", "v4"} <= set(LEVELS)
+two_levels = pytest.mark.skipif(not HAS_BOTH, reason=f"AVX2 and AVX-512 are wanted; here run {LEVELS or 'the twins'}")
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
