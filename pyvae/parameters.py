@@ -101,9 +101,7 @@ def owners(modules):
 
 def parameter_shapes(modules):
     """Names and shapes of all parameters of these modules and their parts, in the order of an Arena."""
-    return {
-        f"{prefix}.{name}": shape for prefix, module in owners(modules) for name, shape in module.shapes().items()
-    }
+    return {f"{prefix}.{name}": shape for prefix, module in owners(modules) for name, shape in module.shapes().items()}
 
 
 class Arena:
