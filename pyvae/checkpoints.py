@@ -27,6 +27,7 @@ from pyvae.data import DataSource
 from pyvae.history import History
 from pyvae.optim import Adam
 from pyvae.persistence import ModelFile, write
+from pyvae.schedules import Constant
 from pyvae.snapshots import BestEpoch
 from pyvae.versions import __version__
 
@@ -65,6 +66,7 @@ class Checkpoints:
         self._settings = None  # of the training, as JSON
         self._written = None  # epochs, of this training's files; None before its first
         self._time = -math.inf  # of the last one
+        self._told = set()  # what was warned of
 
     def epochs(self):
         """Epochs of the files that there are, ascending."""
@@ -90,8 +92,9 @@ class Checkpoints:
             except ValueError as error:
                 damaged.append(str(error))
                 continue
-            for message in damaged:
+            for message in set(damaged) - self._told:
                 warnings.warn(f"{message}; the one of epoch {epoch} is used", CheckpointWarning, stacklevel=2)
+            self._told |= set(damaged)
             with file:
                 yield file
             return
@@ -214,7 +217,9 @@ def describe(value):
     """A setting of a training as what JSON can hold, the same for equal settings."""
     if isinstance(value, DataSource):
         return fingerprint(value)
-    if callable(value):  # a schedule
+    if isinstance(value, Constant):
+        return value.rate
+    if callable(value):  # another schedule
         return getattr(value, "__qualname__", None) or repr(value)
     return value.item() if isinstance(value, np.generic) else value
 

@@ -52,11 +52,12 @@ class Job(NamedTuple):
 
 
 def run_train(options):
+    given, options.data = options.data, options.data or "digits"
     out = options.out or Path("runs") / datasets.name_of(options.data)
     checkpoints = Checkpoints(out / runs.CHECKPOINTS, options.checkpoint_seconds, overwrite=True)
     began = None
     if options.resume:
-        options, began = resumed(options, checkpoints)
+        options, began = resumed(options, given, checkpoints)
     with _kernels.set_matmul_precision(options.precision):
         job = prepare(options, out, is_resumed=began is not None)
         run = Run(options, job, out, checkpoints, began)
@@ -84,10 +85,10 @@ def run_train(options):
     return 0
 
 
-def resumed(options, checkpoints):
+def resumed(options, given, checkpoints):
     """The options that the run began with, but for those given now, and the file from which it goes on.
 
-    Where there is no checkpoint: the options as they are, and None.
+    given: DATA, None where it was not. Where there is no checkpoint: the options as they are, and None.
     """
     with checkpoints.newest() as file:
         if file is None:
@@ -95,8 +96,9 @@ def resumed(options, checkpoints):
         stored = file.description["training"]["configuration"]
     if stored is None:
         raise Refusal(f"{file.path} was not written by pyvae train: resume it in Python, with pyvae.train")
-    asked = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    again = options.parser.parse_args(options.words[1:], argparse.Namespace(**asked))
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
+    again.data = given or stored["data"]
     return argparse.Namespace(**vars(again), command=options.command, words=options.words), file.path
 
 
@@ -177,7 +179,9 @@ class Run:
             self.failure = error
         if not len(self.history):
             raise KeyboardInterrupt  # of the first epoch
-        self._open()  # where it was resumed and there was no epoch to add
+        if not self.is_open:
+            self._open()
+            self.log.say("trained", f"nothing, as {counted(len(self.history), 'epoch')} are done already")
 
     def evaluate(self):
         """Means over the reported rows of -log p(x|z) and of the KL, nats; refuses a model that has none."""
@@ -207,8 +211,6 @@ class Run:
             log.note(result)
 
     def _open(self):
-        if self.is_open:
-            return
         job = self.job
         settings = runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
         with writing(self.out):
@@ -217,7 +219,8 @@ class Run:
         self.log.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
 
     def _after_epoch(self, history):
-        self._open()
+        if not self.is_open:
+            self._open()
         self.history = history
         self.log.note_epoch(history.epochs[-1], self.job.validated)
 

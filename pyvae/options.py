@@ -258,7 +258,7 @@ def make_parser(commands):
 def add_train(parser):
     data = parser.add_argument_group("data")
     data.add_argument(
-        "data", nargs="?", default="digits", metavar="DATA",
+        "data", nargs="?", metavar="DATA",
         help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv may have a header, the "
         "arrays of an .npz are X and X_test or x_train and x_test, and uint8 above 1 is scaled by 1/255",
     )  # fmt: skip

@@ -125,7 +125,8 @@ def train(
     _, optimizer, history, best = state
     step = Step(model, n_samples, beta)
     last = Snapshot(model.parameters, len(history))
-    with Interruption() as interruption, contextlib.closing(ProgressBar(epochs, len(source), not progress)) as bar:
+    bar = ProgressBar(epochs, len(source), not progress, done=len(history))
+    with Interruption() as interruption, contextlib.closing(bar):
         while history.stopped is None:
             if patience is not None and best.age(len(history)) >= patience:
                 history.stopped = "patience"
