@@ -24,7 +24,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
 from pyvae.data import DataSource
-from pyvae.history import History
+from pyvae.history import COLUMNS, History
 from pyvae.optim import Adam
 from pyvae.persistence import ModelFile, write
 from pyvae.schedules import Constant
@@ -197,20 +197,30 @@ class Checkpoints:
 
 
 def restore(file, state):
-    """Put a training where the checkpoint was; the model, of the same description, and the optimizer too."""
-    training, parameters = file.description["training"], state.model.parameters
-    has_best = training["best_epoch"] is not None
-    file.read("last" if has_best else "", parameters, parameters.values)
-    file.read("adam.m", parameters, state.optimizer.m)
-    file.read("adam.v", parameters, state.optimizer.v)
-    state.optimizer.t = training["step"]
-    state.model.metadata = file.description["metadata"]
+    """Put a training where the checkpoint was; the model is of the same description. Raises ValueError where the
+    checkpoint lacks something, before the model is changed."""
+    parameters, optimizer, history = state.model.parameters, state.optimizer, state.history
+    try:
+        training = file.description["training"]
+        epochs = [
+            {column: math.nan if epoch[column] is None else epoch[column] for column in COLUMNS}
+            for epoch in training["history"]
+        ]
+        optimizer.t, history.best_epoch, history.stopped = (
+            int(training["step"]), training["best_epoch"], training["stopped"]
+        )  # fmt: skip
+        best_loss, has_best = training["best_loss"], history.best_epoch is not None
+        file.read("adam.m", parameters, optimizer.m)
+        file.read("adam.v", parameters, optimizer.v)
+        file.read("last" if has_best else "", parameters, parameters.values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file.path} is damaged: the state of its training lacks something ({error})") from None
     if has_best:
-        state.best.number, state.best.loss = training["best_epoch"], training["best_loss"]
+        state.best.number, state.best.loss = history.best_epoch, best_loss
         file.read("", parameters, state.best.weights.values)
-    state.history.best_epoch, state.history.stopped = training["best_epoch"], training["stopped"]
-    for epoch in training["history"]:
-        state.history.append(**{name: math.nan if value is None else value for name, value in epoch.items()})
+    for epoch in epochs:
+        history.append(**epoch)
+    state.model.metadata = file.description["metadata"]
 
 
 def describe(value):
