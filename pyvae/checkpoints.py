@@ -74,6 +74,7 @@ class Checkpoints:
         return sorted(int(name) for name in names if name.isdecimal())
 
     def path(self, epoch):
+        """Of the file of this epoch."""
         return self.folder / NAME.format(epoch)
 
     @contextlib.contextmanager

@@ -92,6 +92,8 @@ def remove(out, checkpoints, but=None):
     for name in FILES:
         if name != but:
             (out / name).unlink(missing_ok=True)
+        for path in out.glob(f".{name}.*"):  # half-written
+            path.unlink(missing_ok=True)
     for folder in (checkpoints.folder, out):
         with contextlib.suppress(OSError):
             folder.rmdir()
