@@ -25,6 +25,7 @@ FLOORS = [
     ["training", "metrics"],
     ["files"],
     ["datasets", "plots", "pictures", "checkup"],
+    ["option_values", "refusals"],
     ["options"],
     ["inputs", "outputs", "runs"],
     ["cli"],
