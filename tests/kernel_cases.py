@@ -490,6 +490,7 @@ CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), 
 CASES += [*random_cases(), *gather_cases(), *adam_cases()]
 CASE = {str(case): case for case in CASES}
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
+both = pytest.mark.parametrize("modules", [NATIVE, TWINS], ids=["native", "twin"])
 
 
 # --- How they are called ---------------------------------------------------------------------------------------------
