@@ -31,13 +31,16 @@ def register(cls):
     return cls
 
 
-def build(config):
-    """The module that ``config()`` described. Raises ValueError for a type that is not registered."""
+def build(config, **options):
+    """The module that ``describe()`` described; options are handed to its class's ``from_config``.
+
+    Raises ValueError for a type that is not registered.
+    """
     config = dict(config)
     kind = config.pop("type", None)
     if kind not in REGISTRY:
         raise ValueError(f"unknown part {kind!r}; a class of your own must be decorated with pyvae.register")
-    return REGISTRY[kind].from_config(config)
+    return REGISTRY[kind].from_config(config, **options)
 
 
 class Module:
@@ -78,6 +81,29 @@ class Module:
         return {"type": type(self).__name__, **self.config()}
 
 
+def owners(modules):
+    """Every module among these and their parts, once, as (prefix of its parameters' names, module).
+
+    modules: a dict of names and modules. A module that stands in two places has the name of the first.
+    """
+    found = {}
+
+    def collect(prefix, module):
+        if id(module) not in found:
+            found[id(module)] = (prefix, module)
+            for name, child in module.children().items():
+                collect(f"{prefix}.{name}", child)
+
+    for name, module in modules.items():
+        collect(name, module)
+    return list(found.values())
+
+
+def parameter_shapes(modules):
+    """Names and shapes of all parameters of these modules and their parts, in the order of an Arena."""
+    return {f"{prefix}.{name}": shape for prefix, module in owners(modules) for name, shape in module.shapes().items()}
+
+
 class Arena:
     """Values and gradients of the parameters of some modules, which it binds to themselves.
 
@@ -90,38 +116,28 @@ class Arena:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
+        owned = owners(modules)
         self._slices = {}  # name: (start, stop, shape)
-        owners = {}  # id(module): (prefix, module)
-        for name, module in modules.items():
-            self._collect(name, module, owners)
-        self._step = ALIGNMENT // self.dtype.itemsize
+        step = ALIGNMENT // self.dtype.itemsize
         size = 0
-        for prefix, module in owners.values():
-            for name, shape in module.shapes().items():
-                stop = size + math.prod(shape)
-                self._slices[f"{prefix}.{name}"] = (size, stop, shape)
-                size = -(-stop // self._step) * self._step
+        for name, shape in parameter_shapes(modules).items():
+            stop = size + math.prod(shape)
+            self._slices[name] = (size, stop, shape)
+            size = -(-stop // step) * step
         extents = [(start, stop) for start, stop, _ in self._slices.values()]
         self.extents = np.array(extents, dtype=np.int64).reshape(-1, 2)  # where each tensor begins and ends
         self.values = aligned_empty((size,), self.dtype)
         self.grads = aligned_empty((size,), self.dtype)
         self.values[...] = 0
         self.grads[...] = 0
-        for prefix, module in owners.values():
+        for prefix, module in owned:
             for name in module.shapes():
                 if hasattr(module, name):
                     raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
                 setattr(module, name, self[f"{prefix}.{name}"])
                 setattr(module, "d" + name, self.grad(f"{prefix}.{name}"))
-        for number, (_, module) in enumerate(owners.values()):
+        for number, (_, module) in enumerate(owned):
             module.initialize(Noise(seed, step=number))
-
-    def _collect(self, prefix, module, owners):
-        if id(module) in owners:
-            return
-        owners[id(module)] = (prefix, module)
-        for name, child in module.children().items():
-            self._collect(f"{prefix}.{name}", child, owners)
 
     @property
     def names(self):
@@ -142,6 +158,10 @@ class Arena:
         """The gradient of one parameter, a view."""
         start, stop, shape = self._slices[name]
         return self.grads[start:stop].reshape(shape)
+
+    def views(self, flat):
+        """The tensors in an array that is laid out as ``values`` is, by their names."""
+        return {name: flat[start:stop].reshape(shape) for name, (start, stop, shape) in self._slices.items()}
 
     def zero_grads(self):
         """Set every gradient to zero: backward passes add to them."""

@@ -9,9 +9,12 @@ A file holds every parameter under its name and one metadata key, "pyvae", with 
     body         SHA-256 of the bytes after the header
     description  SHA-256 of the JSON without this entry
 
-Two equal models give equal files to the byte: no time, path or machine is written.
+Two equal models give equal files to the byte: no time, path or machine is written. A checkpoint (checkpoints.py) is a
+model file with more in it: ``training``, the state of its training, and ``arrays``, the names of arrays that are laid
+out as the parameters are, such as Adam's two means; each tensor of array A stands under A.NAME.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,64 +22,170 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
-from pyvae.parameters import build
+from pyvae.parameters import build, parameter_shapes
 
 FORMAT = 1
 KEY = "pyvae"
+DTYPES = {"float32": "F32", "float64": "F64"}  # NumPy's words and those of safetensors
 
 
 def save(model, path):
     """Write the model to a file, conventionally called *.safetensors.
 
-    The file appears whole or not at all: it is written beside its place, flushed to the disk, and renamed. Raises
-    ValueError for a model in which a layer stands in two places, and FileNotFoundError where there is no such folder.
+    The file appears whole or not at all: it is written beside its place, flushed to the disk, read back, and renamed.
+    Raises ValueError for a model in which a layer stands in two places, FileNotFoundError where there is no such
+    folder, and the OSError that names ``path`` where it cannot be written.
     """
-    if build(model.describe()).parameters.names != model.parameters.names:
-        raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")
-    tensors = {name: np.ascontiguousarray(model.parameters[name]) for name in model.parameters.names}
+    write(path, model, model.parameters.values)
+
+
+def write(path, model, values, arrays=None, training=None):
+    """``save`` with these values for the parameters; with arrays of a training and its state, a checkpoint.
+
+    values: (size of the arena,). arrays: more such arrays by their names. training: what JSON can hold.
+    """
     description = {
-        "format": FORMAT,
-        "model": model.describe(),
-        "metadata": model.metadata,
-        "dtype": str(model.parameters.dtype),
-        "body": _sha256(_body(tensor_bytes(tensors))),
-    }
-    description["description"] = _sha256(_json(description).encode())
-    data = tensor_bytes(tensors, {KEY: _json(description)})
-    _decode(data, path)  # read back before an older file is replaced
-    write_file(path, data)
+        "format": FORMAT, "model": model.describe(), "metadata": model.metadata, "dtype": str(model.parameters.dtype)
+    }  # fmt: skip
+    if list(parameter_shapes(parts_of(description["model"]))) != list(model.parameters.names):
+        raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")
+    tensors = dict(model.parameters.views(values))
+    for array, flat in (arrays or {}).items():
+        tensors |= {f"{array}.{name}": view for name, view in model.parameters.views(flat).items()}
+    tensors = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}  # in the order of the body
+    if training is not None:
+        description |= {"training": training, "arrays": sorted(arrays)}
+    body = hashlib.sha256()
+    for tensor in tensors.values():
+        body.update(tensor)
+    description["body"] = body.hexdigest()
+    description["description"] = _sha256(description)
+    write_file(path, tensor_bytes(tensors, {KEY: _json(description)}), check=lambda file: ModelFile(file).close())
 
 
 def load(path):
-    """The model that ``save`` wrote. Raises FileNotFoundError where there is no file and ValueError, saying what is
-    wrong, where it is damaged or something else than a model of this library."""
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no model file {path}")
-    description, tensors = _decode(path.read_bytes(), path)
-    try:
-        model = build(description["model"]).astype(description["dtype"])
-        metadata = dict(description["metadata"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged: its description lacks something ({error})") from None
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be built: {error}") from None
-    expected = {name: (model.parameters.dtype, model.parameters[name].shape) for name in model.parameters.names}
-    if {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()} != expected:
-        raise ValueError(f"{path} is damaged: its tensors do not fit the model that it describes")
-    for name, tensor in tensors.items():
-        model.parameters[name][...] = tensor
-    model.metadata = metadata
-    return model
+    """The model that ``save`` wrote; of a checkpoint, the model that its training would have left at that point.
+
+    Raises FileNotFoundError where there is no file and ValueError, saying what is wrong, where it is damaged or
+    something else than a model of this library; nothing as long as the file is allocated before it is checked.
+    """
+    with ModelFile(path) as file:
+        return file.model()
 
 
-def write_file(path, data):
+class ModelFile:
+    """A model file that is open for reading; everything in it has been checked.
+
+    ``description`` is the JSON described above. Raises what ``load`` raises.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"no model file {path}")
+        self._file = open(self.path, "rb")
+        try:
+            table = self._read_header()
+            self._check_tensors(table)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        self._file.close()
+
+    def model(self):
+        """A new model with the weights of the file."""
+        try:
+            model = build(self.description["model"], dtype=self.description["dtype"])
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self.path} cannot be built: {error}") from None
+        self.read("", model.parameters, model.parameters.values)
+        model.metadata = self.description["metadata"]
+        return model
+
+    def read(self, array, parameters, out):
+        """Fill out, a flat array of the layout of an Arena ``parameters``, with the array of this name; "" stands for
+        the parameters themselves."""
+        for name, view in parameters.views(out).items():
+            start, stop = self._places[f"{array}.{name}" if array else name]
+            self._file.seek(self._start + start)
+            if self._file.readinto(memoryview(view).cast("B")) != stop - start:
+                raise ValueError(f"{self.path} was cut short while it was read")
+
+    def _read_header(self):
+        """Set ``description`` and return the entries of the tensors."""
+        size = os.fstat(self._file.fileno()).st_size
+        try:
+            header_size = int.from_bytes(self._file.read(8), "little")
+            if header_size > size - 8:
+                raise ValueError
+            table = json.loads(self._file.read(header_size))
+            (key, text), *others = table.pop("__metadata__").items()
+            description = json.loads(text)
+            if key != KEY or others or not isinstance(description, dict):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ValueError(f"{self.path} is not a pyvae model file, or its header is damaged") from None
+        if description.get("format") != FORMAT:
+            raise ValueError(
+                f"{self.path} has a format that this version of pyvae cannot read; it reads format {FORMAT}"
+            )
+        stated = description.pop("description", None)
+        if stated != _sha256(description):
+            raise ValueError(f"{self.path} is damaged: its description does not match its checksum")
+        self.description = description
+        self._start, self._body_size = 8 + header_size, size - 8 - header_size
+        return table
+
+    def _check_tensors(self, table):
+        """Raise ValueError unless the tensors are those of the model described, and unharmed."""
+        try:
+            shapes = parameter_shapes(parts_of(self.description["model"]))
+            arrays = self.description.get("arrays", [])
+            shapes |= {f"{array}.{name}": shape for array in arrays for name, shape in shapes.items()}
+            expected = tensor_table(shapes, self.description["dtype"])
+            dict(self.description["metadata"])
+            body = self.description["body"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.path} is damaged: its description lacks something ({error})") from None
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{self.path} cannot be built: {error}") from None
+        self._places = {name: tensor["data_offsets"] for name, tensor in expected.items()}
+        body_size = max((stop for _, stop in self._places.values()), default=0)
+        if table != expected or self._body_size > body_size:
+            raise ValueError(f"{self.path} is damaged: its tensors do not fit the model that it describes")
+        if self._body_size < body_size or hashlib.file_digest(self._file, "sha256").hexdigest() != body:
+            raise ValueError(f"{self.path} is damaged or cut short: its weights do not match their checksum")
+
+
+def parts_of(description):
+    """The parts of a described model by their names, of which no parameter exists yet."""
+    return {name: build(part) for name, part in description.items() if isinstance(part, dict)}
+
+
+def tensor_table(shapes, dtype):
+    """The entries of a safetensors header for tensors of these shapes: sorted by name, one after the other."""
+    entries, start = {}, 0
+    for name in sorted(shapes):
+        stop = start + int(np.prod(shapes[name], dtype=object)) * np.dtype(dtype).itemsize
+        entries[name] = {"dtype": DTYPES[dtype], "shape": list(shapes[name]), "data_offsets": [start, stop]}
+        start = stop
+    return entries
+
+
+def write_file(path, data, check=None):
     """Replace the file at ``path`` by these bytes, all or nothing, also when the power fails.
 
+    check: a function of the path of the file while it still has another name, to raise where it is not as it should be.
     Raises FileNotFoundError where there is no such folder, and the OSError that names ``path`` where it cannot be
     written.
     """
@@ -84,22 +193,25 @@ def write_file(path, data):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {path.parent} to write {path.name} into")
     try:
-        _replace(path, data)
+        _replace(path, data, check)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # and not the temporary file
 
 
-def _replace(path, data):
+def _replace(path, data, check):
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if check is not None:
+            check(temporary)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # the whole folder may be gone
+            os.unlink(temporary)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -108,34 +220,9 @@ def _replace(path, data):
         os.close(folder)
 
 
-def _decode(data, path):
-    """Description and tensors of a file's bytes; ValueError where anything is wrong with them."""
-    try:
-        header_size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + header_size])
-        description = json.loads(header["__metadata__"][KEY])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError(f"{path} is not a pyvae model file, or its header is damaged") from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise ValueError(f"{path} has a format that this version of pyvae cannot read; it reads format {FORMAT}")
-    stated = description.pop("description", None)
-    if stated != _sha256(_json(description).encode()):
-        raise ValueError(f"{path} is damaged: its description does not match its checksum")
-    if description["body"] != _sha256(_body(data)):
-        raise ValueError(f"{path} is damaged or cut short: its weights do not match their checksum")
-    try:
-        return description, read_tensors(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-
-
-def _body(data):
-    return data[8 + int.from_bytes(data[:8], "little") :]
-
-
 def _json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _sha256(data):
-    return hashlib.sha256(data).hexdigest()
+def _sha256(value):
+    return hashlib.sha256(_json(value).encode()).hexdigest()

@@ -166,7 +166,7 @@ def test_a_description_that_lacks_something_is_refused(tmp_path):
         description = {**json.loads(header["__metadata__"]["pyvae"]), **change}
         del description["description"]
         description = {key: value for key, value in description.items() if value is not None}
-        description["description"] = persistence._sha256(persistence._json(description).encode())
+        description["description"] = persistence._sha256(description)
         text = json.dumps({**header, "__metadata__": {"pyvae": persistence._json(description)}}).encode()
         (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
         with pytest.raises(ValueError, match="is damaged|cannot be built"):
