@@ -56,10 +56,11 @@ def check_layers():
     for layer in (ReLU(), LeakyReLU(), ELU(), Tanh(), Sigmoid(), Softplus(), SiLU(), GELU(), Symlog()):
         checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
     noise = Noise(0).at(np.arange(9))
-    for layer in (LayerNorm(33), Dropout(0.3), GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))):
+    dropout = Dropout(0.3)
+    for layer in (LayerNorm(33), dropout, GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))):
         x = rng.standard_normal((9, 33))
         checks += check_layer(layer, arena_of(layer), x, noise=noise, name=type(layer).__name__)
-    checks += check_layer(Dropout(0.3), arena_of(Dropout(0.3)), x, name="Dropout without noise")
+    checks += check_layer(dropout, arena_of(dropout), x, name="Dropout without noise")
     stack = Sequential(Dense(11, 20), Tanh(), Dense(20, 17, "relu"), Dense(17, 4))
     checks += check_layer(stack, arena_of(stack), rng.standard_normal((8, 11)), name="Sequential")
     shared = Dense(6, 6, "tanh")
@@ -197,11 +198,11 @@ def several_kinds():
 
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
-    gaussian, mixed = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
+    gaussian, categorical = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
     return {
         "VAE 37-35-5 ReLU, Bernoulli": (VAE.mlp(37, latent_dim=5, hidden=(35,)), 1, 1.0),
         "VAE 21-18-13-4 tanh, Gaussian": (VAE.mlp(21, 4, (18, 13), "tanh", gaussian), 3, 0.5),
-        "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", mixed), 2, 2.0),
+        "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", categorical), 2, 2.0),
         "VAE 21-14-3 tanh, Mixed": (VAE.mlp(21, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "VAE of deeper parts": (deep_model(), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),

@@ -23,13 +23,11 @@ whatever type the counts have. A log-rate above 88 in float32 (709 in float64) m
 log p and dl minus infinity; multinomial and negative binomial are finite, in value and derivatives, for all finite l.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count
-from pyvae.likelihoods import Likelihood
+from pyvae.likelihoods import Likelihood, OutputsCache
 from pyvae.parameters import register
 from pyvae.workspace import Lease
 
@@ -43,12 +41,6 @@ class Counts(Likelihood):
         return ~(np.isfinite(x) & (x >= 0) & (x == np.floor(x)))
 
 
-class PoissonCache(NamedTuple):
-    x: np.ndarray  # (B, D)
-    log_rates: np.ndarray  # (B * k, D)
-    memory: Lease
-
-
 @register
 class Poisson(Counts):
     """x_j ~ Poisson(exp(l_j)), independent columns of counts; mean and variance are both exp(l_j)."""
@@ -57,7 +49,7 @@ class Poisson(Counts):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.poisson(x, outputs, log_px)  # sum_j x l - exp(l) - log x!
-        return log_px, PoissonCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, memory)
 
     def log_density_backward(self, dlog_px, cache):
         x, log_rates, memory = cache
@@ -76,12 +68,6 @@ class Poisson(Counts):
         return poisson.ppf(u, np.exp(outputs.astype(np.float64))).astype(outputs.dtype)
 
 
-class MultinomialCache(NamedTuple):
-    x: np.ndarray  # (B, D)
-    logits: np.ndarray  # (B * k, D)
-    memory: Lease
-
-
 @register
 class Multinomial(Counts):
     """x ~ Multinomial(n, softmax(l)): how often each of D words stands among the n words of a text.
@@ -98,7 +84,7 @@ class Multinomial(Counts):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.multinomial(x, outputs, log_px)  # log n! + sum_j x_j (l_j - L) - log x_j!
-        return log_px, MultinomialCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, memory)
 
     def log_density_backward(self, dlog_px, cache):
         x, logits, memory = cache
@@ -124,12 +110,6 @@ class Multinomial(Counts):
         return {"n_features": self.n_features, "total": self.total}
 
 
-class NegativeBinomialCache(NamedTuple):
-    x: np.ndarray  # (B, D)
-    log_means: np.ndarray  # (B * k, D)
-    memory: Lease
-
-
 @register
 class NegativeBinomial(Counts):
     """x_j ~ NB(mean m_j = exp(l_j), dispersion r_j), independent columns of counts with variance m_j + m_j^2 / r_j.
@@ -142,7 +122,7 @@ class NegativeBinomial(Counts):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.negative_binomial(x, outputs, self.log_r[None], log_px)
-        return log_px, NegativeBinomialCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, memory)
 
     def log_density_backward(self, dlog_px, cache):
         x, log_means, memory = cache

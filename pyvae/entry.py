@@ -11,7 +11,11 @@ from pathlib import Path
 
 
 def is_command():
-    """Whether this process was started as ``pyvae ...`` or ``python -m pyvae ...``."""
+    """Whether this process was started as ``pyvae ...`` or ``python -m pyvae ...``.
+
+    Python imports a package before anything in it can say who it is, so the words of the command line have to tell.
+    While ``python -m`` imports, the name of the program in them is "-m".
+    """
     program = sys.argv[0] if sys.argv else ""
     is_module = program == "-m" and ("-m", "pyvae") in pairwise(sys.orig_argv)
     return is_module or Path(program).name == "pyvae"

@@ -9,7 +9,7 @@ from pyvae import datasets, persistence
 from pyvae.arguments import either
 from pyvae.data import CHUNK_ROWS, check_support
 from pyvae.likelihoods import Bernoulli
-from pyvae.options import Refusal
+from pyvae.refusals import Refusal
 from pyvae.words import LIKELIHOODS, make_likelihood
 
 

@@ -79,9 +79,11 @@ class Likelihood(Module):
         return {"n_features": self.n_features}
 
 
-class BernoulliCache(NamedTuple):
+class OutputsCache(NamedTuple):
+    """What most likelihoods remember: their derivatives are functions of the same two arrays as log p."""
+
     x: np.ndarray  # (B, D)
-    logits: np.ndarray  # (B * k, D)
+    outputs: np.ndarray  # (B * k, D)
     memory: Lease
 
 
@@ -99,7 +101,7 @@ class Bernoulli(Likelihood):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.bernoulli(x, outputs, log_px)  # sum_j x l - log(1 + exp(l))
-        return log_px, BernoulliCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, memory)
 
     def log_density_backward(self, dlog_px, cache):
         x, logits, memory = cache
@@ -213,12 +215,6 @@ class Gaussian(Likelihood):
         return {"n_features": self.n_features, "std": self.std, "floor": self.floor}
 
 
-class CategoricalCache(NamedTuple):
-    x: np.ndarray  # (B, D)
-    logits: np.ndarray  # (B * k, D)
-    memory: Lease
-
-
 @register
 class Categorical(Likelihood):
     """Groups of one-hot columns: sizes (3, 2) means columns 0-2 say which of three, columns 3-4 which of two.
@@ -237,7 +233,7 @@ class Categorical(Likelihood):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.categorical(x, outputs, self.edges, log_px)  # sum_j x_j (l_j - L) over the groups
-        return log_px, CategoricalCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, memory)
 
     def log_density_backward(self, dlog_px, cache):
         x, logits, memory = cache

@@ -1,18 +1,15 @@
-"""The options of the command line, and what is said of a wrong one."""
+"""The options of the command line: a list of all that each command takes."""
 
 import argparse
-import contextlib
-import re
 import sys
 import textwrap
-from itertools import pairwise, takewhile
 from pathlib import Path
 
 from pyvae import datasets, files, schedules, versions
 from pyvae._kernels import PRECISIONS
-from pyvae.advice import BARE, plain_number, question
-from pyvae.arguments import check_count, check_number
 from pyvae.layers import ACTIVATIONS
+from pyvae.option_values import count, epochs_of_decay, image_shape, number, output_path, sizes
+from pyvae.refusals import Parser, Refusal, refuse_rest, refuse_words
 from pyvae.words import LIKELIHOODS
 
 EXIT_STATUS = """\
@@ -23,97 +20,9 @@ exit status:
   3    train met numbers that are not finite, and has saved what was learned
   130  interrupted; train has saved what was learned in its whole epochs"""
 
+SCHEDULES = ("constant", "step", "exponential", "cosine")
 SPLITS = ("train", "validation", "test")
 INFINITY = float("inf")
-
-
-class Refusal(Exception):
-    """What the user asked for cannot be done; the message is one sentence that says why, and what can."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Argparse, saying in one line what is wrong and, where a word is nearly right, which one was meant."""
-
-    def error(self, message):
-        message = re.sub(r"argument (\S+): ignored explicit argument .*", r"\1 takes no value", message)
-        self.exit(2, f"{self.prog}: {message}" + ("\n" if message.endswith("?") else f"; see {self.prog} --help\n"))
-
-    def _check_value(self, action, value):
-        if action.choices is not None and value not in action.choices:
-            choices = ", ".join(action.choices)
-            meant = question(value, action.choices)
-            raise argparse.ArgumentError(action, f"it must be one of {choices}, not {value!r}{meant}")
-
-    def options(self):
-        return ["--help", *re.findall(r"(?<![\w-])--?[a-z][a-z-]*", self.format_usage())]
-
-    def no_option(self, word):
-        """Exit, as there is no option that is called so."""
-        word = word.split("=")[0]
-        places = [place for place in ("MODEL", "DATA") if re.search(rf"\b{place}\b", self.format_usage())]
-        if BARE.get(word) in places:
-            self.error(f"there is no option {word}: write {BARE[word]} alone, as in {self.prog} {' '.join(places)}")
-        self.error(f"there is no option {word}{question(word, self.options())}")
-
-
-def checked(check, convert, *limits):
-    """What argparse wants for ``type``: a text converted and checked, and one sentence where it is wrong."""
-
-    def read(text):
-        try:
-            value = convert(text)
-        except ValueError:
-            value = text  # which no check accepts
-        return check("it", value, *limits)
-
-    def parse(text):
-        try:
-            return read(text)
-        except ValueError as error:
-            message = str(error)
-        with contextlib.suppress(ValueError):
-            read(plain_number(text))
-            message += f"; did you mean {plain_number(text)}?"
-        raise argparse.ArgumentTypeError(message)
-
-    return parse
-
-
-def count(least):
-    return checked(check_count, int, least)
-
-
-def number(low, high, low_included=False):
-    return checked(check_number, float, low, high, low_included)
-
-
-def sizes(text):
-    """``400,200`` as (400, 200); an empty text as ()."""
-    if not re.fullmatch(r"(0*[1-9]\d*( *, *0*[1-9]\d*)*)?", text.strip()):
-        raise argparse.ArgumentTypeError(f"it must be whole numbers from 1 with commas, such as 400,200, not {text!r}")
-    return tuple(int(part) for part in text.split(",") if part.strip())
-
-
-def epochs_of_decay(text):
-    """``200,350`` as (200, 350), ascending."""
-    epochs = sizes(text)
-    if not epochs or any(later <= earlier for earlier, later in pairwise(epochs)):
-        raise argparse.ArgumentTypeError(f"it must be epochs in ascending order, such as 200,350, not {text!r}")
-    return epochs
-
-
-def output_path(text):
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty: name a folder or a file")
-    return Path(text)
-
-
-def image_shape(text):
-    """``28x28`` as (28, 28), height and width."""
-    if not re.fullmatch(r"[1-9]\d* *[xX] *[1-9]\d*", text.strip()):
-        raise argparse.ArgumentTypeError(f"it must be height x width, such as 28x28, not {text!r}")
-    height, width = text.lower().split("x")
-    return int(height), int(width)
 
 
 def parse(argv, commands):
@@ -125,34 +34,10 @@ def parse(argv, commands):
     words = sys.argv[1:] if argv is None else list(argv)
     parser, parsers = make_parser(commands)
     refuse_words(words, parser, parsers)
-    options, unknown = parser.parse_known_args(words)
+    options, rest = parser.parse_known_args(words)
     options.words = words
-    wrong = next((word for word in unknown if word.startswith("-")), None)
-    if wrong is not None:
-        options.parser.no_option(wrong)
-    if unknown:
-        is_number = unknown[0].isdigit() and "-n" in options.parser.options()
-        meant = f"; did you mean -n {unknown[0]}?" if is_number else ": options begin with --"
-        options.parser.error(f"{unknown[0]!r} is one word too many{meant}")
+    refuse_rest(rest, options.parser)
     return options
-
-
-def refuse_words(words, parser, parsers):
-    """Exit where words are wrong in a way of which argparse says something beside the point."""
-    if words and words[0].startswith("-") and words[0] not in ("-h", *parser.options()):
-        option = words[0].split("=")[0]
-        named = [word for word in words if word in parsers]
-        command = next((name for name in (*named, *parsers) if option in parsers[name].options()), None)
-        if command is not None:
-            parser.error(f"put {option} after the command: pyvae {command} {option}")
-        parser.no_option(option)
-    parser = parsers.get(words[0], parser) if words else parser
-    for i, word in enumerate(words):
-        if re.fullmatch(r"-[a-z][a-z-]+(=.*)?", word):  # one dash, of which argparse makes -h where it can
-            parser.no_option(word)
-        numbers = list(takewhile(re.compile(r"\d+,?").fullmatch, words[i + 1 :]))
-        if word in ("--hidden", "--decay-at") and len(numbers) > 1:
-            parser.error(f"write {word} {','.join(number.strip(',') for number in numbers)}")
 
 
 def make_parser(commands):
@@ -363,9 +248,6 @@ def add_output(parser, kinds):
 
 def add_json(parser):
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-
-
-SCHEDULES = ("constant", "step", "exponential", "cosine")
 
 
 def learning_rate(options, epochs):

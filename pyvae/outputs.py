@@ -10,8 +10,8 @@ import numpy as np
 
 from pyvae import pictures
 from pyvae.arguments import either
-from pyvae.options import Refusal
 from pyvae.persistence import write_file
+from pyvae.refusals import Refusal
 
 
 def output_file(out, kinds, force, inputs=()):

@@ -8,6 +8,12 @@ import pytest
 
 import pyvae
 
+LEVELS = ()
+if pyvae._kernels.BUILT:
+    from pyvae._kernels import runtime
+
+    LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+
 
 @pytest.fixture
 def rng():
@@ -31,6 +37,28 @@ def _keep_threads():
     """No test leaves another number of threads behind."""
     with pyvae.threads(pyvae.get_num_threads()):
         yield
+
+
+@pytest.fixture
+def one_thread():
+    """For tests of native kernels, which say it where they want more; the instruction set is put back too."""
+    level, threads = runtime.get_level(), runtime.get_num_threads()
+    runtime.set_num_threads(1)
+    yield
+    runtime.set_level(level)
+    runtime.set_num_threads(threads)
+
+
+@pytest.fixture(params=LEVELS)
+def level(request, one_thread):
+    """Each instruction set that this machine has."""
+    runtime.set_level(request.param)
+    return request.param
+
+
+@pytest.fixture(params=[np.float32, np.float64], ids=["float32", "float64"])
+def real(request):
+    return request.param
 
 
 def pytest_collection_modifyitems(items):

@@ -26,6 +26,7 @@ FLOORS = [
     ["training", "metrics"],
     ["files"],
     ["datasets", "plots", "pictures", "checkup"],
+    ["option_values", "refusals"],
     ["options"],
     ["inputs", "outputs", "runs"],
     ["cli_train"],

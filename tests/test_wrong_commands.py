@@ -13,7 +13,8 @@ import pyvae
 from pyvae.advice import ARGUMENTS, OTHER_WORDS, plain_number
 from pyvae.cli import COMMANDS, main
 from pyvae.layers import ACTIVATIONS
-from pyvae.options import image_shape, make_parser, sizes
+from pyvae.option_values import image_shape, sizes
+from pyvae.options import make_parser
 from pyvae.words import LIKELIHOODS
 
 

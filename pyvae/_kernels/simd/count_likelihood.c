@@ -31,6 +31,7 @@ static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t thread
     restore_fpstate(saved);
 }
 
+/* The same number as that of likelihood.c, in lanes: a row may have thousands of columns, or none. */
 static REAL highest(ptrdiff_t n, const REAL *l) {
     if (n == 0) return 0;
     REAL lane[LANES], max = l[0];

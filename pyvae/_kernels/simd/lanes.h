@@ -38,15 +38,21 @@
     }
 
 /* SUM_COLUMNS(total, n, j, term): total = sum over j < n of term, an expression in j; or the same in double. */
-#define SUM_COLUMNS(total, n, j, term) SUM_COLUMNS_IN_(REAL, add_lanes, total, n, j, term)
-#define SUM_COLUMNS_DOUBLE(total, n, j, term) SUM_COLUMNS_IN_(double, add_lanes_double, total, n, j, term)
+#define SUM_COLUMNS(total, n, j, term) SUM_COLUMNS_IN_(REAL, total, n, j, term)
+#define SUM_COLUMNS_DOUBLE(total, n, j, term) SUM_COLUMNS_IN_(double, total, n, j, term)
 
-#define SUM_COLUMNS_IN_(type, add, total, n, j, term)                                                                  \
+#define SUM_COLUMNS_IN_(type, total, n, j, term)                                                                       \
     do {                                                                                                               \
         type lane_[LANES] = {0};                                                                                       \
         FOR_COLUMNS(j, n, lane_[l_] += (term));                                                                        \
-        (total) = add(lane_);                                                                                          \
+        ADD_LANES(lane_);                                                                                              \
+        (total) = lane_[0];                                                                                            \
     } while (0)
+
+/* The tree: after it lane[0] is the sum of all, of whatever type they are. */
+#define ADD_LANES(lane)                                                                                                \
+    for (int width_ = LANES / 2; width_ > 0; width_ /= 2)                                                              \
+        for (int i_ = 0; i_ < width_; i_++) (lane)[i_] += (lane)[i_ + width_]
 
 /* The columns that are a thread's, whole cache lines of them: how many, and the first. */
 static inline ptrdiff_t my_columns(ptrdiff_t columns, ptrdiff_t thread, ptrdiff_t threads, ptrdiff_t *first) {
@@ -68,18 +74,6 @@ static inline void sum_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *x, pt
         FOR_COLUMNS(j, n, sums[j] = (((sums[j] + x[j]) + x1[j]) + x2[j]) + x3[j]);
     }
     for (; rows > 0; rows--, x += x_row) FOR_COLUMNS(j, n, sums[j] += x[j]);
-}
-
-static inline REAL add_lanes(REAL *lane) {
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++) lane[l] += lane[l + width];
-    return lane[0];
-}
-
-static inline double add_lanes_double(double *lane) {
-    for (int width = LANES / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++) lane[l] += lane[l + width];
-    return lane[0];
 }
 
 #endif

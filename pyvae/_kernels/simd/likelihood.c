@@ -45,7 +45,8 @@ static void bernoulli_both(const void *job, ptrdiff_t thread, ptrdiff_t threads)
         REAL scale = ((const REAL *)o->dlog_px)[i], lane[LANES] = {0};
         FOR_COLUMNS(j, o->columns, lane[l_] += bernoulli_of(x[j], logits[j]);
                     dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
-        ((REAL *)o->log_px)[i] = add_lanes(lane);
+        ADD_LANES(lane);
+        ((REAL *)o->log_px)[i] = lane[0];
     }
     restore_fpstate(saved);
 }
@@ -80,6 +81,7 @@ static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
     restore_fpstate(saved);
 }
 
+/* One after the other: a group has few columns. */
 static REAL highest(ptrdiff_t n, const REAL *l) {
     REAL max = l[0];
     for (ptrdiff_t j = 1; j < n; j++) max = l[j] > max ? l[j] : max;
