@@ -1,12 +1,13 @@
 """A variational autoencoder in NumPy alone, from the first weights to the trained model.
 
-What one learns: that there is no more to it than this. The library's layers do the same, line for line, and a test
+What one learns: that there is no more to it than this. The library's layers compute the same numbers, and a test
 compares the gradients of this file with theirs. Read it from top to bottom, a pen at hand.
 
     python examples/vae_in_60_lines.py            on scikit-learn's 8 x 8 digits: 50 epochs, half a minute
     python examples/vae_in_60_lines.py X.npy      on rows of your own, (N, D) numbers from 0 to 1
 
-B rows, D features, H hidden units, Z latent dimensions. dX is the derivative of the loss by X, and has X's shape.
+B rows, D features, H hidden units, Z latent dimensions. dX is the derivative of the loss by X, and has X's shape; da is
+the one by a layer's a = x W + b, before the ReLU.
 """
 
 import sys
@@ -36,19 +37,19 @@ def loss_and_gradients(weights, x, eps):
     kl = (mu**2 + sigma**2 - 1 - logvar).sum(axis=1) / 2  # (B,): KL(q(z|x) || N(0, 1))
     loss = np.mean(kl - log_px)
 
-    dlogits = (np.exp(logits - softplus) - x) / len(x)  # sigmoid(logits) - x
-    dg = dlogits @ W4.T * (g > 0)  # back through the product, then the ReLU
-    dz = dg @ W3.T
+    dlogits = (np.exp(logits - softplus) - x) / len(x)  # (sigmoid(logits) - x) / B
+    da3 = dlogits @ W4.T * (g > 0)  # back through the product, then the ReLU
+    dz = da3 @ W3.T
     dmu = dz + mu / len(x)  # through the sample and through the KL
     dlogvar = dz * eps * sigma / 2 + (sigma**2 - 1) / 2 / len(x)
-    da = np.hstack([dmu, dlogvar])  # (B, 2 Z)
-    dh = da @ W2.T * (h > 0)
-    layers = [(x, dh), (h, da), (z, dg), (g, dlogits)]  # what went in, and the derivative by x W + b
+    da2 = np.hstack([dmu, dlogvar])  # (B, 2 Z)
+    da1 = da2 @ W2.T * (h > 0)
+    layers = [(x, da1), (h, da2), (z, da3), (g, dlogits)]  # what went in, and da
     return loss, [gradient for x, da in layers for gradient in (x.T @ da, da.sum(axis=0))]
 
 
 def adam(weights, gradients, m, v, t, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Step t = 1, 2, ... in place: running means m of the gradient and v of its square, bias corrected."""
+    """Step t = 1, 2, ... in place: running means m of the gradient and v of its square, bias corrected; lists alike."""
     for w, dw, mean, square in zip(weights, gradients, m, v, strict=True):
         mean += (1 - beta1) * (dw - mean)
         square += (1 - beta2) * (dw**2 - square)
@@ -56,7 +57,7 @@ def adam(weights, gradients, m, v, t, learning_rate=1e-3, beta1=0.9, beta2=0.999
 
 
 def train(x, H=256, Z=10, epochs=50, batch_size=100, seed=0):
-    """Minibatches in a fresh order every epoch, fresh noise every step. Returns the weights."""
+    """Minibatches of x (N, D) in a fresh order every epoch, fresh noise every step. Returns the weights."""
     rng = np.random.default_rng(seed)
     weights = initial_weights(x.shape[1], H, Z, rng)
     m, v = ([np.zeros_like(w) for w in weights] for _ in range(2))
@@ -69,7 +70,7 @@ def train(x, H=256, Z=10, epochs=50, batch_size=100, seed=0):
             t += 1
             adam(weights, gradients, m, v, t)
             losses += [loss] * len(batch)
-        print(f"epoch {epoch:3}: ELBO {-np.mean(losses):.2f} nats")
+        print(f"epoch {epoch:3}: training ELBO {-np.mean(losses):.2f} nats")
     return weights
 
 

@@ -1,16 +1,16 @@
 """The posterior q(z|x) = N(mu, diag(sigma^2)): sampling from it and its KL divergence from N(0, 1), with gradients.
 
 The encoder's last layer has 2 Z outputs a row, [mu | logvar], with logvar = log sigma^2: any real number is a valid
-logvar, and sigma = exp(logvar / 2) is positive without a constraint.
+logvar, and sigma = exp(logvar / 2) is positive without a constraint. B rows, Z latent dimensions, k samples a row.
 
 The reparameterization trick (Kingma and Welling 2014, section 2.4). A sample z ~ q is a choice of noise and then a
 smooth function of mu and logvar, through which gradients flow:
 
     z = mu + sigma eps,  eps ~ N(0, 1)      dz/dmu = 1      dz/dlogvar = eps dsigma/dlogvar = eps sigma / 2
 
-so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples. eps is an argument, not drawn in here:
-held fixed, it makes the loss an ordinary function, which can be repeated and differenced (gradcheck.py). The cache
-keeps it, as backward must use the very numbers that forward used.
+so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples (dX: the loss's derivative by X). eps is
+an argument, not drawn in here: held fixed, it makes the loss an ordinary function, which can be repeated and
+differenced (gradcheck.py). The cache keeps it, as backward must use the very numbers that forward used.
 
 The KL divergence (ibid., appendix B), per row, in closed form:
 
@@ -74,7 +74,10 @@ class DiagonalGaussian(Module):
         return doutputs
 
     def sample(self, mu, logvar, eps, workspace=None):
-        """z = mu + sigma eps (B * k, Z), k samples a row next to each other, and log q(z|x) (B * k,), nats."""
+        """z = mu + sigma eps (B * k, Z), k samples a row next to each other, and log q(z|x) (B * k,), nats.
+
+        mu, logvar (B, Z), eps (B * k, Z). log q is for importance weights; the ELBO has its part of it in the KL.
+        """
         memory = Lease(workspace)
         z, log_qz = memory.take(eps.shape, eps.dtype), memory.take((len(eps),), eps.dtype)
         _kernels.reparameterize(mu, logvar, eps, z, log_qz)
@@ -108,6 +111,7 @@ class DiagonalGaussian(Module):
         return dmu, dlogvar
 
     def kernels_alone(self):
+        """Whether a step can be recorded (step.py): not with a clip, which is NumPy's."""
         return super().kernels_alone() and self.logvar_bounds is None
 
     def config(self):

@@ -13,13 +13,15 @@ so that a tensor of small gradients is held to the same relative accuracy as one
 
 Kinks. ReLU has no derivative at 0. Where a step of h crosses a kink, the slopes to the left and to the right differ,
 and the central difference lies between them, as does the analytic gradient. Such a coordinate proves nothing and is
-skipped; at most 1% of those compared may be, and so none of fewer than a hundred. The slopes of a smooth function
-differ too, by h f'' + O(h^3), but in proportion to h: where they do that, a wrong gradient finds no excuse.
+skipped; at most 1% of those compared may be, and so none of fewer than a hundred: with the usual 64 coordinates one
+kink fails the check. The slopes of a smooth function differ too, by h f'' + O(h^3), but in proportion to h: where they
+do that, a wrong gradient finds no excuse.
 
 What a gradient check cannot see is a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken
 for the standard deviation; the tests check such things otherwise. This module imports nothing of pyvae, so that nothing
 it checks can help it pass. That it notices wrong gradients is tested with planted ones, scaled by 1 + 1e-5, one sign
-flipped, a bias forgotten (tests/test_gradients.py), and with some 1,000 more by tests/mutate.py.
+flipped, a bias forgotten (tests/test_gradients.py). (tests/mutate.py changes a thousand lines of the library one by
+one: it measures all tests of gradients together, not this module alone.)
 """
 
 from typing import NamedTuple
@@ -113,8 +115,9 @@ def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
 
     The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put
     ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows
-    is enough. Raises GradientError, naming the tensors, where a gradient is wrong: by more than ``tolerance`` in the
-    maximum norm per tensor, or with more than 1% of the compared coordinates at kinks.
+    is enough. n_samples: of z a row. beta: weight of the KL. Raises GradientError, naming the tensors, where a gradient
+    is wrong: by more than ``tolerance`` in the maximum norm per tensor, or with more than 1% of the compared
+    coordinates at kinks.
     """
     model = model.astype(np.float64)
     x = np.array(X, dtype=np.float64)

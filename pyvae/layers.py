@@ -21,6 +21,7 @@ tanh, 1 where y > 0, else 0, for ReLU (activations.py lists them). For silu and 
 W, b, dW and db are views into the model's two flat arrays, of all values and of all gradients (parameters.py binds
 them), so Adam, which moves the flat array, moves W. Arrays come from ``memory``, a lease on the caller's workspace
 (workspace.py): training uses the same memory every step. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
+``_kernels.f`` is arithmetic, f in C; the same in NumPy stands in _kernels/*_ref.py.
 """
 
 from itertools import pairwise
@@ -43,7 +44,8 @@ class Layer(Module):
     n_in = n_out = None
 
     def forward(self, x, noise=None, workspace=None):
-        """y, cache = forward(x): x (B, n_in), y (B, n_out). Without noise: evaluation. None for workspace: allocate."""
+        """y, cache = forward(x): x (B, n_in), y (B, n_out). Noise is for dropout alone; without it nothing is
+        dropped. None for workspace: allocate."""
         raise NotImplementedError
 
     def backward(self, dy, cache):
@@ -51,11 +53,12 @@ class Layer(Module):
         raise NotImplementedError
 
     def backward_parameters(self, dy, cache):
-        """backward of dy (B, n_out) without dx: for a network's first layer: nobody asks for the derivative by data."""
+        """backward of dy (B, n_out) without dx: for a network's first layer, as data are not learned."""
         self.backward(dy, cache)
 
     def __init_subclass__(cls, **kwargs):
-        """A subclass that replaces backward alone has it called in place of its parent's backward_parameters too."""
+        """Only for subclasses of yours: one that replaces backward alone has it called in place of its parent's
+        backward_parameters too."""
         super().__init_subclass__(**kwargs)
         if "backward" in vars(cls) and "backward_parameters" not in vars(cls):
             cls.backward_parameters = Layer.backward_parameters
@@ -63,7 +66,7 @@ class Layer(Module):
 
 def uniform(noise, n_in, n_out, dtype):
     """W ~ U(-l, l), l = 1 / sqrt(n_in): the usual heuristic (Glorot and Bengio 2010, eq. 1). Shape (n_in, n_out)."""
-    u = noise.uniform("weights", (n_in, n_out), np.arange(n_in), dtype)
+    u = noise.uniform("weights", (n_in, n_out), np.arange(n_in), dtype)  # as if the rows of W were rows of data
     return (2 * u - 1) / np.sqrt(n_in)
 
 
@@ -117,6 +120,7 @@ class Dense(Layer):
         return y, DenseCache(x, y, memory)
 
     def backward(self, dy, cache, need_dx=True):
+        """dx, or None where it is not needed."""
         x, kept, memory = cache
         if self.activation is None:
             da = dy

@@ -44,7 +44,8 @@ def elbo(terms, weight=None, normalizer=None, beta=1.0, workspace=None):
     """loss, dterms: the weighted mean over rows of -1/k sum_s log p(x|z_s) + beta KL, in nats, and its derivatives.
 
     weight (B,): None is 1 for every row. normalizer: None is the sum of the weights; a caller that splits a batch
-    passes the whole batch's, so that the parts add up. beta: 1 is the negative ELBO (Kingma and Welling 2014, eq. 10).
+    passes the whole batch's, so that the parts add up (training splits none). beta: 1 is the negative ELBO (Kingma and
+    Welling 2014, eq. 10).
     """
     k = len(terms.log_px) // max(len(terms.kl), 1)
     w = 1.0 if weight is None else np.asarray(weight, dtype=np.float64)  # (B,) or one number for all

@@ -9,8 +9,10 @@ each weight by their ratio, so that the step's size does not depend on the gradi
 The divisions by 1 - beta^t undo the bias of means that start from zero. Weights, gradients and both means are flat
 arrays of equal length, so a step is one pass over four of them, for all layers at once.
 
-AdamW (Loshchilov and Hutter 2019, algorithm 2) also takes a share of every weight away, past the two means, which would
-rescale the gradient of a penalty |weight|^2 with all the rest:
+(beta1 and beta2 have nothing to do with the beta of the KL.)
+
+AdamW (Loshchilov and Hutter 2019, algorithm 2) also takes a share of every weight away, directly and not by way of the
+two means, which would rescale the gradient of a penalty |weight|^2 with all the rest:
 
     weight -= learning_rate * weight_decay * weight
 

@@ -1,8 +1,9 @@
 """Training: minibatches in a fresh order every epoch, fresh noise every step, and a record of what happened.
 
-One step, whose lines are the whole of stochastic gradient descent on the ELBO (the middle three stand in step.py):
+One step, whose lines are the whole of stochastic gradient descent on the ELBO (all but the last stand in step.py):
 
     batch = source.gather(rows, noise)                 pick rows, scale and binarise them
+    model.parameters.zero_grads()                      backward adds to them
     terms, cache = model.forward(batch, noise)         log p(x|z), KL, ...
     loss, dterms = elbo(terms)                         one number, and its derivative by each term
     model.backward(cache, dterms)                      ... by each weight
