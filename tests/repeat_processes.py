@@ -76,11 +76,12 @@ def everything(model):
 
 
 def serial_everything(model):
-    """In a forked child, which must not have more than one thread."""
+    """In a forked child, whose kernels must not have more than one thread; the twins' products are NumPy's affair."""
     import pyvae
 
     right = everything(model)
-    assert pyvae.get_num_threads() == 1 and kernel_threads() == 0
+    assert pyvae.get_num_threads() == 1
+    assert kernel_threads() == 0 or pyvae._kernels.KERNELS == "reference"
     return right
 
 
