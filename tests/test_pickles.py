@@ -24,7 +24,7 @@ every_copy = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
 
 
 @pyvae.register
-class Doubled(pyvae.Layer):
+class Stretched(pyvae.Layer):
     """A user's own layer, y = 2 scale x, with a parameter and something of its own beside it."""
 
     def __init__(self, n):
@@ -52,7 +52,7 @@ def rich_model(dtype=np.float32):
     """Shared layers, every block, a likelihood with parameters, a user's layer, metadata."""
     shared = pyvae.Dense(6, 6, "tanh")
     encoder = pyvae.Sequential(
-        shared, pyvae.Residual(pyvae.Dense(6, 6, "silu")), Doubled(6), shared, pyvae.GatedDense(6, 5),
+        shared, pyvae.Residual(pyvae.Dense(6, 6, "silu")), Stretched(6), shared, pyvae.GatedDense(6, 5),
         pyvae.Dropout(0.2), pyvae.LayerNorm(5), pyvae.Dense(5, 4),
     )  # fmt: skip
     likelihood = pyvae.Mixed([pyvae.Gaussian(4, std="learned"), pyvae.Bernoulli(2)])
