@@ -11,6 +11,7 @@ from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import ArraySource, Batch, DataSource
 from pyvae.gaussian import DiagonalGaussian
@@ -40,6 +41,8 @@ __all__ = [
     "Batch",
     "Bernoulli",
     "Categorical",
+    "CheckpointWarning",
+    "Checkpoints",
     "Constant",
     "CosineDecay",
     "DataSource",

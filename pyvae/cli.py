@@ -1,138 +1,31 @@
 """The command line: ``pyvae train | sample | reconstruct | encode | score | check | info``.
 
 Whatever is wrong with a command line or its data is said in one sentence on standard error, with exit status 2 and
-nothing written. ``check`` exits with 1 where a gradient is wrong, and a training that was interrupted with 130. With
-``--json`` a command prints one JSON object on standard output and nothing else.
+nothing written. ``check`` exits with 1 where a gradient is wrong; ``train`` with 130 where it was interrupted and with
+3 where numbers stopped being finite, having saved what was learned. With ``--json`` a command prints one JSON object on
+standard output and nothing else.
 """
 
 import json
 import os
 import sys
-import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from pyvae import _kernels, datasets, persistence, pictures, plots, training, versions
+from pyvae import _kernels, pictures, plots, versions
 from pyvae.advice import name_options
 from pyvae.arguments import either
+from pyvae.checkpoints import CheckpointWarning
+from pyvae.cli_train import run_train
 from pyvae.data import ArraySource
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.inputs import check_values, data_of, describe_data, load_model, load_rows, suited
-from pyvae.model import VAE
-from pyvae.options import Refusal, learning_rate, parse
-from pyvae.outputs import output_file, refuse_inputs, write_rows, write_table, writing
-from pyvae.runs import Log, config, refuse_existing_run
+from pyvae.inputs import data_of, load_model, load_rows
+from pyvae.options import Refusal, parse
+from pyvae.outputs import counted, output_file, tell, write_rows, write_table
 
-RUN_FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
 MOST_PICTURES = 400  # rows in one .png file
-
-
-def run_train(options):
-    if options.patience and not options.validation_fraction:
-        raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
-    dataset = datasets.load(options.data, options.image_shape)
-    epochs = options.epochs = options.epochs or dataset.epochs
-    rate = learning_rate(options, epochs)
-    if options.binarize:
-        for source in dataset.splits().values():
-            source.binarize = None if options.binarize == "none" else options.binarize
-    out = options.out or Path("runs") / dataset.name
-    refuse_existing_run(out, RUN_FILES, options.force)
-    refuse_inputs([out / name for name in RUN_FILES], [options.data])
-    model = VAE.mlp(
-        dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
-    )
-    describe_data(model, options.data, dataset)
-    for source in dataset.splits().values():
-        check_values(source, model.likelihood, advice=suited)
-    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
-    validation = held_out or dataset.validation
-    split, reported = next(
-        (name, source)
-        for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
-        if source is not None
-    )
-
-    log = Log(is_quiet=options.quiet or options.json)
-    layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
-    log.say("data", describe_rows(dataset, held_out))
-    log.say("model", f"{layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
-    log.say("kernels", describe_kernels())
-    start = time.perf_counter()
-    history = training.train(
-        model, dataset.train, epochs=epochs, batch_size=options.batch_size, learning_rate=rate, beta=options.beta,
-        X_val=None if held_out else validation or dataset.test, validation_fraction=options.validation_fraction,
-        seed=options.seed, progress=not (options.quiet or options.json), weight_decay=options.weight_decay,
-        clip_norm=options.clip_norm, kl_warmup=options.kl_warmup, patience=options.patience,
-    )  # fmt: skip
-    if not len(history):
-        raise KeyboardInterrupt  # of the first epoch: there is no result to report
-    validated = "validation" if validation is not None else "test" if dataset.test is not None else None
-    log.note_epochs(history, validated)
-    reconstruction, kl = training.evaluate(model, reported, options.seed)
-    if not np.isfinite(reconstruction + kl):
-        raise Refusal(
-            f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
-        )
-    seconds = time.perf_counter() - start
-    is_interrupted = history.stopped == "interrupted"
-    if history.stopped != "epochs":
-        log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {epochs}")
-    if history.best_epoch is not None:
-        log.say("kept", f"the weights of epoch {history.best_epoch}, the best on the validation rows")
-
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for name in RUN_FILES:
-            (out / name).unlink(missing_ok=True)  # with --force: nothing of another run stays beside this one's files
-        persistence.save(model, out / "model.safetensors")
-        persistence.write_file(out / "history.csv", history.to_csv().encode())
-        settings = config(options, dataset, rows, validation, model, rate)
-        persistence.write_file(out / "config.json", settings.encode())
-        labels = pictures.labels_of(dataset, reported)
-        drawn = pictures.save(model, history, reported, labels, out, split, validated)
-        names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
-    log.say("wrote", f"{', '.join(names)} in {out}")
-    result = f"{split} ELBO {-(reconstruction + kl):.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
-    log.note(result)
-    with writing(out):
-        persistence.write_file(out / "log.txt", log.text().encode())
-    tell(
-        options, result,
-        test_elbo=-(reconstruction + kl), test_reconstruction=reconstruction, test_kl=kl, split=split,
-        epochs=len(history), best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds,
-        precision=options.precision, out=str(out),
-    )  # fmt: skip
-    if is_interrupted:
-        print(
-            f"pyvae train: interrupted; what was learned in {counted(len(history), 'epoch')} is in {out}",
-            file=sys.stderr,
-        )
-    return 130 if is_interrupted else 0
-
-
-def describe_rows(dataset, held_out):
-    """How many rows and columns there are, which are not trained on, and what is made of their values."""
-    source = dataset.train
-    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(source.n_features, 'column')}"]
-    if held_out is not None:
-        parts.append(f"{len(held_out)} held out to validate on")
-    parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]
-    if source.binarize is not None:
-        how = {"threshold": f"cut at {source.threshold:g}", "draw": "drawn afresh at every step"}[source.binarize]
-        parts.append(f"black and white ({how})")
-    return ", ".join(parts)
-
-
-def counted(n, noun):
-    """1 row, 2 rows."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
-def tell(options, sentence, **result):
-    """Print a command's result: a sentence or, with --json, an object."""
-    print(json.dumps(result) if options.json else sentence)
 
 
 def run_sample(options):
@@ -223,7 +116,7 @@ def run_check(options):
     else:
         groups = GROUPS
     say = (lambda text: None) if options.json else print
-    say(f"kernels  {describe_kernels()}")
+    say(f"kernels  {versions.kernels_in_words()}")
     errors, wrong = {}, []
     for title, run in groups.items():
         say(f"\n{title}")
@@ -264,14 +157,6 @@ def run_info(options):
     return 0
 
 
-def describe_kernels():
-    info = _kernels.info()
-    if info["isa"] is None:
-        return info["kernels"]
-    threads = counted(info["threads"], "thread") if info["openmp"] else "1 thread (built without OpenMP)"
-    return f"{info['kernels']}, {info['isa']}, {threads}"
-
-
 COMMANDS = {
     "train": run_train,
     "sample": run_sample,
@@ -289,7 +174,9 @@ def main(argv=None):
     try:
         if getattr(options, "threads", None):
             _kernels.set_num_threads(options.threads)
-        with _kernels.set_matmul_precision(getattr(options, "precision", "highest")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", CheckpointWarning)
+            warnings.showwarning = lambda message, *_: print(f"pyvae {options.command}: {message}", file=sys.stderr)
             status = options.run(options)
         sys.stdout.flush()
         return status

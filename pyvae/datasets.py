@@ -93,6 +93,11 @@ def load(name, image_shape=None):
     )
 
 
+def name_of(data):
+    """What a data set or the rows of a file are called: runs/NAME is where a training of them goes."""
+    return data if data in NAMES else Path(Path(data).name.removesuffix(".gz")).stem
+
+
 def from_file(path, image_shape=None):
     """The rows of a file: (N, D), or (N, height, width) for pictures. ``files`` says what each kind of file holds.
 
@@ -124,10 +129,8 @@ def from_file(path, image_shape=None):
     sources = {split: ArraySource(X, scale, name=path.name) for split, X in splits.items()}
     if path.suffix.lower() == ".csv":
         sources["train"].place = partial(files.place_in_csv, path)
-    name = path.name.removesuffix(".gz")
-    return Dataset(
-        Path(name).stem, **sources, train_labels=arrays.y, test_labels=arrays.y_test, image_shape=image_shape or found
-    )
+    labels = {"train_labels": arrays.y, "test_labels": arrays.y_test}
+    return Dataset(name_of(str(path)), **sources, **labels, image_shape=image_shape or found)
 
 
 def digits():

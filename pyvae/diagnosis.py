@@ -12,8 +12,11 @@ def all_finite(values):
     return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
 
 
-def explain(loss, optimizer, batch, terms, epoch, step):
-    """One sentence on the step, counted from 0, in which the loss, the gradient or a weight is not finite."""
+def explain(loss, optimizer, batch, terms, epoch, step, last):
+    """One sentence on the step, counted from 0, in which the loss, the gradient or a weight is not finite.
+
+    last: after how many epochs the weights that training falls back to were as they are then.
+    """
     parameters = optimizer.parameters
     weight = _first_name(parameters, lambda name: parameters[name])
     gradient = _first_name(parameters, parameters.grad)
@@ -31,7 +34,7 @@ def explain(loss, optimizer, batch, terms, epoch, step):
     return (
         f"{where}: try a smaller learning_rate than {optimizer.learning_rate:g}, a clip_norm, or scaling the data, "
         f"which reach {reach} there; the weights are again those "
-        + (f"of the end of epoch {epoch}" if epoch else "that training began with")
+        + (f"of the end of epoch {last}" if last else "that training began with")
     )
 
 

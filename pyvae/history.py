@@ -17,8 +17,9 @@ class History:
     beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step; grad_norm is the mean over
     the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of the epoch.
 
-    best_epoch: the epoch, counted from 1, whose weights were kept; None without a validation_fraction. stopped: why
-    training ended, "epochs" (all done), "patience", "interrupted" or "callback"; None while it goes on.
+    best_epoch: the epoch, counted from 1, whose weights the model has in the end, where one was chosen: by a
+    validation_fraction, or to go back to from numbers that are not finite. stopped: why training ended, "epochs" (all
+    done), "patience", "interrupted", "callback" or "not finite"; None while it goes on.
     """
 
     def __init__(self):

@@ -20,6 +20,7 @@ exit status:
   0    done
   1    check found a wrong gradient
   2    refused, and nothing written; one sentence on standard error says why
+  3    train met numbers that are not finite, and has saved what was learned
   130  interrupted; train has saved what was learned in its whole epochs"""
 
 SPLITS = ("train", "validation", "test")
@@ -125,6 +126,7 @@ def parse(argv, commands):
     parser, parsers = make_parser(commands)
     refuse_words(words, parser, parsers)
     options, unknown = parser.parse_known_args(words)
+    options.words = words
     wrong = next((word for word in unknown if word.startswith("-")), None)
     if wrong is not None:
         options.parser.no_option(wrong)
@@ -256,7 +258,7 @@ def make_parser(commands):
 def add_train(parser):
     data = parser.add_argument_group("data")
     data.add_argument(
-        "data", nargs="?", default="digits", metavar="DATA",
+        "data", nargs="?", metavar="DATA",
         help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv may have a header, the "
         "arrays of an .npz are X and X_test or x_train and x_test, and uint8 above 1 is scaled by 1/255",
     )  # fmt: skip
@@ -323,6 +325,15 @@ def add_train(parser):
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=output_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument("--force", action="store_true", help="overwrite a run that is in --out")
+    output.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run in --out from its last checkpoint, with its options; --epochs and --patience may be "
+        "others (from the beginning where there is no checkpoint)",
+    )  # fmt: skip
+    output.add_argument(
+        "--checkpoint-seconds", type=number(0, INFINITY, True), default=10.0, metavar="X",
+        help="least time between two checkpoints, which are written after whole epochs (default: 10)",
+    )  # fmt: skip
     output.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
     add_json(output)
 

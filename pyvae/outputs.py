@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,24 @@ def refuse_inputs(outputs, inputs):
                 raise Refusal(f"--out {output} is a file that is read: choose another name")
 
 
+def counted(n, noun):
+    """1 row, 2 rows."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def tell(options, sentence, **result):
+    """Print a command's result: a sentence or, with --json, an object."""
+    print(json.dumps(result) if options.json else sentence)
+
+
 @contextlib.contextmanager
-def writing(out):
-    """What keeps files at or below ``--out`` from being written is said in one sentence."""
+def writing(out, remedy="choose another --out"):
+    """What keeps files at or below ``--out`` from being written is said in one sentence that ends with the remedy."""
     try:
         yield
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "free some space, or choose another --out" if is_full else "choose another --out"
+        advice = f"free some space, or {remedy}" if is_full else remedy
         raise Refusal(f"{error.filename or out} cannot be written: {error.strerror}; {advice}") from error
 
 

@@ -85,7 +85,7 @@ class ModelFile:
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"no model file {path}")
-        self._file = open(self.path, "rb")  # noqa: SIM115  closed by close()
+        self._file = open(self.path, "rb")
         try:
             table = self._read_header()
             self._check_tensors(table)

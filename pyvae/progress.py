@@ -10,11 +10,12 @@ class ProgressBar:
     AT_FIRST = "{desc} {percentage:3.0f}%|{bar}|"  # before there is a speed
     FORMAT = AT_FIRST + " {rate_noinv_fmt} {remaining} left"
 
-    def __init__(self, epochs, n_rows, disable):
+    def __init__(self, epochs, n_rows, disable, done=0):
+        """done: how many epochs have been trained already."""
         self.epochs, self.smoothed = epochs, None
         self.bar = None if disable else tqdm(
-            total=epochs * n_rows, unit="row", unit_scale=True, bar_format=self.AT_FIRST, ncols=79, mininterval=0.2,
-            desc=f"1/{epochs}", delay=0,
+            total=epochs * n_rows, initial=done * n_rows, unit="row", unit_scale=True, bar_format=self.AT_FIRST,
+            ncols=79, mininterval=0.2, desc=f"{min(done + 1, epochs)}/{epochs}", delay=0,
         )  # fmt: skip
 
     def update(self, epoch, n_rows, reconstruction, kl):

@@ -1,4 +1,7 @@
-"""The folder of a training run, which explains itself: config.json says what was asked for, log.txt what happened."""
+"""The folder of a training run, which explains itself: config.json says what was asked for, log.txt what happened.
+
+Nothing is written before the first epoch is done, so that a run which fails at once leaves what was there before.
+"""
 
 import contextlib
 import json
@@ -7,20 +10,27 @@ import textwrap
 from datetime import datetime
 from pathlib import Path
 
-from pyvae import _kernels, versions
+from pyvae import _kernels, pictures, versions
 from pyvae.options import Refusal
+from pyvae.persistence import write_file
+
+FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
+CHECKPOINTS = "checkpoints"  # the folder in it
 
 
-def refuse_existing_run(out, names, force):
+def refuse_existing_run(out, may_exist):
     """Whether the folder can take a run is tried before an hour of training, not after; nothing stays of the trial.
 
-    names: of a run's files, one of which is enough to tell that another run lies there.
+    One file of a run is enough to tell that another run lies there.
     """
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
-    there = [name for name in names if (out / name).exists()]
-    if there and not force:
-        raise Refusal(f"--out {out} holds {there[0]} already; add --force to overwrite it, or choose another folder")
+    there = [name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+    if there and not may_exist:
+        resume = "--resume to go on with it, or " if CHECKPOINTS in there else ""
+        raise Refusal(
+            f"--out {out} holds {there[0]} already; add {resume}--force to overwrite it, or choose another folder"
+        )
     missing = [folder for folder in (out, *out.parents) if not folder.exists()]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -40,7 +50,7 @@ def config(options, dataset, rows, validation, model, learning_rate):
     rows, validation: the sources that were trained and validated on; None where there are no such rows.
     learning_rate: a number or a schedule.
     """
-    asked = {name: value for name, value in vars(options).items() if name not in ("run", "parser")}
+    asked = {name: value for name, value in vars(options).items() if name not in ("run", "parser", "words")}
     sources = {"train": rows, "validation": validation, "test": dataset.test}
     text = json.dumps(
         {
@@ -67,12 +77,41 @@ def config(options, dataset, rows, validation, model, learning_rate):
     return f"{text}\n"
 
 
+def begin(out, checkpoints, settings, log, is_resumed):
+    """Open a run's folder: config.json and log.txt are there, and nothing of another run stays beside them."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_file(out / "config.json", settings.encode())  # first: where it cannot be written, the other run is not lost
+    if not is_resumed:
+        remove(out, checkpoints, but="config.json")
+    log.open(out / "log.txt")
+
+
+def remove(out, checkpoints, but=None):
+    """Take away what a run has left in its folder, but for one file, and the folders that are empty then."""
+    checkpoints.clear()  # first: as long as they are there, the run can be gone on with
+    for name in FILES:
+        if name != but:
+            (out / name).unlink(missing_ok=True)
+        for path in out.glob(f".{name}.*"):  # half-written
+            path.unlink(missing_ok=True)
+    for folder in (checkpoints.folder, out):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 class Log:
-    """What a run has to say: shown at once, unless it is to be quiet, and kept for log.txt."""
+    """What a run has to say: shown at once, unless it is to be quiet, and added to log.txt once there is one."""
 
     def __init__(self, is_quiet):
         self.is_quiet = is_quiet
-        self.lines = [f"started  {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}"]
+        self.path = None
+        self.lines = []  # for the file that is not there yet
+        self.note(f"started  {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
+
+    def open(self, path):
+        """Write the lines so far, and from now on every line at once."""
+        self.path = path
+        self.note(*self.lines)
 
     def say(self, topic, text):
         """A line, or several of 80 columns and no word cut, under a word that says what it is about."""
@@ -80,31 +119,28 @@ class Log:
             text, 80, initial_indent=f"{topic:<9}", subsequent_indent=" " * 9,
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
-        self.lines += lines
+        self.note(*lines)
         if not self.is_quiet:
             print("\n".join(lines))
 
-    def note(self, line):
-        """A line for the file alone."""
-        self.lines.append(line)
+    def note(self, *lines):
+        """Lines for the file alone."""
+        if self.path is None:
+            self.lines += lines
+        else:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in lines)
 
-    def note_epochs(self, history, validation):
-        """A line for each epoch: its losses in nats, the learning rate and the seconds it took.
+    def note_epoch(self, epoch, validation):
+        """The line of an epoch of the history: its losses in nats, the learning rate and the seconds it took.
 
         validation: the name of the rows of val_loss, None where there are none.
         """
-        self.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
         splits = {"train": "train"} | ({} if validation is None else {"val": validation})
-        for epoch in history.epochs:
-            losses = "  ".join(
-                "{} {:.2f} ({:.2f}, {:.2f})".format(
-                    name, *(epoch[f"{split}_{part}"] for part in ("loss", "reconstruction", "kl"))
-                )
-                for split, name in splits.items()
+        losses = "  ".join(
+            "{} {:.2f} ({:.2f}, {:.2f})".format(
+                name, *(epoch[f"{split}_{part}"] for part in ("loss", "reconstruction", "kl"))
             )
-            self.note(
-                f"epoch    {epoch['epoch']}  {losses}  rate {epoch['learning_rate']:.3g}  {epoch['seconds']:.2f} s"
-            )
-
-    def text(self):
-        return "\n".join(self.lines) + "\n"
+            for split, name in splits.items()
+        )
+        self.note(f"epoch    {epoch['epoch']}  {losses}  rate {epoch['learning_rate']:.3g}  {epoch['seconds']:.2f} s")

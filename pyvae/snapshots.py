@@ -4,14 +4,18 @@ import math
 
 
 class Snapshot:
-    """The weights of an Arena as they were when ``take`` was called last, or at the start."""
+    """The weights of an Arena as they were when ``take`` was called last, or at the start.
 
-    def __init__(self, parameters):
-        self.parameters = parameters
+    epoch: how many epochs they had been trained for then.
+    """
+
+    def __init__(self, parameters, epoch=0):
+        self.parameters, self.epoch = parameters, epoch
         self.values = parameters.values.copy()
 
-    def take(self):
+    def take(self, epoch):
         self.values[...] = self.parameters.values
+        self.epoch = epoch
 
     def put_back(self):
         self.parameters.values[...] = self.values
@@ -33,7 +37,7 @@ class BestEpoch:
         """Keep the weights if they are those of the best epoch so far."""
         if epoch > self.warmup and val_loss < self.loss:
             self.loss, self.number = val_loss, epoch
-            self.weights.take()
+            self.weights.take(epoch)
 
     def age(self, epoch):
         """Epochs since the best one, or since the end of the warm-up where there is none yet."""

@@ -21,6 +21,7 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
+from pyvae.checkpoints import Checkpoints, TrainingState
 from pyvae.data import Rows, as_source, check_support
 from pyvae.diagnosis import all_finite, explain
 from pyvae.history import History
@@ -65,7 +66,7 @@ class Plan(NamedTuple):
 def train(
     model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, X_val=None,
     validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
-    callbacks=(),
+    callbacks=(), checkpoints=None, resume=False,
 ):  # fmt: skip
     """Train the model on the rows of X with Adam and return the History, in nats per row.
 
@@ -82,9 +83,14 @@ def train(
     val_loss has not improved. callbacks: functions, called with the History after every epoch; training ends where one
     returns True. Ctrl-C ends it after the step at hand, with a History of the whole epochs; a second one acts at once.
 
-    Raises ValueError or TypeError for arguments out of range, before anything is changed; and FloatingPointError where
-    a loss, a gradient or a weight stops being finite: the message says where, the weights are again those of the end of
-    the last epoch (the first epoch: those training began with), and no optimizer has seen the bad numbers.
+    checkpoints: a folder to write them to, or a Checkpoints. resume: go on from the newest one there, if there is one,
+    to the same bits as if training had never ended; the settings must be the same but for epochs and patience.
+
+    Raises ValueError or TypeError for arguments out of range, before anything is changed; ValueError or FileExistsError
+    for checkpoints of another training, or damaged ones (checkpoints.py); and FloatingPointError where a loss, a
+    gradient or a weight stops being finite: the message says where, no optimizer has seen the bad numbers, and the
+    weights are again those of the end of an epoch (or those training began with), the last ones with which a step had
+    a finite loss and gradient.
     """
     check_count("epochs", epochs, 0)
     check_count("n_samples", n_samples, 1)
@@ -100,46 +106,72 @@ def train(
     if validation is not None:
         check_support(validation, model.likelihood)
 
-    optimizer = Adam(model.parameters, weight_decay=weight_decay)
+    state = TrainingState(
+        model, Adam(model.parameters, weight_decay=weight_decay), History(),
+        BestEpoch(model.parameters, kl_warmup) if validation_fraction else None,
+    )  # fmt: skip
+    if checkpoints is not None:
+        checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
+        settings = {
+            "batch_size": batch_size, "learning_rate": plan.schedule, "beta": beta, "kl_warmup": kl_warmup,
+            "clip_norm": clip_norm, "weight_decay": weight_decay, "n_samples": n_samples, "seed": seed,
+            "validation_fraction": validation_fraction, "precision": _kernels.get_matmul_precision(), "X": source,
+            "X_val": validation,
+        }  # fmt: skip
+        checkpoints.begin(state, settings, resume)
+    elif resume:
+        raise ValueError("resume needs checkpoints: the folder of those to go on from")
+
+    _, optimizer, history, best = state
     step = Step(model, n_samples, beta)
-    history = History()
-    last = Snapshot(model.parameters)
-    best = BestEpoch(model.parameters, kl_warmup) if validation_fraction else None
-    with Interruption() as interruption, contextlib.closing(ProgressBar(epochs, len(source), not progress)) as bar:
-        for epoch in range(epochs):
-            start = time.perf_counter()
-            try:
-                totals = _train_epoch(step, source, optimizer, plan, epoch, interruption, bar)
-            except FloatingPointError:
-                last.put_back()
-                raise
-            if totals is None:
-                history.stopped = "interrupted"
-                break
-            last.take()
-            reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
-            history.append(
-                epoch=epoch + 1, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,
-                learning_rate=optimizer.learning_rate, seconds=time.perf_counter() - start,
-            )  # fmt: skip
-            if best is not None:
-                best.see(epoch + 1, reconstruction + kl)
-                history.best_epoch = best.number
-            if any([callback(history) is True for callback in callbacks]):  # a list, so that all of them are called
-                history.stopped = "callback"
-            elif patience is not None and best.age(epoch + 1) >= patience:
+    last = Snapshot(model.parameters, len(history))
+    bar = ProgressBar(epochs, len(source), not progress, done=len(history))
+    with Interruption() as interruption, contextlib.closing(bar):
+        while history.stopped is None:
+            if patience is not None and best.age(len(history)) >= patience:
                 history.stopped = "patience"
             elif interruption.requested:
                 history.stopped = "interrupted"
-            if history.stopped is not None:
-                break
-        else:
-            history.stopped = "epochs"
+            elif len(history) >= epochs:
+                history.stopped = "epochs"
+            else:
+                start = time.perf_counter()
+                try:
+                    totals = _train_epoch(step, source, optimizer, plan, len(history), last, interruption, bar)
+                except FloatingPointError:
+                    last.put_back()
+                    history.stopped, history.best_epoch = "not finite", last.epoch or None
+                    raise
+                if totals is None:
+                    history.stopped = "interrupted"
+                    break
+                _close_epoch(state, totals, validation, seed, start)
+                if any([callback(history) is True for callback in callbacks]):  # a list, so that all are called
+                    history.stopped = "callback"
+                if checkpoints is not None:
+                    checkpoints.save(state)
+        else:  # not in the middle of an epoch
+            if checkpoints is not None:
+                checkpoints.save(state, is_last=True)
     if best is not None and best.number is not None:
         best.weights.put_back()
     elif best is not None and history.stopped != "interrupted":
         history.best_epoch = len(history) or None  # none was after the warm-up: the weights are the last epoch's
     return history
+
+
+def _close_epoch(state, totals, validation, seed, start):
+    """Add an epoch that began at ``start`` to the history, with its validation loss, and see whether it is the best."""
+    model, optimizer, history, best = state
+    reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
+    epoch = len(history) + 1
+    history.append(
+        epoch=epoch, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,
+        learning_rate=optimizer.learning_rate, seconds=time.perf_counter() - start,
+    )  # fmt: skip
+    if best is not None:
+        best.see(epoch, reconstruction + kl)
+        history.best_epoch = best.number
 
 
 def split(X, X_val, validation_fraction, seed, n_features):
@@ -179,8 +211,11 @@ def check_callbacks(callbacks):
     return functions
 
 
-def _train_epoch(step, source, optimizer, plan, epoch, interruption, bar):
-    """One pass over the rows; returns the epoch's columns of the history, or None where it was interrupted."""
+def _train_epoch(step, source, optimizer, plan, epoch, last, interruption, bar):
+    """One pass over the rows; returns the epoch's columns of the history, or None where it was interrupted.
+
+    last: a Snapshot, taken of the weights that the epoch begins with as soon as they are known to be good.
+    """
     parameters = optimizer.parameters
     n_rows = len(source)
     n_steps = -(-n_rows // plan.batch_size)
@@ -200,7 +235,9 @@ def _train_epoch(step, source, optimizer, plan, epoch, interruption, bar):
             loss = (step_reconstruction + step.beta * step_kl) / step_weight
             step_norm = math.sqrt(_kernels.sum_of_squares(parameters.grads))
             if not (math.isfinite(loss) and math.isfinite(step_norm)):
-                raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i))
+                raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i, last.epoch))
+            if i == 0:
+                last.take(epoch)
             optimizer.step(clip_factor(step_norm, plan.clip_norm))
 
         weight += step_weight
@@ -212,7 +249,7 @@ def _train_epoch(step, source, optimizer, plan, epoch, interruption, bar):
         if interruption.requested:
             break
     if not all_finite(parameters.values):
-        raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i))
+        raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i, last.epoch))
     if i + 1 < n_steps:
         return None
     reconstruction, kl = reconstruction / weight, kl / weight

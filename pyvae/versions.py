@@ -23,3 +23,12 @@ def show_versions():
     """Print ``versions()``, a line each."""
     for name, value in versions().items():
         print(f"{name + ':':<14}{value}")
+
+
+def kernels_in_words():
+    """Which kernels run, on what: native, x86-64-v4, 2 threads."""
+    info = _kernels.info()
+    if info["isa"] is None:
+        return info["kernels"]
+    threads = f"{info['threads']} thread{'' if info['threads'] == 1 else 's'}"
+    return f"{info['kernels']}, {info['isa']}, {threads if info['openmp'] else '1 thread (built without OpenMP)'}"

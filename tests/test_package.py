@@ -22,11 +22,13 @@ FLOORS = [
     ["words"],
     ["model"],
     ["optim", "persistence", "step", "schedules", "history", "progress", "interruption", "snapshots", "diagnosis"],
+    ["checkpoints"],
     ["training", "metrics"],
     ["files"],
     ["datasets", "plots", "pictures", "checkup"],
     ["options"],
     ["inputs", "outputs", "runs"],
+    ["cli_train"],
     ["cli"],
     ["__init__", "__main__"],
 ]

@@ -1,0 +1,243 @@
+"""``pyvae train``: from the options of a command line to the folder of a run."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae import _kernels, datasets, persistence, pictures, runs, training
+from pyvae.advice import name_options
+from pyvae.checkpoints import Checkpoints
+from pyvae.data import DataSource
+from pyvae.inputs import check_values, describe_data, suited
+from pyvae.model import VAE
+from pyvae.options import Refusal, learning_rate
+from pyvae.outputs import counted, refuse_inputs, tell, writing
+from pyvae.versions import kernels_in_words
+
+OF_THIS_COMMAND = (
+    "run",
+    "parser",
+    "words",
+    "command",
+    "out",
+    "force",
+    "resume",
+    "checkpoint_seconds",
+    "threads",
+    "quiet",
+    "json",
+)  # fmt: skip  options that a resumed run does not take over
+
+
+class Job(NamedTuple):
+    """A model and the rows it meets."""
+
+    dataset: datasets.Dataset
+    model: VAE
+    rate: object  # a number or a schedule
+    rows: DataSource  # that are trained on
+    held_out: DataSource | None  # of the data set's rows to train on
+    validation: DataSource | None  # held_out, or a split of the data set
+    split: str  # the name of the rows that the result is reported of
+    reported: DataSource  # those rows
+
+    @property
+    def validated(self):
+        """The name of the rows of val_loss; None where there are none."""
+        return "validation" if self.validation is not None else "test" if self.dataset.test is not None else None
+
+
+def run_train(options):
+    given, options.data = options.data, options.data or "digits"
+    out = options.out or Path("runs") / datasets.name_of(options.data)
+    checkpoints = Checkpoints(out / runs.CHECKPOINTS, options.checkpoint_seconds, overwrite=True)
+    began = None
+    if options.resume:
+        options, began = resumed(options, given, checkpoints)
+    with _kernels.set_matmul_precision(options.precision):
+        job = prepare(options, out, is_resumed=began is not None)
+        run = Run(options, job, out, checkpoints, began)
+        run.describe()
+        start = time.perf_counter()
+        run.train()
+        reconstruction, kl = run.evaluate()
+        seconds = time.perf_counter() - start
+        elbo, history = -(reconstruction + kl), run.history
+        result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
+        run.save(result)
+    tell(
+        options, result,
+        test_elbo=elbo, test_reconstruction=reconstruction, test_kl=kl, split=job.split, epochs=len(history),
+        best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds, precision=options.precision,
+        out=str(out),
+    )  # fmt: skip
+    if run.failure is not None:
+        print(f"pyvae train: {name_options(str(run.failure))}; they are in {out}", file=sys.stderr)
+        return 3
+    if history.stopped == "interrupted":
+        learned = counted(len(history), "epoch")
+        print(f"pyvae train: interrupted; what was learned in {learned} is in {out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def resumed(options, given, checkpoints):
+    """The options that the run began with, but for those given now, and the file from which it goes on.
+
+    given: DATA, None where it was not. Where there is no checkpoint: the options as they are, and None.
+    """
+    with checkpoints.newest() as file:
+        if file is None:
+            return options, None
+        stored = file.description["training"]["configuration"]
+    if stored is None:
+        raise Refusal(f"{file.path} was not written by pyvae train: resume it in Python, with pyvae.train")
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
+    again.data = given or stored["data"]
+    return argparse.Namespace(**vars(again), command=options.command, words=options.words), file.path
+
+
+def prepare(options, out, is_resumed):
+    """The Job that options ask for, refused where something is wrong with it; nothing is written."""
+    if options.patience and not options.validation_fraction:
+        raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
+    dataset = datasets.load(options.data, options.image_shape)
+    options.epochs = options.epochs or dataset.epochs
+    rate = learning_rate(options, options.epochs)
+    if options.binarize:
+        for source in dataset.splits().values():
+            source.binarize = None if options.binarize == "none" else options.binarize
+    began_in_vain = options.resume and not (out / "model.safetensors").exists()  # it had no checkpoint yet
+    runs.refuse_existing_run(out, may_exist=options.force or is_resumed or began_in_vain)
+    refuse_inputs([out / name for name in runs.FILES], [options.data])
+    model = VAE.mlp(
+        dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
+    )
+    describe_data(model, options.data, dataset)
+    for source in dataset.splits().values():
+        check_values(source, model.likelihood, advice=suited)
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+    validation = held_out or dataset.validation
+    split, reported = next(
+        (name, source)
+        for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
+        if source is not None
+    )
+    return Job(dataset, model, rate, rows, held_out, validation, split, reported)
+
+
+class Run:
+    """A training of a Job and what it leaves in its folder, which is opened when the first epoch is done."""
+
+    def __init__(self, options, job, out, checkpoints, began):
+        """began: the checkpoint from which it goes on, or None."""
+        self.options, self.job, self.out, self.checkpoints, self.began = options, job, out, checkpoints, began
+        self.log = runs.Log(is_quiet=options.quiet or options.json)
+        self.history = None  # as soon as an epoch is done
+        self.failure = None  # the FloatingPointError that ended it
+        self.is_open = False
+        checkpoints.configuration = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+            if name not in OF_THIS_COMMAND
+        }
+
+    def describe(self):
+        """Say what is about to be trained on what."""
+        options, model, say = self.options, self.job.model, self.log.say
+        layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
+        say("data", describe_rows(self.job.dataset, self.job.held_out))
+        say("model", f"{layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
+        say("kernels", kernels_in_words())
+        if self.began is not None:
+            say("resumed", f"from {self.began}")
+        elif options.resume:
+            say("resumed", "from the beginning, as there is no checkpoint")
+
+    def train(self):
+        """Leaves the history. Raises KeyboardInterrupt or FloatingPointError where nothing was learned."""
+        options, job = self.options, self.job
+        try:
+            self.history = training.train(
+                job.model, job.dataset.train, epochs=options.epochs, batch_size=options.batch_size,
+                learning_rate=job.rate, beta=options.beta,
+                X_val=None if job.held_out else job.validation or job.dataset.test,
+                validation_fraction=options.validation_fraction, seed=options.seed,
+                progress=not (options.quiet or options.json), weight_decay=options.weight_decay,
+                clip_norm=options.clip_norm, kl_warmup=options.kl_warmup, patience=options.patience,
+                callbacks=[self._after_epoch], checkpoints=self.checkpoints, resume=self.began is not None,
+            )  # fmt: skip
+        except FloatingPointError as error:
+            if self.history is None or self.history.best_epoch is None:
+                self._discard()
+                raise
+            self.failure = error
+        if not len(self.history):
+            raise KeyboardInterrupt  # of the first epoch
+        if not self.is_open:
+            self._open()
+            self.log.say("trained", f"nothing, as {counted(len(self.history), 'epoch')} are done already")
+
+    def evaluate(self):
+        """Means over the reported rows of -log p(x|z) and of the KL, nats; refuses a model that has none."""
+        reconstruction, kl = training.evaluate(self.job.model, self.job.reported, self.options.seed)
+        if not np.isfinite(reconstruction + kl):
+            self._discard()
+            raise self.failure or Refusal(
+                f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
+            )
+        return reconstruction, kl
+
+    def save(self, result):
+        """Fill the folder; result is the last line of the log."""
+        job, history, log, out = self.job, self.history, self.log, self.out
+        if history.stopped != "epochs":
+            log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {self.options.epochs}")
+        if history.best_epoch is not None:
+            which = "the best on the validation rows" if self.failure is None else "the last that were good"
+            log.say("kept", f"the weights of epoch {history.best_epoch}, {which}")
+        with writing(out, f"go on later from its last checkpoint, with pyvae train --resume --out {out}"):
+            persistence.save(job.model, out / "model.safetensors")
+            persistence.write_file(out / "history.csv", history.to_csv().encode())
+            labels = pictures.labels_of(job.dataset, job.reported)
+            drawn = pictures.save(job.model, history, job.reported, labels, out, job.split, job.validated)
+            names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
+            log.say("wrote", f"{', '.join(names)} in {out}")
+            log.note(result)
+
+    def _open(self):
+        job = self.job
+        settings = runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
+        with writing(self.out):
+            runs.begin(self.out, self.checkpoints, settings, self.log, is_resumed=self.began is not None)
+        self.is_open = True
+        self.log.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
+
+    def _after_epoch(self, history):
+        if not self.is_open:
+            self._open()
+        self.history = history
+        self.log.note_epoch(history.epochs[-1], self.job.validated)
+
+    def _discard(self):
+        """Take away what it has written, unless it began earlier."""
+        if self.is_open and self.began is None:
+            runs.remove(self.out, self.checkpoints)
+
+
+def describe_rows(dataset, held_out):
+    """How many rows and columns there are, which are not trained on, and what is made of their values."""
+    source = dataset.train
+    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(source.n_features, 'column')}"]
+    if held_out is not None:
+        parts.append(f"{len(held_out)} held out to validate on")
+    parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]
+    if source.binarize is not None:
+        how = {"threshold": f"cut at {source.threshold:g}", "draw": "drawn afresh at every step"}[source.binarize]
+        parts.append(f"black and white ({how})")
+    return ", ".join(parts)
