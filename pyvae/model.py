@@ -263,11 +263,12 @@ class VAE(Module):
 
     def astype(self, dtype):
         """A copy of this model whose parameters are float32 or float64."""
-        parts = deepcopy(self.children())  # at once, so that a layer that stands in two places still does
-        copy = type(self)(**parts, dtype=dtype)
-        copy.parameters.copy_from(self.parameters)
-        copy.metadata = deepcopy(self.metadata)
+        copy = deepcopy(self)
+        copy.parameters = self.parameters.astype(dtype)
+        copy.parameters.bind(copy.children())
         return copy
 
-    def __deepcopy__(self, memo):
-        return self.astype(self.parameters.dtype)
+    def __setstate__(self, state):
+        """Of a copy or a pickle, whose parts come without their views into the arena."""
+        vars(self).update(state)
+        self.parameters.bind(self.children())

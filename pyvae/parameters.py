@@ -72,7 +72,8 @@ class Module:
         return cls(**config)
 
     def __getstate__(self):
-        """What a copy takes over: all but the views into an arena, which are the original's."""
+        """What a copy or a pickle takes over: all but the views into an arena, which are the original's. A part alone
+        comes without its weights, ready for another model; a model brings its arena along (VAE.__setstate__)."""
         views = {prefix + name for name in self.shapes() for prefix in ("", "d")}
         return {name: value for name, value in vars(self).items() if name not in views}
 
@@ -113,14 +114,24 @@ class Arena:
     """
 
     def __init__(self, modules, dtype=np.float32, seed=0):
+        owned = owners(modules)
+        for prefix, module in owned:
+            if any(hasattr(module, name) for name in module.shapes()):
+                raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
+        self._allocate(parameter_shapes(modules), dtype)
+        self.bind(modules)
+        for number, (_, module) in enumerate(owned):
+            module.initialize(Noise(seed, step=number))
+
+    def _allocate(self, shapes, dtype):
+        """Zeros for parameters of these names and shapes."""
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
-        owned = owners(modules)
         self._slices = {}  # name: (start, stop, shape)
         step = ALIGNMENT // self.dtype.itemsize
         size = 0
-        for name, shape in parameter_shapes(modules).items():
+        for name, shape in shapes.items():
             stop = size + math.prod(shape)
             self._slices[name] = (size, stop, shape)
             size = -(-stop // step) * step
@@ -130,14 +141,32 @@ class Arena:
         self.grads = aligned_empty((size,), self.dtype)
         self.values[...] = 0
         self.grads[...] = 0
-        for prefix, module in owned:
+
+    def bind(self, modules):
+        """Give the modules that it was made for, or copies of them, their views into it."""
+        for prefix, module in owners(modules):
             for name in module.shapes():
-                if hasattr(module, name):
-                    raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
                 setattr(module, name, self[f"{prefix}.{name}"])
                 setattr(module, "d" + name, self.grad(f"{prefix}.{name}"))
-        for number, (_, module) in enumerate(owned):
-            module.initialize(Noise(seed, step=number))
+
+    def astype(self, dtype):
+        """A copy, float32 or float64, that no module is bound to yet; its gradients are zero."""
+        copy = Arena.__new__(Arena)
+        copy._allocate(self._shapes(), dtype)
+        for name in self.names:
+            copy[name][...] = self[name]
+        return copy
+
+    def __getstate__(self):
+        return {"shapes": self._shapes(), "values": self.values}
+
+    def __setstate__(self, state):
+        """Of a copy or a pickle: its memory is its own, aligned as the original's, and its gradients are zero."""
+        self._allocate(state["shapes"], state["values"].dtype)
+        self.values[...] = state["values"]
+
+    def _shapes(self):
+        return {name: shape for name, (_, _, shape) in self._slices.items()}
 
     @property
     def names(self):
@@ -166,8 +195,3 @@ class Arena:
     def zero_grads(self):
         """Set every gradient to zero: backward passes add to them."""
         _kernels.clear(self.grads, self.extents)
-
-    def copy_from(self, other):
-        """Take over the values of an arena with the same names and shapes, of whatever dtype."""
-        for name in self.names:
-            self[name][...] = other[name]

@@ -14,6 +14,7 @@ Without PYVAE_KERNELS the native kernels run where they were built, else the twi
 import contextlib
 import importlib.util
 import os
+import threading
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from pyvae._kernels.threads import MOST_THREADS, default_threads
 BUILT = importlib.util.find_spec("pyvae._kernels.dense") is not None
 KERNELS = os.environ.get("PYVAE_KERNELS", "native" if BUILT else "reference")
 PRECISIONS = ("highest", "high", "medium")
-_precision = "highest"  # of the twins, which it does not change
+_THREADS = default_threads()  # before libgomp is loaded: told to OMP_PROC_BIND, it binds this thread to one processor
 
 
 @contextlib.contextmanager
@@ -75,6 +76,7 @@ if KERNELS == "native":
     from pyvae._kernels.random import normal, permutation, philox4x32, uniform
     from pyvae._kernels.runtime import Tape
 elif KERNELS == "reference":
+    from pyvae._kernels import runtime_ref as runtime
     from pyvae._kernels.adam_ref import adam, clear, sum_of_squares
     from pyvae._kernels.count_likelihood_ref import (
         multinomial,
@@ -153,35 +155,53 @@ __all__ = [
 ]
 
 
+def _own():
+    """Whether settings made here are this thread's own: those of the main thread are the whole process's."""
+    return threading.get_ident() != threading.main_thread().ident
+
+
 def set_num_threads(n):
     """Use n threads in the native kernels, from now on and in the whole process.
 
-    Results are the same to the bit for every n. The default is the number of physical cores that this process may
-    use (affinity and cgroup quota counted), or OMP_NUM_THREADS. Without OpenMP, in the NumPy twins, and in a
-    forked child, n is ignored. Raises ValueError unless n is a whole number from 1 to 1024.
+    Set in another thread than the main one, it holds for that thread alone. Results are the same to the bit for every
+    n. The default is the number of physical cores that this process may use (affinity and cgroup quota counted), or
+    OMP_NUM_THREADS; fewer run where threadpoolctl allows OpenMP fewer, and while other threads use kernels too, so that
+    all of them together keep to n. Without OpenMP, in the NumPy twins, and in a forked child, n is ignored.
+    Raises ValueError unless n is a whole number from 1 to 1024.
     """
     if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= MOST_THREADS:
         raise ValueError(f"n must be a whole number of threads from 1 to {MOST_THREADS}, not {n!r}")
-    if KERNELS == "native":
-        runtime.set_num_threads(n)
+    runtime.set_num_threads(n, _own())
 
 
 def get_num_threads():
     """How many threads the native kernels use; 1 for the NumPy twins."""
-    return runtime.get_num_threads() if KERNELS == "native" else 1
+    return runtime.get_num_threads()
+
+
+@contextlib.contextmanager
+def threads(n):
+    """``with threads(n):`` use n threads inside the block, as set_num_threads does; they are put back on leaving it."""
+    own = _own()
+    before = runtime.get_num_threads(own)
+    set_num_threads(n)
+    try:
+        yield
+    finally:
+        runtime.set_num_threads(before, own)
 
 
 class _PutBack:
     """What ``set_matmul_precision`` returns: used in ``with``, it puts the precision back at the end of the block."""
 
-    def __init__(self, before):
-        self.before = before
+    def __init__(self, before, own):
+        self.before, self.own = before, own
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        set_matmul_precision(self.before)
+        runtime.set_precision(self.before, self.own)
 
 
 def set_matmul_precision(precision):
@@ -191,38 +211,25 @@ def set_matmul_precision(precision):
     before they are multiplied, and added up in float32: an error of at most 2^-7 of |x| @ |W|. "high" would be three
     bf16 products for one of float32, 2^-15 of |x| @ |W|; it is float32, as three of half the time each take longer.
     Weights, moments and everything else remain float32, and float64 is always computed in float64. Where there is no
-    faster hardware, and in the NumPy twins, all three are float32. Raises ValueError for another word.
+    faster hardware, and in the NumPy twins, all three are float32. Set in another thread than the main one, it holds
+    for that thread alone. Raises ValueError for another word.
     """
-    before = get_matmul_precision()
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
-    if KERNELS == "native":
-        runtime.set_precision(precision)
-    else:
-        global _precision
-        _precision = precision
-    return _PutBack(before)
+    own = _own()
+    before = runtime.get_precision(own)
+    runtime.set_precision(precision, own)
+    return _PutBack(before, own)
 
 
 def get_matmul_precision():
     """What ``set_matmul_precision`` set."""
-    return runtime.get_precision() if KERNELS == "native" else _precision
+    return runtime.get_precision()
 
 
 def team():
     """A Team, whose ``with`` block runs on all threads or on one, whichever was quicker of late."""
-    return Team(runtime.limit_threads if KERNELS == "native" else lambda n: None, get_num_threads)
-
-
-@contextlib.contextmanager
-def threads(n):
-    """``with threads(n):`` use n threads inside the block; the number is put back on leaving it."""
-    before = get_num_threads()
-    set_num_threads(n)
-    try:
-        yield
-    finally:
-        set_num_threads(before)
+    return Team(runtime.limit_threads, get_num_threads)
 
 
 def info():
@@ -260,7 +267,7 @@ if KERNELS == "native":
             runtime.set_bf16(None)
         else:
             runtime.set_bf16(min(wanted, runtime.get_bf16(), key=runtime.BF16_UNITS.index))
-    set_num_threads(default_threads())
+    runtime.set_num_threads(_THREADS)
     if runtime.get_bf16() == "amx" and not _amx_agrees():
         runtime.set_bf16("bf16")
     # The threads of libgomp do not survive a fork, and waiting for them would never end: a child runs serially.

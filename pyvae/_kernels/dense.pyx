@@ -5,7 +5,7 @@ Twin: ``dense_ref.py``, which defines what every function here returns.
 cimport numpy as cnp
 from pyvae._kernels.elementwise cimport activation_code
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, refuse_overlap, stride, vector
-from pyvae._kernels.runtime cimport bf16, level, precision, run, task_t, take_cleared
+from pyvae._kernels.runtime cimport bf16, level, matmul_precision, run, task_t, take_cleared
 
 cnp.import_array()
 
@@ -53,7 +53,7 @@ cdef bint is_tall(const dense_product_t *p) noexcept:
 
 cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
     cdef const dense_table_t *table = dense_tables[level][real]
-    if precision == MEDIUM and real == FLOAT and bf16:
+    if matmul_precision() == MEDIUM and real == FLOAT and bf16:
         table = bf16_tables[bf16]
     if (p.rows > 0 or p.b_sums != NULL) and p.columns > 0:
         run(table.multiply, p, sizeof(p[0]), <double>p.rows * p.columns * (p.depth + 1) / 16, arrays)

@@ -9,7 +9,7 @@ cdef enum:  # the work of a kernel on one element, in sixteen multiply-adds: by 
 
 cdef int level  # of instruction sets: the first index of every table of C functions
 cdef int bf16  # what multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing
-cdef int precision  # of products of float32: 0 highest, 1 high, 2 medium
+cdef int matmul_precision() noexcept nogil  # of products of float32: 0 highest, 1 high, 2 medium
 cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1
 cdef int not_repeatable() except -1
 cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, Py_ssize_t itemsize) except -1

@@ -79,26 +79,71 @@ PRECISIONS = ("highest", "high", "medium")
 cdef double SERIAL_WORK = 32768
 cdef double SMALLEST_SHARE = 4096  # on a tape, where the threads are awake
 
-cdef int num_threads = 1
+cdef extern from *:
+    """
+    static __thread int own_threads, own_precision; /* what this Python thread set for itself; 0: nothing */
+    static __thread int most_threads; /* of this thread's kernels; 0: no limit */
+
+    /* OpenMP's own limit for the calling thread, which threadpoolctl, joblib and others lower; 0: nobody did. */
+    #ifdef _OPENMP
+    static int openmp_at_start;
+    static void remember_openmp(void) { openmp_at_start = omp_get_max_threads(); }
+    static int openmp_limit(void) { int n = omp_get_max_threads(); return n < openmp_at_start ? n : 0; }
+    #else
+    static void remember_openmp(void) {}
+    static int openmp_limit(void) { return 0; }
+    #endif
+
+    /* How many threads are at work for all Python threads together. Each of these has a team of its own in libgomp: eight
+       that call kernels at once on 64 processors would run 512 threads. Whoever finds the others busy works alone. */
+    static int at_work;
+    static int begin_work(int wanted, int all) {
+        int before = __atomic_load_n(&at_work, __ATOMIC_RELAXED), n;
+        do {
+            n = wanted < all - before ? wanted : all - before;
+            n = n > 1 ? n : 1;
+        } while (!__atomic_compare_exchange_n(&at_work, &before, before + n, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+        return n;
+    }
+    static void end_work(int n) { __atomic_sub_fetch(&at_work, n, __ATOMIC_RELAXED); }
+    """
+    int own_threads, own_precision, most_threads
+    void remember_openmp()
+    int openmp_limit() noexcept nogil
+    int begin_work(int wanted, int all) noexcept nogil
+    void end_work(int n) noexcept nogil
+
+remember_openmp()
+
+cdef int num_threads = 1  # of the process
 cdef bint forked = False
 cdef int level = highest_level()
 cdef int bf16 = highest_bf16()
-cdef int precision = 0
+cdef int precision = 0  # of the process
 
 
-def set_num_threads(int n):
-    global num_threads
-    num_threads = n if PYVAE_OPENMP and not forked else 1
+def set_num_threads(int n, bint own=False):
+    """For the process, or for the calling Python thread alone, where 0 is what the process has."""
+    global num_threads, own_threads
+    if own:
+        own_threads = n
+    else:
+        num_threads, own_threads = n, 0
+
+
+def get_num_threads(bint own=False):
+    """What kernels called here use; own: what the calling Python thread set for itself, 0 for nothing."""
+    return own_threads if own else all_threads()
 
 
 def stay_serial():
     """One thread from now on, whatever is asked for: in a forked child, which would wait for libgomp's for ever."""
-    global num_threads, forked
-    num_threads, forked = 1, True
+    global forked
+    forked = True
 
 
-def get_num_threads():
-    return num_threads
+cdef int all_threads() noexcept nogil:
+    return 1 if forked or not PYVAE_OPENMP else own_threads if own_threads > 0 else num_threads
 
 
 def set_level(str name):
@@ -126,33 +171,37 @@ def get_bf16():
     return BF16_UNITS[bf16]
 
 
-def set_precision(str name):
-    global precision
-    precision = PRECISIONS.index(name)
+def set_precision(str name, bint own=False):
+    """For the process, or for the calling Python thread alone, where None is what the process has."""
+    global precision, own_precision
+    if own:
+        own_precision = 0 if name is None else 1 + PRECISIONS.index(name)
+    else:
+        precision, own_precision = PRECISIONS.index(name), 0
 
 
-def get_precision():
-    return PRECISIONS[precision]
+def get_precision(bint own=False):
+    """What products called here use; own: what the calling Python thread set for itself, None for nothing."""
+    return None if own and own_precision == 0 else PRECISIONS[matmul_precision()]
 
 
-cdef extern from *:
-    """
-    static __thread int most_threads; /* of this thread's kernels; 0: no limit */
-    static void set_most_threads(int n) { most_threads = n; }
-    static int get_most_threads(void) { return most_threads; }
-    """
-    void set_most_threads(int n)
-    int get_most_threads() noexcept nogil
+cdef int matmul_precision() noexcept nogil:
+    return own_precision - 1 if own_precision > 0 else precision
 
 
 def limit_threads(int n):
     """At most n threads for the kernels that this Python thread calls; 0 lifts the limit."""
-    set_most_threads(n)
+    global most_threads
+    most_threads = n
 
 
 cdef int threads_for(double work) noexcept nogil:
-    cdef int most = get_most_threads()
-    return 1 if work < SERIAL_WORK else min(num_threads, most) if most > 0 else num_threads
+    if work < SERIAL_WORK:
+        return 1
+    cdef int n = all_threads(), allowed = openmp_limit()
+    if 0 < most_threads < n:
+        n = most_threads
+    return allowed if 0 < allowed < n else n
 
 
 cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1:
@@ -166,8 +215,10 @@ cdef int run(task_t task, const void *job, size_t size, double work, tuple array
         if n == 1:
             task(job, 0, 1)
         else:
+            n = begin_work(n, all_threads())
             for t in prange(n, num_threads=n, schedule="static"):
                 task(job, t, n)
+            end_work(n)
     return 0
 
 
@@ -352,4 +403,9 @@ cdef class Tape:
             raise RuntimeError("this tape cannot be played: a call on it depends on more than its arrays hold")
         cdef int n = threads_for(self.work)
         with nogil:
-            play_jobs(self.jobs, self.count, n, SMALLEST_SHARE)
+            if n > 1:
+                n = begin_work(n, all_threads())
+                play_jobs(self.jobs, self.count, n, SMALLEST_SHARE)
+                end_work(n)
+            else:
+                play_jobs(self.jobs, self.count, 1, SMALLEST_SHARE)

@@ -46,11 +46,11 @@ class Team:
     def __enter__(self):
         self.shared = self.count() > 1
         if self.shared:
-            self.limit(self.upcoming)
             self.start = time.perf_counter()
+            self.limit(self.upcoming)
         return self
 
     def __exit__(self, *exception):
         if self.shared:
+            self.limit(ALL)  # first, whatever a signal's handler may raise
             self.upcoming = self.turns.send(time.perf_counter() - self.start)
-            self.limit(ALL)

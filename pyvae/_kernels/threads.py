@@ -19,19 +19,39 @@ def physical_cores():
     return len(cores)
 
 
-def quota_cores():
-    """The cgroup's limit on processor time, rounded up to whole processors; None where there is no limit."""
+def quota_cores(mount=Path("/sys/fs/cgroup"), membership=Path("/proc/self/cgroup")):
+    """The limit on processor time of this process's cgroups, rounded up to whole processors; None where there is none.
+
+    A cgroup is also held to what those that it is nested in may use. mount, membership: where Linux keeps both. In a
+    container the path that it states can be that of the host; then the root of the mount is the container's own.
+    """
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()  # cgroup 2
+        lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
+    except OSError:
+        lines = []
+    places = {mount, mount / "cpu"}
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers == "" or "cpu" in controllers.split(","):  # cgroup 2, or 1
+            root = mount / controllers
+            inside = [part for part in path.split("/") if part]
+            places.update(root.joinpath(*inside[:depth]) for depth in range(len(inside) + 1))
+    quotas = [quota for quota in map(_quota, places) if quota is not None]
+    return min(quotas, default=None)
+
+
+def _quota(folder):
+    """Of one cgroup, in either version's files."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()  # cgroup 2
     except (OSError, ValueError):
         try:
-            quota = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text()  # cgroup 1
-            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text()
+            quota = (folder / "cpu.cfs_quota_us").read_text()  # cgroup 1
+            period = (folder / "cpu.cfs_period_us").read_text()
         except OSError:
             return None
     try:
         return -(-int(quota) // int(period)) if int(quota) > 0 else None
-    except ValueError:  # "max"
+    except (ValueError, ZeroDivisionError):  # "max", or nonsense
         return None
 
 
