@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[1]
 FLOORS = [
     ["_kernels"],
     ["entry"],
-    ["arguments", "advice", "workspace", "noise", "parameters", "data", "gradcheck", "versions"],
+    ["arguments", "advice", "workspace", "noise", "parameters", "validation", "data", "gradcheck", "versions"],
     ["layers", "gaussian", "likelihoods", "priors", "objectives", "activations", "blocks", "counts", "mixed"],
     ["words"],
     ["model"],

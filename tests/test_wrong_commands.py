@@ -155,7 +155,7 @@ WRONG = [
     ("train good.npy --validation-fraction 20%", "not '20%'; did you mean 0.2?"),
     ("train good.npy --lr 0,001", "not '0,001'; did you mean 0.001?"),
     ("train good.npy --epochs 20%", "it must be a whole number of at least 1, not '20%'; see"),
-    ("sample run -n 1000000000000000000", "not enough memory: lower -n"),
+    ("sample run -n 1000000000000000000", "sample: -n must be a whole number from 1 to 4294967296, not 1000"),
     ("train good.npy --hidden 1000000000000000000", "not enough memory: lower --latent or --hidden"),
     ("train good.npy --batch-size 0.5", "--batch-size: it must be a whole number of at least 1"),
     ("train good.npy --lr abc", "--lr: it must be a number above 0, not 'abc'"),
