@@ -189,6 +189,6 @@ def _check_values(source, dtype, outside, expected):
         given = source.gather(rows[i : i + 1], out=np.empty((1, source.n_features))).x[0, j]
         if np.isfinite(given) and not np.isfinite(found):
             limit = np.finfo(dtype).max
-            raise ValueError(f"{where} is {given:g}, but {found.dtype} ends at {limit:.2g}: scale the data")
+            raise ValueError(f"{where} is {given:g}, but {found.dtype} ends at {limit:.2g}")
         written = f"{found:g}" if float(f"{found:g}") == found else str(found)  # 1.0000001 is not written as 1
         raise ValueError(f"{where} is {written}, but {expected(j)}")

@@ -165,7 +165,8 @@ class VAE(Module):
         return all_rows(self._checked(X, name), self.parameters.dtype)
 
     def encode(self, X):
-        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises."""
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises; mu and logvar are
+        finite."""
         source = self._checked(X)
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
@@ -173,10 +174,12 @@ class VAE(Module):
         for rows, batch in self._chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.encoder.forward(batch.x, None, workspace)
             mu[rows], logvar[rows] = self.posterior.split(outputs, workspace)
+        self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
 
     def decode(self, Z):
-        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else."""
+        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
+        FloatingPointError where numbers overflow on the way."""
         source = as_source(Z, self.latent_dim, name="Z")
         check_finite(source, self.parameters.dtype)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
@@ -184,6 +187,7 @@ class VAE(Module):
         for rows, batch in self._chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.decoder.forward(batch.x, None, workspace)
             mean[rows] = self.likelihood.mean(outputs)
+        self._refuse_overflow("E[x|z]", np.isnan(mean), source)
         return mean
 
     def reconstruct(self, X):
@@ -206,9 +210,12 @@ class VAE(Module):
     def elbo(self, X, n_samples=1, seed=0):
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
 
-        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1.
+        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1;
+        and FloatingPointError where numbers overflow on the way to a result that is neither finite nor -inf.
         """
-        reconstruction, kl = self.elbo_terms(self._checked(X), n_samples, seed)
+        source = self._checked(X)
+        reconstruction, kl = self.elbo_terms(source, n_samples, seed)
+        self._refuse_overflow("the ELBO", np.isnan(reconstruction + kl), source)
         return -(reconstruction + kl)
 
     def elbo_terms(self, X, n_samples=1, seed=0):
@@ -238,16 +245,30 @@ class VAE(Module):
         noise = Noise(seed)
         for rows, batch in self._chunks(source, n_samples, noise, workspace):
             terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
-            log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
+            with np.errstate(invalid="ignore"):  # -inf and inf; refused below
+                log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
             log_w = log_w.reshape(len(batch.x), n_samples)
             highest = log_w.max(axis=1, keepdims=True)
-            result[rows] = np.log(np.exp(log_w - highest).mean(axis=1)) + highest[:, 0]
+            highest[highest == -np.inf] = 0  # p(x|z) = 0 for every sample: the result is -inf
+            with np.errstate(divide="ignore"):
+                result[rows] = np.log(np.exp(log_w - highest).mean(axis=1)) + highest[:, 0]
+        self._refuse_overflow("log p(x)", np.isnan(result), source)
         return result
 
     def _checked(self, X, name="X"):
         source = as_source(X, self.n_features, name)
         check_support(source, self.likelihood, self.parameters.dtype)
         return source
+
+    def _refuse_overflow(self, what, wrong, source):
+        """Raise FloatingPointError, naming the first row of the source, where a result (N, ...) is wrong."""
+        rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+        if rows.size:
+            if np.isfinite(self.parameters.values).all():
+                reason = f"numbers overflow on the way to it: scale {source.name} like the rows that were trained on"
+            else:
+                reason = "the model has weights that are not finite: train it anew"
+            raise FloatingPointError(f"{what} of row {rows[0]} cannot be computed, as {reason}")
 
     def _chunks(self, source, n_samples, noise, workspace):
         """Slices of the rows, with their batches; no result depends on where the cuts are."""
