@@ -80,7 +80,7 @@ class VAE(Module):
         ValueError for another word or sizes below 1.
         """
         check_count("latent_dim", latent_dim, 1)
-        if not isinstance(hidden, tuple | list):
+        if isinstance(hidden, str) or not hasattr(hidden, "__iter__"):
             raise ValueError(f"hidden must be a list of sizes, such as (400, 200), not {hidden!r}")
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
         encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)

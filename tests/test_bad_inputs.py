@@ -289,6 +289,8 @@ BAD_ARGUMENTS = [
     (lambda m: pyvae.ArraySource(PLAIN, scale=True), "scale must be a number above 0, not True"),
     (lambda m: pyvae.ArraySource(PLAIN, binarize=True), "binarize must be None, 'threshold' or 'draw'"),
     (lambda m: pyvae.ArraySource(PLAIN).gather([[0]]), "rows must be one-dimensional, not of shape (1, 1)"),
+    (lambda m: pyvae.VAE.mlp(4, hidden="400"), "hidden must be a list of sizes, such as (400, 200), not '400'"),
+    (lambda m: pyvae.VAE.mlp(4, hidden=(0,)), "n_out must be a whole number of at least 1, not 0"),
     (lambda m: pyvae.VAE.mlp(4, hidden=400), "hidden must be a list of sizes, such as (400, 200), not 400"),
     (weighted(weight=np.full(ROWS, -1.0)), "weight[0] must be a finite number from 0, not -1"),
     (weighted(weight=[1, 1, np.nan, 1, 1, 1]), "weight[2] must be a finite number from 0, not nan"),

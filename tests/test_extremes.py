@@ -197,3 +197,24 @@ def test_rows_of_no_probability_at_all():
     log_px = model.log_likelihood(X, n_samples=5)
     assert log_px[1] == -np.inf and np.isfinite(log_px[[0, 2]]).all()
     np.testing.assert_array_equal(model.elbo(X) == -np.inf, [False, True, False])
+
+
+@every_likelihood
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_learning_rate_that_blows_up(kind, activation, rng):
+    """In the second epoch: the guard says what to change, and the weights are those of the end of the first."""
+
+    def train(**options):
+        model = pyvae.VAE.mlp(D, 2, (8,), activation, LIKELIHOODS[kind]())
+        try:
+            pyvae.train(model, X, batch_size=8, progress=False, **options)
+        except FloatingPointError as error:
+            return model.parameters.values, str(error)
+        return model.parameters.values, None
+
+    X = rows_for(LIKELIHOODS[kind](), rng, 20)
+    before, _ = train(epochs=1)
+    after, message = train(epochs=3, learning_rate=lambda epoch: 1e-3 if epoch < 1 else 1e30)
+    assert " in epoch 2, step " in message and "try a smaller learning_rate than 1e+30, a clip_norm" in message
+    assert message.endswith("the weights are again those of the end of epoch 1") and "\n" not in message
+    np.testing.assert_array_equal(after, before)

@@ -81,8 +81,9 @@ def test_backpropagation_can_be_read_in_one_sitting():
 
 
 def test_import_is_light():
-    """scipy, matplotlib and scikit-learn are imported where they are used, not with pyvae."""
-    code = "import sys, pyvae; print([m for m in ('scipy', 'matplotlib', 'sklearn', 'pooch') if m in sys.modules])"
+    """scipy, matplotlib, scikit-learn and pandas are imported where they are used, not with pyvae."""
+    heavy = ("scipy", "matplotlib", "sklearn", "pandas", "pooch")
+    code = f"import sys, pyvae; print([module for module in {heavy} if module in sys.modules])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
