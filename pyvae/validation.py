@@ -39,8 +39,8 @@ def check_array(X, name="X"):
         contents = f"records of {fields}" if fields else CONTENTS.get(X.dtype.kind, X.dtype)
         raise TypeError(f"{name} must hold real numbers, not {contents}")
     if X.ndim != 2:
-        reshape = f": {name}[None] is one row, {name}[:, None] one column" if X.ndim == 1 else ""
-        raise ValueError(f"{name} must be two-dimensional, (rows, features), not of shape {X.shape}{reshape}")
+        advice = ": reshape(1, -1) makes it one row, reshape(-1, 1) one column" if X.ndim == 1 else ""
+        raise ValueError(f"{name} must be two-dimensional, (rows, features), not of shape {X.shape}{advice}")
     if 0 in X.shape:
         raise ValueError(f"{name} must have at least one row and one column, not the shape {X.shape}")
     if X.dtype.kind == "O":
@@ -86,8 +86,9 @@ def _from_any(X, name):
     if isinstance(X, str | os.PathLike):
         raise TypeError(f"{name} must be an array, not the name of a file: pyvae.datasets.load reads files")
     if isinstance(X, np.ma.MaskedArray):
-        if np.ma.is_masked(X):
-            raise TypeError(f"{name} must not be a masked array: fill or drop what is masked")
+        masked = np.argwhere(np.ma.getmaskarray(X)) if X.dtype.names is None else np.empty(0)
+        if masked.size:
+            raise TypeError(f"{name}{masked[0].tolist()} is masked: fill it or drop the row")
         X = X.data
     try:
         array = X if isinstance(X, np.memmap) else np.asarray(X)
