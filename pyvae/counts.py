@@ -40,7 +40,7 @@ class Counts(Likelihood):
     support = "whole numbers from 0"
 
     def mean(self, outputs):
-        """exp(l); infinite where that is beyond the outputs' type."""
+        """E[x|z] = exp(l) (B * k, D); infinite where that is beyond the outputs' type."""
         with np.errstate(over="ignore"):
             return np.exp(outputs)
 
@@ -109,6 +109,7 @@ class Multinomial(Counts):
         return dlogits
 
     def mean(self, outputs):
+        """E[x|z] = total softmax(l) (B * k, D)."""
         e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return self.total * (e / e.sum(axis=1, keepdims=True))
 

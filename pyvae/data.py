@@ -88,6 +88,7 @@ class ArraySource(DataSource):
         return place(self.name, i, j, self.labels)
 
     def gather(self, rows, noise=None, out=None):
+        """Batch of the rows with these numbers; see DataSource. Raises TypeError where they are no whole numbers."""
         rows = check_row_numbers(rows)
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         noise = noise or Noise(0)

@@ -221,7 +221,7 @@ class VAE(Module):
     def elbo_terms(self, X, n_samples=1, seed=0):
         """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats.
 
-        The values of a DataSource are taken to be within the likelihood's support; else raises what ``elbo`` raises.
+        X: (N, D). Raises what ``elbo`` raises for an array; a DataSource's values are taken to be within the support.
         """
         source = as_source(X, self.n_features) if isinstance(X, DataSource) else self._checked(X)
         reconstruction, kl = np.empty(len(source)), np.empty(len(source))
