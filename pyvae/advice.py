@@ -54,6 +54,7 @@ ARGUMENTS = {
     "clip_norm": "--clip-norm",
     "kl_warmup": "--kl-warmup",
     "learning_rate": "--lr",
+    "n must be a whole number from": "-n must be a whole number from",
     "n must be a whole number of threads": "--threads must be a whole number",
     "n_samples": "--samples",
     "validation_fraction": "--validation-fraction",

@@ -2,26 +2,47 @@
 
 import difflib
 import math
+import operator
+from decimal import Decimal
+from numbers import Real
 
 
-def check_count(name, value, least):
-    """The value as an int. Raises ValueError unless it is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    return value.__index__()
+def check_count(name, value, least, most=math.inf):
+    """The value as an int. Raises ValueError unless it is a whole number from ``least`` to ``most``."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= most:
+        limit = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {limit}, not {shown(repr(value))}")
+    return number
 
 
 def check_number(name, value, low, high=math.inf, low_included=False):
     """The value as a float. Raises ValueError unless low < value < high, or value == low where that is included."""
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        number = float(value) if _is_real(value) else math.nan
+    except OverflowError:  # an int of more than 300 digits
         number = math.nan
-    if isinstance(value, str) or not (low < number < high or (low_included and number == low)):
+    if not (low < number < high or (low_included and number == low)):
         kind = f"from {low:g}" if low_included else f"above {low:g}"
         limit = "" if high == math.inf else f" and below {high:g}"
-        raise ValueError(f"{name} must be a number {kind}{limit}, not {value!r}")
+        raise ValueError(f"{name} must be a number {kind}{limit}, not {shown(repr(value))}")
     return number
+
+
+def _is_real(value):
+    """Whether a value is one real number, of Python or of an array; True and False are none."""
+    if hasattr(value, "dtype"):
+        return value.shape == () and getattr(value.dtype, "kind", None) in ("i", "u", "f")
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
+
+
+def shown(value):
+    """A value in a few words, on one line."""
+    text = " ".join(f"{value}".split())
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def did_you_mean(word, known):

@@ -37,6 +37,11 @@ class Counts(Likelihood):
 
     support = "whole numbers from 0"
 
+    def mean(self, outputs):
+        """E[x|z] = exp(l) (B * k, D); infinite where that is beyond the outputs' type."""
+        with np.errstate(over="ignore"):
+            return np.exp(outputs)
+
     def outside(self, x):
         return ~(np.isfinite(x) & (x >= 0) & (x == np.floor(x)))
 
@@ -56,9 +61,6 @@ class Poisson(Counts):
         dlog_rates = memory.take(log_rates.shape, log_rates.dtype)
         _kernels.poisson_backward(dlog_px, x, log_rates, dlog_rates)  # dlog_px (x - exp(l))
         return dlog_rates
-
-    def mean(self, outputs):
-        return np.exp(outputs)
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest whose distribution function is at least a uniform number."""
@@ -93,6 +95,7 @@ class Multinomial(Counts):
         return dlogits
 
     def mean(self, outputs):
+        """E[x|z] = total softmax(l) (B * k, D)."""
         e = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         return self.total * (e / e.sum(axis=1, keepdims=True))
 
@@ -130,9 +133,6 @@ class NegativeBinomial(Counts):
         _kernels.negative_binomial_backward(dlog_px, x, log_means, self.log_r[None], dlog_means, dlog_r_rows)
         _kernels.column_sums(dlog_r_rows, out=self.dlog_r)  # one r for all rows: its derivatives add up
         return dlog_means
-
-    def mean(self, outputs):
-        return np.exp(outputs)
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest whose distribution function is at least a uniform number."""

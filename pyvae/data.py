@@ -1,4 +1,4 @@
-"""Data: what a minibatch is, where its rows come from, and the checks of what users hand in."""
+"""Data: what a minibatch is, where its rows come from, and the check that a model can take their values."""
 
 from copy import copy
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arguments import check_number
 from pyvae.noise import Noise
+from pyvae.validation import check_array, check_row_numbers, column_labels, place
 
 CHUNK_ROWS = 1024  # rows looked at together when all of a source are checked
 
@@ -23,8 +24,17 @@ class Batch:
     rows: np.ndarray | None = None  # (B,) the rows' global numbers, for the noise; None: 0 .. B - 1
 
     def __post_init__(self):
-        if self.rows is None:
-            self.rows = np.arange(len(self.x))
+        if not isinstance(self.x, np.ndarray) or self.x.ndim != 2 or self.x.dtype not in (np.float32, np.float64):
+            raise TypeError("x of a Batch must be a two-dimensional array of float32 or float64")
+        for name, shape in (("y", self.x.shape[:1]), ("observed", self.x.shape), ("weight", self.x.shape[:1])):
+            values = getattr(self, name)
+            if values is not None and np.shape(values) != shape:
+                raise ValueError(f"{name} of a Batch must have the shape {shape}, not {np.shape(values)}")
+        if self.weight is not None:
+            self.weight = check_weight(self.weight)
+        self.rows = np.arange(len(self.x)) if self.rows is None else check_row_numbers(self.rows)
+        if len(self.rows) != len(self.x):
+            raise ValueError(f"rows of a Batch must be one number for each of its {len(self.x)}, not {len(self.rows)}")
 
 
 class DataSource:
@@ -32,6 +42,7 @@ class DataSource:
 
     n_features = None
     name = "X"  # what messages call it
+    binarize, threshold = None, 0.5  # how gather makes its values 0 and 1, where it does: see ArraySource
 
     def __len__(self):
         raise NotImplementedError
@@ -43,21 +54,29 @@ class DataSource:
 
     def place(self, i, j):
         """What messages call the value in column j of the row whose global number is i."""
-        return f"{self.name}[{i}, {j}]"
+        return place(self.name, i, j)
+
+    def gray(self):
+        """The same rows before they are binarised."""
+        gray = copy(self)
+        gray.binarize = None
+        return gray
 
 
 class ArraySource(DataSource):
     """Rows of an array, scaled and binarised as they are picked; a memory-mapped array stays on disk.
 
-    X: (N, D) of uint8, float32 or float64 (other real numbers are converted at once). scale: a factor, such as 1/255.
-    binarize: None, "threshold" (1 where the scaled value is above ``threshold``) or "draw" (1 with the scaled value as
-    probability, afresh at every step). Raises TypeError or ValueError where X cannot be used, naming the place.
+    X: (N, D) of uint8, float32 or float64, in any order and byte order, or what can be made one (validation.py), then
+    converted at once; never changed. float64 is rounded to what the model computes in; integers beyond 2^24, which
+    float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where the scaled
+    value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step). Raises
+    TypeError or ValueError where X cannot be used, naming the place.
     """
 
     def __init__(self, X, scale=1.0, binarize=None, threshold=0.5, name="X"):
         if binarize not in (None, "threshold", "draw"):
             raise ValueError(f"binarize must be None, 'threshold' or 'draw', not {binarize!r}")
-        self.X = check_array(X, name)
+        self.X, self.labels = check_array(X, name), column_labels(X)
         self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
         self.binarize, self.name = binarize, name
         self.n_features = self.X.shape[1]
@@ -65,8 +84,12 @@ class ArraySource(DataSource):
     def __len__(self):
         return len(self.X)
 
+    def place(self, i, j):
+        return place(self.name, i, j, self.labels)
+
     def gather(self, rows, noise=None, out=None):
-        rows = np.asarray(rows, dtype=np.int64)
+        """Batch of the rows with these numbers; see DataSource. Raises TypeError where they are no whole numbers."""
+        rows = check_row_numbers(rows)
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         noise = noise or Noise(0)
         _kernels.gather(self.X, rows, self.scale, self.binarize, self.threshold, noise.key("binarize"), noise.step, out)
@@ -79,6 +102,7 @@ class Rows(DataSource):
     def __init__(self, source, numbers):
         self.source, self.numbers = source, np.asarray(numbers, dtype=np.int64)
         self.n_features, self.name = source.n_features, source.name
+        self.binarize, self.threshold = source.binarize, source.threshold
 
     def __len__(self):
         return len(self.numbers)
@@ -89,23 +113,8 @@ class Rows(DataSource):
     def place(self, i, j):
         return self.source.place(i, j)
 
-
-def check_array(X, name="X"):
-    """X as a two-dimensional array of uint8, float32 or float64, copied only where its type is another.
-
-    Raises TypeError where it holds no real numbers or masks some, and ValueError where it is not two-dimensional or
-    is empty.
-    """
-    if isinstance(X, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: fill or drop what is masked")
-    X = X if isinstance(X, np.ndarray) else np.asarray(X)
-    if X.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, not {X.dtype}")
-    if X.ndim != 2:
-        raise ValueError(f"{name} must be two-dimensional, (rows, features), not of shape {X.shape}")
-    if X.shape[0] == 0 or X.shape[1] == 0:
-        raise ValueError(f"{name} must have at least one row and one column, not the shape {X.shape}")
-    return X if X.dtype in (np.uint8, np.float32, np.float64) else X.astype(np.float32)
+    def gray(self):
+        return Rows(self.source.gray(), self.numbers)
 
 
 def as_source(X, n_features=None, name="X"):
@@ -116,45 +125,71 @@ def as_source(X, n_features=None, name="X"):
     return source
 
 
-def check_support(source, likelihood):
-    """Raise ValueError, naming the place, where a value of the source lies outside the likelihood's support.
+def all_rows(source, dtype):
+    """Every row of a source, in one new array of that type."""
+    return source.gather(np.arange(len(source)), out=np.empty((len(source), source.n_features), dtype)).x
 
+
+def check_support(source, likelihood, dtype=np.float32):
+    """Raise ValueError, naming the place, where a value of the source is outside the likelihood's support.
+
+    dtype: the type that the model computes in, whose range is smaller than that of the values' own type, perhaps.
     Where values are binarised, they have to be from 0 to 1 before if they are drawn from, or cut at a threshold between
     0 and 1 (the scale is wrong otherwise, and the cut would hide it), and finite in any case.
     """
-    array = source.source if isinstance(source, Rows) else source
-    binarize = getattr(array, "binarize", None)
 
     def takes(j):
         part = likelihood.of_column(j)
         return f"the {type(part).__name__} likelihood takes {part.support}"
 
-    if binarize is not None:
-        gray = copy(array)
-        gray.binarize = None
-        gray = Rows(gray, source.numbers) if isinstance(source, Rows) else gray
-        if binarize == "draw":
-            _check_values(gray, _not_a_share, lambda j: "a draw takes probabilities, from 0 to 1")
-        elif 0 < array.threshold < 1:
-            _check_values(gray, _not_a_share, lambda j: f"a threshold of {array.threshold:g} takes numbers from 0 to 1")
+    if source.binarize == "draw":
+        _check_values(source.gray(), dtype, _not_a_share, lambda j: "a draw takes probabilities, from 0 to 1")
+    elif source.binarize == "threshold":
+        if 0 < source.threshold < 1:
+            expected = f"a threshold of {source.threshold:g} takes numbers from 0 to 1"
+            _check_values(source.gray(), dtype, _not_a_share, lambda j: expected)
         else:
-            _check_values(gray, lambda x: ~np.isfinite(x), lambda j: "a threshold takes finite numbers")
-    _check_values(source, likelihood.outside, takes)
+            _check_values(source.gray(), dtype, _not_finite, lambda j: "a threshold takes finite numbers")
+    _check_values(source, dtype, likelihood.outside, takes)
+
+
+def check_finite(source, dtype=np.float32):
+    """Raise ValueError, naming the place, where a value of the source is not finite, in this type."""
+    _check_values(source, dtype, _not_finite, lambda j: "it must be finite")
+
+
+def check_weight(weight):
+    """Weights of rows (B,) as an array. Raises TypeError where they are no real numbers, ValueError for one below 0."""
+    weight = np.asarray(weight)
+    if weight.dtype.kind not in "biuf":
+        raise TypeError(f"weight must hold real numbers, not {weight.dtype}")
+    wrong = np.flatnonzero(~((weight >= 0) & (weight < np.inf)))
+    if wrong.size:
+        raise ValueError(f"weight[{wrong[0]}] must be a finite number from 0, not {weight[wrong[0]]:g}")
+    return weight
 
 
 def _not_a_share(x):
     return ~((x >= 0) & (x <= 1))
 
 
-def check_finite(source):
-    """Raise ValueError, naming the place, where a value of the source is infinite or not a number."""
-    _check_values(source, lambda x: ~np.isfinite(x), lambda j: "it must be finite")
+def _not_finite(x):
+    return ~np.isfinite(x)
 
 
-def _check_values(source, outside, expected):
+@np.errstate(over="ignore", invalid="ignore")  # of the twins; what becomes of the values is looked at here
+def _check_values(source, dtype, outside, expected):
     for start in range(0, len(source), CHUNK_ROWS):
-        batch = source.gather(np.arange(start, min(start + CHUNK_ROWS, len(source))))
+        rows = np.arange(start, min(start + CHUNK_ROWS, len(source)))
+        batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
         wrong = outside(batch.x)
-        if wrong.any():
-            i, j = np.argwhere(wrong)[0]
-            raise ValueError(f"{source.place(batch.rows[i], j)} is {batch.x[i, j]:g}, but {expected(j)}")
+        if not wrong.any():
+            continue
+        i, j = np.argwhere(wrong)[0]
+        where, found = source.place(batch.rows[i], j), batch.x[i, j]
+        given = source.gather(rows[i : i + 1], out=np.empty((1, source.n_features))).x[0, j]
+        if np.isfinite(given) and not np.isfinite(found):
+            limit = np.finfo(dtype).max
+            raise ValueError(f"{where} is {given:g}, but {found.dtype} ends at {limit:.2g}")
+        written = f"{found:g}" if float(f"{found:g}") == found else str(found)  # 1.0000001 is not written as 1
+        raise ValueError(f"{where} is {written}, but {expected(j)}")

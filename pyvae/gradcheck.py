@@ -117,10 +117,13 @@ def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
     ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows
     is enough. n_samples: of z a row. beta: weight of the KL. Raises GradientError, naming the tensors, where a gradient
     is wrong: by more than ``tolerance`` in the maximum norm per tensor, or with more than 1% of the compared
-    coordinates at kinks.
+    coordinates at kinks; ValueError or TypeError for arguments that cannot be used, X as in ``model.elbo``.
     """
+    _check_argument("n_samples", n_samples, int | np.integer, 1, "a whole number from 1")
+    _check_argument("seed", seed, int | np.integer, 0, "a whole number from 0")
+    _check_argument("tolerance", tolerance, float | int, 0, "a number from 0")
     model = model.astype(np.float64)
-    x = np.array(X, dtype=np.float64)
+    x = model.rows(X)
     rng = np.random.default_rng(seed)
     eps = rng.standard_normal((len(x) * n_samples, model.latent_dim))
     arena = model.parameters
@@ -135,6 +138,11 @@ def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
         check_gradient(loss, arena[name], gradients[name], name, tolerance=tolerance, seed=seed) for name in arena.names
     ]
     return raise_if_wrong(checks)
+
+
+def _check_argument(name, value, kind, least, expected):
+    if isinstance(value, bool) or not isinstance(value, kind) or not value >= least:
+        raise ValueError(f"{name} must be {expected}, not {value!r:.40}")
 
 
 def check_layer(layer, arena, x, *, noise=None, name="layer", tolerance=1e-6, seed=0):

@@ -17,13 +17,13 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.activations import Symlog
-from pyvae.arguments import check_count
+from pyvae.arguments import check_count, check_number
 from pyvae.counts import Counts
-from pyvae.data import Batch, as_source, check_finite, check_support
+from pyvae.data import Batch, DataSource, all_rows, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
 from pyvae.layers import Sequential, mlp
 from pyvae.likelihoods import Likelihood
-from pyvae.noise import Noise
+from pyvae.noise import ROWS, Noise
 from pyvae.objectives import Terms, elbo
 from pyvae.parameters import Arena, Module, build, register
 from pyvae.priors import PriorCache, StandardNormal
@@ -80,6 +80,8 @@ class VAE(Module):
         ValueError for another word or sizes below 1.
         """
         check_count("latent_dim", latent_dim, 1)
+        if isinstance(hidden, str) or not hasattr(hidden, "__iter__"):
+            raise ValueError(f"hidden must be a list of sizes, such as (400, 200), not {hidden!r}")
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
         encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
         if isinstance(likelihood, Counts):
@@ -142,17 +144,29 @@ class VAE(Module):
     def loss_and_gradients(self, x, eps, beta=1.0):
         """The negative ELBO of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen.
 
-        Leaves the gradients in ``parameters.grads``, in place of what was there.
+        Leaves the gradients in ``parameters.grads``, in place of what was there. Raises what ``elbo`` raises, and
+        ValueError where eps does not fit.
         """
-        x = np.asarray(x, dtype=self.parameters.dtype)
+        check_number("beta", beta, 0, low_included=True)
+        x = self.rows(x, "x")
+        source = as_source(eps, self.latent_dim, "eps")
+        check_finite(source, x.dtype)
+        if len(source) % len(x):
+            raise ValueError(f"eps must have k rows for each of the {len(x)} rows of x, not {len(source)} in all")
+        eps = all_rows(source, x.dtype)
         self.parameters.zero_grads()
         terms, cache = self.forward(Batch(x), Noise.frozen(z=eps), k=len(eps) // len(x))
         loss, dterms = elbo(terms, beta=beta)
         self.backward(cache, dterms)
         return loss
 
+    def rows(self, X, name="X"):
+        """The rows of X (N, D), checked, as a new array of the model's dtype. Raises what ``elbo`` raises."""
+        return all_rows(self._checked(X, name), self.parameters.dtype)
+
     def encode(self, X):
-        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises."""
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises; mu and logvar are
+        finite."""
         source = self._checked(X)
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
@@ -160,17 +174,20 @@ class VAE(Module):
         for rows, batch in self._chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.encoder.forward(batch.x, None, workspace)
             mu[rows], logvar[rows] = self.posterior.split(outputs, workspace)
+        self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
 
     def decode(self, Z):
-        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else."""
+        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
+        FloatingPointError where numbers overflow on the way."""
         source = as_source(Z, self.latent_dim, name="Z")
-        check_finite(source)
+        check_finite(source, self.parameters.dtype)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
         workspace = Workspace()
         for rows, batch in self._chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.decoder.forward(batch.x, None, workspace)
             mean[rows] = self.likelihood.mean(outputs)
+        self._refuse_overflow("E[x|z]", np.isnan(mean), source)
         return mean
 
     def reconstruct(self, X):
@@ -180,9 +197,9 @@ class VAE(Module):
     def sample(self, n, seed=0, mean=True):
         """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
 
-        Raises ValueError unless n is a whole number from 1.
+        Raises ValueError unless n is a whole number from 1 to 2^32.
         """
-        check_count("n", n, 1)
+        check_count("n", n, 1, ROWS)
         noise = Noise(seed)
         z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
         if mean:
@@ -193,16 +210,20 @@ class VAE(Module):
     def elbo(self, X, n_samples=1, seed=0):
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
 
-        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1.
+        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1;
+        and FloatingPointError where numbers overflow on the way to a result that is neither finite nor -inf.
         """
-        reconstruction, kl = self.elbo_terms(self._checked(X), n_samples, seed)
+        source = self._checked(X)
+        reconstruction, kl = self.elbo_terms(source, n_samples, seed)
+        self._refuse_overflow("the ELBO", np.isnan(reconstruction + kl), source)
         return -(reconstruction + kl)
 
-    def elbo_terms(self, source, n_samples=1, seed=0):
+    def elbo_terms(self, X, n_samples=1, seed=0):
         """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats.
 
-        source: a DataSource whose values are known to lie within the likelihood's support.
+        X: (N, D). Raises what ``elbo`` raises for an array; a DataSource's values are taken to be within the support.
         """
+        source = as_source(X, self.n_features) if isinstance(X, DataSource) else self._checked(X)
         reconstruction, kl = np.empty(len(source)), np.empty(len(source))
         workspace = Workspace()
         noise = Noise(seed)
@@ -224,20 +245,34 @@ class VAE(Module):
         noise = Noise(seed)
         for rows, batch in self._chunks(source, n_samples, noise, workspace):
             terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
-            log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
+            with np.errstate(invalid="ignore"):  # -inf and inf; refused below
+                log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
             log_w = log_w.reshape(len(batch.x), n_samples)
             highest = log_w.max(axis=1, keepdims=True)
-            result[rows] = np.log(np.exp(log_w - highest).mean(axis=1)) + highest[:, 0]
+            highest[highest == -np.inf] = 0  # p(x|z) = 0 for every sample: the result is -inf
+            with np.errstate(divide="ignore"):
+                result[rows] = np.log(np.exp(log_w - highest).mean(axis=1)) + highest[:, 0]
+        self._refuse_overflow("log p(x)", np.isnan(result), source)
         return result
 
-    def _checked(self, X):
-        source = as_source(X, self.n_features)
-        check_support(source, self.likelihood)
+    def _checked(self, X, name="X"):
+        source = as_source(X, self.n_features, name)
+        check_support(source, self.likelihood, self.parameters.dtype)
         return source
+
+    def _refuse_overflow(self, what, wrong, source):
+        """Raise FloatingPointError, naming the first row of the source, where a result (N, ...) is wrong."""
+        rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+        if rows.size:
+            if np.isfinite(self.parameters.values).all():
+                reason = f"numbers overflow on the way to it: scale {source.name} like the rows that were trained on"
+            else:
+                reason = "the model has weights that are not finite: train it anew"
+            raise FloatingPointError(f"{what} of row {rows[0]} cannot be computed, as {reason}")
 
     def _chunks(self, source, n_samples, noise, workspace):
         """Slices of the rows, with their batches; no result depends on where the cuts are."""
-        check_count("n_samples", n_samples, 1)
+        check_count("n_samples", n_samples, 1, ROWS)
         step = max(1, CHUNK_ROWS // n_samples)
         for start in range(0, len(source), step):
             rows = slice(start, min(start + step, len(source)))

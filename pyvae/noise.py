@@ -14,6 +14,8 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arguments import check_count
 
+ROWS = 2**32  # that noise can tell apart; and as many samples of each
+
 # A stream's number is part of every random number that was ever drawn from it: never renumber, only append.
 STREAMS = {
     "z": 0,  # eps of the reparameterization
@@ -46,7 +48,7 @@ class Noise:
 
     def __init__(self, seed, step=0):
         self.seed = check_count("seed", seed, 0)
-        if not 0 <= step < 2**32:
+        if not 0 <= step < ROWS:
             raise OverflowError(f"step must lie in 0 .. 2^32 - 1, not {step}")
         self.step = step
 

@@ -45,12 +45,14 @@ def elbo(terms, weight=None, normalizer=None, beta=1.0, workspace=None):
 
     weight (B,): None is 1 for every row. normalizer: None is the sum of the weights; a caller that splits a batch
     passes the whole batch's, so that the parts add up (training splits none). beta: 1 is the negative ELBO (Kingma and
-    Welling 2014, eq. 10).
+    Welling 2014, eq. 10). Raises ValueError where a mean is asked for over weights that are all 0.
     """
     k = len(terms.log_px) // max(len(terms.kl), 1)
     w = 1.0 if weight is None else np.asarray(weight, dtype=np.float64)  # (B,) or one number for all
     if normalizer is None:
         normalizer = len(terms.kl) if weight is None else w.sum()
+        if not normalizer:
+            raise ValueError("weight must not be 0 for every row of a batch")
     reconstruction, kl = weighted_sums(terms, weight)
     loss = float((reconstruction + beta * kl) / normalizer)
 

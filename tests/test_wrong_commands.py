@@ -1,6 +1,8 @@
 """Command lines that a new user gets wrong: each is answered in one sentence that says what to type instead."""
 
+import gzip
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -34,10 +36,38 @@ def folder(tmp_path, monkeypatch):
         "hollow": np.zeros((0, 5)),
         "hollow-pictures": np.zeros((0, 5, 5)),
         "text": np.array([["a", "b"]]),
+        "complex": np.full((3, 4), 1j),
+        "dates": np.zeros((3, 4), "M8[D]"),
+        "records": np.zeros(3, [("age", "f4"), ("height", "f4")]),
+        "scalar": np.array(3.0),
+        "films": np.zeros((2, 3, 4, 5)),
+        "objects": np.array([[1, None]]),
+        "beyond": np.array([[0.5, 1e39]]),
+        "keys": np.array([[1, 2], [3, 2**40]]),
     }
     for name, array in arrays.items():
-        np.save(f"{name}.npy", array)
+        np.save(f"{name}.npy", array)  # objects are pickled
     np.savez("two.npz", a=arrays["good"], b=arrays["wide"])
+    np.savez("objects.npz", X=arrays["objects"])
+    np.savez("labels.npz", X=arrays["good"], y=np.zeros(29))
+    np.savez("splits.npz", X=arrays["good"], X_test=arrays["wide"])
+    np.savez("sparse.npz", data=np.ones(2), indices=np.zeros(2), indptr=np.zeros(3), shape=np.array([2, 2]))
+    np.savez_compressed("good.npz", X=arrays["good"])
+    idx = b"\0\0\x08\x02" + np.array([5, 4], ">u4").tobytes() + bytes(20)
+    for name, data in {
+        "good.idx.gz": gzip.compress(idx),
+        "short.idx": idx[:-1],
+        "long.idx": idx + b"x",
+        "other.idx": b"plain text",
+        "text.idx.gz": gzip.compress(b"plain text"),
+        "picture.csv": b"\x89PNG\r\n\x1a\n\0\0",
+        "pickle.npy": pickle.dumps([[1, 2], [3, 4]]),
+        "renamed.npz": b"1,2\n3,4\n",
+        "renamed.npy": b"PK\3\4",
+    }.items():
+        Path(name).write_bytes(data)
+    for name in ("good.npy", "good.npz", "good.idx.gz"):
+        Path(f"cut-{name}").write_bytes(Path(name).read_bytes()[:-9])
     for name, text in {
         "words.csv": "height,colour\n1.5,red\n",
         "nan.csv": "height,width\n1.5,2\n3,nan\n",
@@ -45,6 +75,13 @@ def folder(tmp_path, monkeypatch):
         "table.csv": "height,width\n\n0.5,1\n0.25,3\n",
         "gone/config.json": '{"options": {"data": "gone.csv"}}',
         "empty.csv": "",
+        "blank.csv": "\n\n",
+        "header.csv": "height,width\n",
+        "ragged.csv": "height,width\n1,2\n3\n",
+        "cut.csv": "height,width\n1,2\n3,",
+        "inf.csv": "1,2\n3,-inf\n",
+        "decimals.csv": "1,5;2,5\n3,5;4,5\n",
+        "blanks.csv": "1 2\n3 4\n",
         "notes.txt": "1 2 3",
         "broken.npy": "nonsense",
         "mine/history.csv": "1,0\n0,1\n",
@@ -95,6 +132,37 @@ WRONG = [
     ("train empty.npy", "empty.npy is not a .npy file of numbers, as np.save writes it"),
     ("train broken.npy", "broken.npy is not a .npy file of numbers, as np.save writes it"),
     ("train two.npz", "two.npz holds a, b: call the array of rows X"),
+    ("train objects.npy", "objects.npy is not a .npy file of numbers, as np.save writes it, or it is damaged"),
+    ("train pickle.npy", "pickle.npy is not a .npy file of numbers"),
+    ("train renamed.npy", "renamed.npy is not a .npy file of numbers"),
+    ("train cut-good.npy", "cut-good.npy is not a .npy file of numbers"),
+    ("train complex.npy", "complex.npy must hold real numbers, not complex numbers"),
+    ("train dates.npy", "dates.npy must hold real numbers, not dates"),
+    ("train records.npy", "records.npy must hold real numbers, not records of age, height"),
+    ("train scalar.npy", "scalar.npy must be two-dimensional, (rows, features), not of shape ()"),
+    ("train films.npy", "films.npy must be two-dimensional, (rows, features), not of shape (2, 3, 4, 5)"),
+    ("train objects.npz", "objects.npz, array X, is no array of real numbers, or it is damaged"),
+    ("train labels.npz", "labels.npz has 29 labels y for 30 rows"),
+    ("train splits.npz", "splits.npz has test rows of shape (6,), but rows to train on of shape (4,)"),
+    ("train sparse.npz", "sparse.npz holds a sparse matrix: save it as rows, np.savez(file, X=matrix.toarray())"),
+    ("train renamed.npz", "renamed.npz is not an .npz file, as np.savez writes it, or it is damaged"),
+    ("train cut-good.npz", "cut-good.npz is not an .npz file, as np.savez writes it, or it is damaged"),
+    ("train cut-good.idx.gz", "cut-good.idx.gz is not a gzip file, or it is damaged"),
+    ("train text.idx.gz", "text.idx.gz is not an IDX file, the format of MNIST, or it is damaged"),
+    ("train other.idx", "other.idx is not an IDX file"),
+    ("train short.idx", "short.idx is cut short: 19 values instead of 20"),
+    ("train long.idx", "long.idx is too long: 21 values instead of 20"),
+    ("train blank.csv", "blank.csv is empty: a .csv file holds numbers with commas between them"),
+    ("train header.csv", "header.csv holds a header and no rows"),
+    ("train ragged.csv", "ragged.csv line 3 has 1 cells, not 2 as the lines before it: complete it"),
+    ("train cut.csv", "cut.csv line 3, column 2 (width) is empty: fill it with a number or drop the line"),
+    ("train inf.csv", "inf.csv line 2, column 2 is '-inf', not a finite number"),
+    ("train decimals.csv", "decimals.csv line 2, column 1 (1,5) is '3,5': write decimals with a point"),
+    ("train blanks.csv", "separate cells with commas, semicolons or tabs, not blanks"),
+    ("train picture.csv", "picture.csv is no text: a .csv file holds numbers"),
+    ("encode run complex.npy", "complex.npy must hold real numbers, not complex numbers"),
+    ("score run cut-good.npz", "cut-good.npz is not an .npz file"),
+    ("reconstruct run ragged.csv", "ragged.csv line 3 has 1 cells"),
     ("train flat.npy", "flat.npy must be two-dimensional, (rows, features)"),
     ("train hollow.npy", "hollow.npy must have at least one row"),
     ("train hollow-pictures.npy", "hollow-pictures.npy must have at least one row"),
@@ -109,6 +177,11 @@ WRONG = [
         "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; fill or drop",
     ),
     ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
+    (
+        "train beyond.npy --likelihood gaussian",
+        "beyond.npy[0, 1] is 1e+39, but float32 ends at 3.4e+38",
+    ),
+    ("train keys.npy --likelihood poisson", "keys.npy[1, 1] is 1099511627776, but float32 rounds whole numbers above"),
     ("train inf.npy --likelihood gaussian", "inf.npy[1, 1] is inf"),
     (
         "train big.npy",
@@ -156,7 +229,7 @@ WRONG = [
     ("train good.npy --validation-fraction 20%", "not '20%'; did you mean 0.2?"),
     ("train good.npy --lr 0,001", "not '0,001'; did you mean 0.001?"),
     ("train good.npy --epochs 20%", "it must be a whole number of at least 1, not '20%'; see"),
-    ("sample run -n 1000000000000000000", "not enough memory: lower -n"),
+    ("sample run -n 1000000000000000000", "sample: -n must be a whole number from 1 to 4294967296, not 1000"),
     ("train good.npy --hidden 1000000000000000000", "not enough memory: lower --latent or --hidden"),
     ("train good.npy --batch-size 0.5", "--batch-size: it must be a whole number of at least 1"),
     ("train good.npy --lr abc", "--lr: it must be a number above 0, not 'abc'"),

@@ -1,0 +1,149 @@
+"""Arrays that users hand in: what can be used without surprise is taken, and one sentence says why the rest is not.
+
+Taken is what NumPy makes a table of real numbers of: arrays of any such type, order, strides and byte order, read-only
+and memory-mapped ones, lists of lists, objects with ``__array__``, and DataFrames of numeric columns. Nothing is
+changed, and nothing is copied but where the type is another than the kernels read: uint8, float32 and float64, which
+stay where they are, on disk too.
+
+Refused is what would have to be guessed at: text, dates, complex numbers, records, masked or missing entries, sparse
+matrices, rows of different lengths. Floating-point numbers are rounded to what the model computes in, float32 as a
+rule. Whole numbers claim to be exact: as integers they are refused above 2^24, where float32 begins to round them, so
+that a count or a key is never another one in silence; as float64 they are rounded like every float64.
+"""
+
+import os
+from decimal import Decimal
+from numbers import Integral, Real
+
+import numpy as np
+
+from pyvae.arguments import shown
+
+WHOLE = 2**24  # float32 holds every whole number up to this one
+READABLE = (np.uint8, np.float32, np.float64)  # by the kernels, in any byte order
+CONTENTS = {
+    "c": "complex numbers", "U": "text", "T": "text", "S": "bytes", "M": "dates", "m": "spans of time"
+}  # fmt: skip
+
+
+def check_array(X, name="X"):
+    """X as an array (rows, features) of uint8, float32 or float64, a copy only where its type is another.
+
+    Raises TypeError where it is no array of real numbers, and ValueError where it is not two-dimensional, is empty,
+    misses entries or holds integers beyond 2^24. That values are finite is checked where they are gathered (data.py).
+    """
+    labels = column_labels(X)
+    X = _from_any(X, name) if labels is None else _from_frame(X, name, labels)
+    if X.dtype.kind not in "biufO":
+        fields = ", ".join(X.dtype.names or ())
+        contents = f"records of {fields}" if fields else CONTENTS.get(X.dtype.kind, X.dtype)
+        raise TypeError(f"{name} must hold real numbers, not {contents}")
+    if X.ndim != 2:
+        advice = ": reshape(1, -1) makes it one row, reshape(-1, 1) one column" if X.ndim == 1 else ""
+        raise ValueError(f"{name} must be two-dimensional, (rows, features), not of shape {X.shape}{advice}")
+    if 0 in X.shape:
+        raise ValueError(f"{name} must have at least one row and one column, not the shape {X.shape}")
+    if X.dtype.kind == "O":
+        return _from_objects(X, name, labels)
+    if X.dtype.newbyteorder("=") in READABLE:
+        return X
+    if X.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # a long double that becomes infinite is named where it is gathered
+            return X.astype(np.float32 if X.dtype.itemsize == 2 else np.float64)
+    if X.max() > WHOLE or X.min() < -WHOLE:
+        i, j = np.argwhere((X > WHOLE) | (X < -WHOLE))[0]
+        _refuse_whole(X[i, j], place(name, i, j, labels))
+    return X.astype(np.uint8 if X.dtype.kind == "b" else np.float32)
+
+
+def check_row_numbers(rows):
+    """Numbers of rows as int64 (B,). Raises TypeError where they are no integers, ValueError where not one-dimensional.
+
+    That they are rows there are is checked by the kernel that picks them.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "iu" and rows.size:
+        raise TypeError(f"rows must be whole numbers, not {rows.dtype}")
+    if rows.ndim != 1:
+        raise ValueError(f"rows must be one-dimensional, not of shape {rows.shape}")
+    return rows.astype(np.int64, copy=False)
+
+
+def column_labels(X):
+    """The names of a DataFrame's columns; None for everything else."""
+    return list(X.columns) if hasattr(X, "iloc") and hasattr(X, "columns") else None
+
+
+def place(name, i, j, labels=None):
+    """What messages call the value in row i and column j, such as X[3, 7], or X[3, 7] (width)."""
+    return f"{name}[{i}, {j}]" + ("" if labels is None else f" ({shown(labels[j])})")
+
+
+def _from_any(X, name):
+    """Whatever is no DataFrame as an array: its own memory, where it has some."""
+    if hasattr(X, "tocsr"):
+        raise TypeError(f"{name} must be a dense array, not a sparse {type(X).__name__}: use its toarray()")
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(f"{name} must be an array, not the name of a file: pyvae.datasets.load reads files")
+    if isinstance(X, np.ma.MaskedArray):
+        masked = np.argwhere(np.ma.getmaskarray(X)) if X.dtype.names is None else np.empty(0)
+        if masked.size:
+            raise TypeError(f"{name}{masked[0].tolist()} is masked: fill it or drop the row")
+        X = X.data
+    try:
+        array = X if isinstance(X, np.memmap) else np.asarray(X)
+    except (TypeError, ValueError, RuntimeError) as error:
+        if isinstance(X, list | tuple):
+            raise ValueError(f"{name} must be a table of numbers{_first_other_length(X)}") from None
+        reason = shown(error).rstrip(".")
+        raise TypeError(f"{name} must be an array, which no {type(X).__name__} becomes here: {reason}") from None
+    if array.dtype.kind == "O" and array.ndim == 0:
+        kind = "None" if X is None else f"of type {type(X).__name__}"
+        raise TypeError(f"{name} must be an array (rows, features), or a list of rows, not {kind}")
+    return array
+
+
+def _first_other_length(rows):
+    """Which row of a list is not as long as the first, in words."""
+    lengths = [len(row) if hasattr(row, "__len__") else 1 for row in rows]
+    other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    return "" if other is None else f": row {other} has {lengths[other]} columns, but row 0 has {lengths[0]}"
+
+
+def _from_frame(X, name, labels):
+    """A DataFrame as an array of the type that all of its columns have in common."""
+    columns = []
+    for j, label in enumerate(labels):
+        column = X.iloc[:, j]
+        if column.dtype.kind not in "biuf" and column.dtype != object:
+            contents = CONTENTS.get(column.dtype.kind, column.dtype)
+            raise TypeError(f"{name} must hold real numbers, but its column {shown(label)!r} holds {contents}")
+        missing = np.flatnonzero(column.isna())
+        if missing.size:
+            raise ValueError(f"{place(name, missing[0], j, labels)} is missing: fill it or drop the row")
+        columns.append(column.to_numpy())
+    return np.stack(columns, axis=1) if columns else np.empty(X.shape)
+
+
+def _from_objects(X, name, labels):
+    """An array of Python objects as float64, if all of them are real numbers: text that looks like one is none."""
+    values = np.empty(X.shape)
+    for i, j in np.ndindex(X.shape):
+        value = X[i, j]
+        if not isinstance(value, Real | Decimal | np.bool):
+            found = f"is {shown(repr(value))}, but it must be a real number"
+            raise TypeError(f"{place(name, i, j, labels)} {found}")
+        if isinstance(value, Integral) and abs(value) > WHOLE:
+            _refuse_whole(value, place(name, i, j, labels))
+        try:
+            values[i, j] = value
+        except OverflowError:
+            raise ValueError(f"{place(name, i, j, labels)} is larger than float64 holds: scale it") from None
+    return values
+
+
+def _refuse_whole(value, where):
+    raise ValueError(
+        f"{where} is {shown(value)}, but float32 rounds whole numbers above 2^24 = {WHOLE}: scale the column, "
+        "or make it float64 where rounding does no harm"
+    )
