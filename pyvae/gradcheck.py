@@ -111,7 +111,7 @@ def _is_kink(f, w, direction, step):
 
 
 def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
-    """Check every parameter's gradient of a model's loss on the rows X; returns the list of Checks.
+    """Check every parameter's gradient of a model's loss, in nats, on the rows X; returns the list of Checks.
 
     The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put
     ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows

@@ -120,7 +120,7 @@ class Dense(Layer):
         return y, DenseCache(x, y, memory)
 
     def backward(self, dy, cache, need_dx=True):
-        """dx, or None where it is not needed."""
+        """dx (B, n_in), or None where it is not needed."""
         x, kept, memory = cache
         if self.activation is None:
             da = dy

@@ -103,9 +103,9 @@ def train(
         if not validation_fraction:
             raise ValueError("patience needs a validation_fraction: X_val is reported on and decides nothing")
     source, validation = split(X, X_val, validation_fraction, seed, model.n_features)
-    check_support(source, model.likelihood)
+    check_support(source, model.likelihood, model.parameters.dtype)
     if validation is not None:
-        check_support(validation, model.likelihood)
+        check_support(validation, model.likelihood, model.parameters.dtype)
 
     state = TrainingState(
         model, Adam(model.parameters, weight_decay=weight_decay), History(),
