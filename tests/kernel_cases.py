@@ -1,0 +1,572 @@
+"""The catalogue of kernels: every native kernel once, by the shapes and kinds of its arguments, beside its NumPy twin.
+
+What is right is what the twin computes in float64. The native kernel and the twin in the type at hand must both come
+within a bound that each case states: a small multiple of eps times the size of the numbers that were added up.
+"""
+
+import importlib
+import inspect
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy.special import expit, gammaln
+
+from pyvae import _kernels
+
+if not _kernels.BUILT:
+    pytest.skip(reason="this installation was built without native kernels", allow_module_level=True)
+
+
+def import_kernels(name):
+    """A module of the package, without leaving it there under a name that belongs to a function, such as ``dense``."""
+    function = getattr(_kernels, name, None)
+    module = importlib.import_module(f"pyvae._kernels.{name}")
+    if inspect.isroutine(function):
+        setattr(_kernels, name, function)
+    return module
+
+
+FUNCTIONS = {
+    "adam": ("adam", "clear", "sum_of_squares"),
+    "count_likelihood": (
+        *("multinomial", "multinomial_backward", "negative_binomial", "negative_binomial_backward"),
+        *("poisson", "poisson_backward"),
+    ),
+    "dense": ("dense", "dense_dW", "dense_dx"),
+    "elementwise": ("activate", "activate_backward", "add", "column_sums", "copy", "multiply", "shift"),
+    "gather": ("gather",),
+    "gaussian": ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal"),
+    "likelihood": (
+        *("bernoulli", "bernoulli_backward", "categorical", "categorical_backward"),
+        *("gaussian", "gaussian_backward"),
+    ),
+    "norm": ("layer_norm", "layer_norm_backward"),
+    "random": ("bernoulli", "normal", "permutation", "philox4x32", "uniform"),
+}
+PLACES = {function: (module, function) for module, functions in FUNCTIONS.items() for function in functions}
+PLACES |= {"bernoulli": ("likelihood", "bernoulli"), "bernoulli_draw": ("random", "bernoulli")}  # two of one name
+
+NATIVE = {name: import_kernels(name) for name in FUNCTIONS}
+TWINS = {name: import_kernels(f"{name}_ref") for name in FUNCTIONS}
+runtime = import_kernels("runtime")
+
+LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+REALS = (np.float32, np.float64)
+KEEP_INPUT = ("silu", "gelu")  # whose backward is given x, not y
+ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
+KEY = (0x12345678, 0xFEDCBA98)
+
+# --- What the kernels take -------------------------------------------------------------------------------------------
+
+
+class Array(NamedTuple):
+    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D) and its kind."""
+
+    shape: str
+    kind: str = "normal"
+    dtype: type | None = None  # None: the float type at hand
+
+
+class Sizes(NamedTuple):
+    B: int
+    k: int
+    D: int
+    H: int
+
+    def shape(self, letters):
+        sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D}
+        return tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
+
+
+def edges_of(columns):
+    """Groups of 1, 2, 17, 3 and 40 columns, again and again, that cover the columns."""
+    edges = np.cumsum([0] + [1, 2, 17, 3, 40] * (columns // 63 + 1))
+    return np.append(edges[edges < columns], columns)
+
+
+def one_hot(rng, shape):
+    x = np.zeros(shape)
+    for first, end in pairwise(edges_of(shape[1])):
+        x[np.arange(shape[0]), rng.integers(first, end, size=shape[0])] = 1
+    return x
+
+
+def values_of(array, shape, rng, real, activation=None):
+    """An argument's values. What goes in must be exact in float32, so that all types are given the same numbers."""
+    kinds = {
+        "normal": lambda: rng.standard_normal(shape),
+        "unit": lambda: rng.random(shape),
+        "positive": lambda: rng.standard_normal(shape) ** 2,
+        "one-hot": lambda: one_hot(rng, shape),
+        "counts": lambda: rng.negative_binomial(0.2, 0.01, shape),
+        "activated": lambda: activated(rng.standard_normal(shape), None if activation in KEEP_INPUT else activation),
+        "bytes": lambda: rng.integers(0, 256, shape),
+        "words": lambda: rng.integers(0, 2**32, shape),
+        "one of 9": lambda: rng.integers(0, 9, shape),
+        "edges": lambda: edges_of(shape[0]),
+        "empty": lambda: np.full(shape, -1 if array.dtype else np.nan),  # NaN would show if it were read
+    }
+    values = kinds[array.kind]()
+    return values.astype(np.float32).astype(real) if array.dtype is None else values.astype(array.dtype)
+
+
+def activated(x, activation):
+    y = np.empty_like(x)
+    TWINS["elementwise"].activate(x, activation, y)
+    return y
+
+
+class Case(NamedTuple):
+    """A kernel and one way to call it."""
+
+    kernel: str  # its name in pyvae._kernels
+    inputs: dict  # argument: an Array, or the value
+    outputs: dict  # argument: an Array
+    size: object = None  # arguments in float64 -> what each output's error is a multiple of; None: exact
+    factor: float = 4  # the multiple, times eps
+    any_row_stride: bool = False  # an output's rows may be any distance apart; else it must be contiguous
+    note: str = ""
+
+    def function(self, modules):
+        module, function = PLACES[self.kernel]
+        return getattr(modules[module], function)
+
+    def make(self, sizes, real, seed=0):
+        """Arguments: name -> value, the outputs' first contents included."""
+        rng = np.random.default_rng(seed)
+        arguments = {}
+        for name, spec in {**self.inputs, **self.outputs}.items():
+            if isinstance(spec, Array):
+                spec = values_of(spec, sizes.shape(spec.shape), rng, real, self.inputs.get("activation"))
+            arguments[name] = spec
+        return arguments
+
+    def floats(self, with_outputs=False):
+        """Names of the arguments that are arrays of the float type at hand."""
+        specs = {**self.inputs, **self.outputs} if with_outputs else self.inputs
+        return [name for name, spec in specs.items() if isinstance(spec, Array) and spec.dtype is None]
+
+    def __str__(self):
+        return f"{self.kernel} {self.note}".strip()
+
+
+# --- How large the numbers are that each kernel adds up --------------------------------------------------------------
+
+
+def product_size(a, b):
+    """The length of the sums times |a| |b|: the bound of a product, componentwise."""
+    return max(a.shape[1], 1) * (np.abs(a) @ np.abs(b))
+
+
+def row_sum(terms):
+    """Sums over columns, of which 16 run side by side."""
+    return (1 + terms.shape[1] / 64) * np.sum(np.abs(terms), axis=1)
+
+
+def each_row(x, outputs):
+    return np.repeat(x, len(outputs) // max(len(x), 1), axis=0)
+
+
+def by_row(a, rows):
+    """Sums over the k samples of each row."""
+    return a.reshape(rows, len(a) // max(rows, 1), a.shape[1]).sum(axis=1)
+
+
+def size_of_dense(a):
+    size = product_size(a.x, a.W) + (0 if a.b is None else np.abs(a.b))
+    return {"out": 1.13 * size + np.abs(activated(a.x @ a.W, a.activation))}  # no activation is steeper
+
+
+def size_of_dW(a):
+    return {"out": product_size(a.x.T, a.dy), "db": max(len(a.dy), 1) * np.sum(np.abs(a.dy), axis=0)}
+
+
+def size_of_gelu(a):
+    return {"out": np.abs(activated(a.x, "gelu")) * (1 + a.x**2)}  # exp(-x^2 / 2) magnifies the rounding of x^2
+
+
+def size_of_column_sums(a):
+    return {"out": max(len(a.x), 1) * np.sum(np.abs(a.x), axis=0)}
+
+
+def size_of_activate_backward(a):
+    dx = np.empty_like(a.dy)
+    TWINS["elementwise"].activate_backward(a.dy, a.y, a.activation, dx)
+    cancels = ("elu", "tanh", "silu", "gelu")  # in 1 - y^2 and the like
+    error = 0 if a.activation in (None, "relu") else np.abs(a.dy) if a.activation in cancels else np.abs(dx)
+    return {"dx": error}
+
+
+def size_of_layer_norm(a):
+    largest = np.abs(a.x).max(axis=1, initial=0)
+    r = 1 / np.sqrt(a.x.var(axis=1) + a.epsilon) if a.x.size else np.ones(len(a.x))
+    r_size = r * (1 + r**2 * largest**2)
+    u_size = 2 * (largest * r_size)[:, None] * np.ones_like(a.x)
+    return {"out": np.abs(a.gain) * u_size + np.abs(a.bias), "u": u_size, "r": r_size}
+
+
+def size_of_layer_norm_backward(a):
+    du, over = np.abs(a.dy * a.gain), max(a.dy.shape[1], 1)
+    inside = du + (row_sum(du)[:, None] + np.abs(a.u) * row_sum(du * np.abs(a.u))[:, None]) / over
+    rows = max(len(a.dy), 1)
+    return {
+        "dx": np.abs(a.r)[:, None] * inside,
+        "dgain": rows * np.sum(np.abs(a.dy * a.u), axis=0) + np.abs(a.dgain),
+        "dbias": rows * np.sum(np.abs(a.dy), axis=0) + np.abs(a.dbias),
+    }
+
+
+def size_of_reparameterize(a):
+    mu, logvar = each_row(a.mu, a.eps), each_row(a.logvar, a.eps)
+    return {
+        "z": np.abs(mu) + np.exp(logvar / 2) * np.abs(a.eps),
+        "log_qz": row_sum(a.eps**2 + np.abs(logvar) + np.log(2 * np.pi)),
+    }
+
+
+def size_of_reparameterize_backward(a):
+    k, rows = len(a.eps) // max(len(a.logvar), 1), len(a.logvar)
+    return {
+        "dmu": k * by_row(np.abs(a.dz), rows),
+        "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2),
+    }
+
+
+def size_of_bernoulli(a):
+    return {"log_px": row_sum(np.abs(each_row(a.x, a.logits) * a.logits) + activated(a.logits, "softplus"))}
+
+
+def size_of_bernoulli_backward(a):
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (each_row(a.x, a.logits) + activated(a.logits, "sigmoid"))}
+
+
+def size_of_gaussian(a):
+    square = (each_row(a.x, a.mean) - a.mean) ** 2 * np.exp(-a.logvar)
+    return {"log_px": row_sum(square + np.abs(a.logvar) + np.log(2 * np.pi))}
+
+
+def size_of_gaussian_backward(a):
+    scaled = (each_row(a.x, a.mean) - a.mean) * np.exp(-a.logvar / 2)
+    scale = np.abs(a.dlog_px[:, None])
+    return {"dmean": scale * np.abs(scaled) * np.exp(-a.logvar / 2), "dlogvar": scale * (scaled**2 + 1)}
+
+
+def softmax_of(a):
+    """l - max l and softmax(l), group by group."""
+    shifted, p = np.empty_like(a.logits), np.empty_like(a.logits)
+    for first, end in pairwise(a.edges):
+        group = a.logits[:, first:end]
+        shifted[:, first:end] = group - group.max(axis=1, keepdims=True)
+        e = np.exp(shifted[:, first:end])
+        p[:, first:end] = e / e.sum(axis=1, keepdims=True)
+    return shifted, p
+
+
+def size_of_categorical(a):
+    shifted, _ = softmax_of(a)
+    return {"log_px": row_sum(each_row(a.x, a.logits) * (np.abs(shifted) + 5))}
+
+
+def size_of_categorical_backward(a):
+    shifted, p = softmax_of(a)
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (each_row(a.x, a.logits) + p * (4 + np.abs(shifted)))}
+
+
+def factorial_size(x):
+    """Of the terms that log x! is computed from, which do not vanish where it does."""
+    return np.abs(np.where(x < 2, 0, gammaln(x + 1))) + 25
+
+
+def size_of_poisson(a):
+    x = each_row(a.x, a.log_rates)
+    return {"log_px": row_sum(np.abs(x * a.log_rates) + np.exp(a.log_rates) + factorial_size(x))}
+
+
+def size_of_poisson_backward(a):
+    scale = np.abs(a.dlog_px[:, None])
+    return {"dlog_rates": scale * (each_row(a.x, a.log_rates) + np.exp(a.log_rates))}
+
+
+def size_of_multinomial(a):
+    x, shifted = each_row(a.x, a.logits), a.logits - a.logits.max(axis=1, initial=-np.inf, keepdims=True)
+    return {"log_px": row_sum(x * (np.abs(shifted) + 10) + factorial_size(x)) + factorial_size(x.sum(axis=1))}
+
+
+def size_of_multinomial_backward(a):
+    x, shifted = each_row(a.x, a.logits), a.logits - a.logits.max(axis=1, initial=-np.inf, keepdims=True)
+    e = np.exp(shifted)
+    expected = x.sum(axis=1, keepdims=True) * e / e.sum(axis=1, keepdims=True)
+    return {"dlogits": np.abs(a.dlog_px[:, None]) * (x + expected * (4 + np.abs(shifted) + x.shape[1] / 64))}
+
+
+def size_of_negative_binomial(a):
+    x, r, d = each_row(a.x, a.log_means), np.exp(a.log_r), a.log_means - a.log_r
+    counted = factorial_size(x) + factorial_size(x + r) - factorial_size(r) + 25 + x * np.abs(a.log_means)
+    return {"log_px": row_sum(counted + x * np.abs(a.log_r) + r * np.logaddexp(0, d))}
+
+
+def size_of_negative_binomial_backward(a):
+    x, r, d = each_row(a.x, a.log_means), np.exp(a.log_r), a.log_means - a.log_r
+    scale = np.abs(a.dlog_px[:, None])
+    dl = x * expit(-d) + r * expit(d)
+    return {"dlog_means": scale * dl, "dlog_r": 4 * scale * (dl + 1 + r * (np.log1p(x / r) + np.logaddexp(0, d)))}
+
+
+def size_of_adam(a):
+    g = a.scale * a.grads
+    m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * g)
+    v = a.beta2 * a.v + (1 - a.beta2) * g**2
+    correction1, correction2 = 1 - a.beta1**a.step, np.sqrt(1 - a.beta2**a.step)
+    move = a.learning_rate / correction1 * m / (np.sqrt(v) / correction2 + a.epsilon)
+    return {"m": m, "v": v, "values": (1 + a.learning_rate * a.decay) * np.abs(a.values) + move}
+
+
+def twin_size(name, function):
+    """Where nothing cancels: an error of a few units in the last place of the value itself."""
+
+    def size(a):
+        out = np.empty_like(getattr(a, name))
+        function(
+            *(getattr(a, argument) for argument in inspect.signature(function).parameters if argument != name), out
+        )
+        return {name: np.abs(out)}
+
+    return size
+
+
+def plus_start(size):
+    """The same, where outputs are added to."""
+    return lambda a: {name: value + np.abs(getattr(a, name)) for name, value in size(a).items()}
+
+
+def dense_cases():
+    x, W, b, dy, dx = Array("BD"), Array("DH"), Array("H"), Array("BH"), Array("BD")
+    empty = Array("BH", "empty")
+    for activation in ACTIVATIONS:
+        inputs = {"x": x, "W": W, "b": b, "activation": activation}
+        yield Case("dense", inputs, {"out": empty}, size_of_dense, 2, True, str(activation))
+    yield Case("dense", {"x": x, "W": W, "b": None, "activation": None}, {"out": empty}, size_of_dense, 2, True, "no b")
+    dx_size = lambda a: {"out": product_size(a.dy, a.W.T)}  # noqa: E731
+    yield Case("dense_dx", {"dy": dy, "W": W}, {"out": Array("BD", "empty")}, dx_size, 2, True)
+    yield Case("dense_dW", {"x": x, "dy": dy}, {"out": Array("DH", "empty")}, size_of_dW, 2, True, "no db")
+    outputs = {"out": Array("DH", "empty"), "db": Array("H", "empty")}
+    yield Case("dense_dW", {"x": x, "dy": dy}, outputs, size_of_dW, 2, True)
+    inputs, outputs = {"x": x, "dy": dy, "accumulate": True}, {"out": Array("DH"), "db": Array("H")}
+    yield Case("dense_dW", inputs, outputs, plus_start(size_of_dW), 2, True, "accumulate")
+    for activation in ACTIVATIONS:
+        inputs, out = {"x": x, "activation": activation}, Array("BD", "empty")
+        size = size_of_gelu if activation == "gelu" else twin_size("out", TWINS["elementwise"].activate)
+        yield Case("activate", inputs, {"out": out}, size, 4, True, str(activation))
+        inputs = {"dy": dx, "y": Array("BD", "activated"), "activation": activation}
+        yield Case("activate_backward", inputs, {"dx": out}, size_of_activate_backward, 6, True, str(activation))
+    sums = {"x": x, "accumulate": False}
+    yield Case("copy", {"x": x}, {"out": out}, lambda a: {"out": np.abs(a.x)}, 1, True)
+    yield Case("add", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x) + np.abs(a.y)}, 1, True)
+    yield Case("multiply", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x * a.y)}, 1, True)
+    yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
+    yield Case("column_sums", sums, {"out": Array("D", "empty")}, size_of_column_sums, 2, True)
+    yield Case("column_sums", {"x": x}, {"out": Array("D")}, plus_start(size_of_column_sums), 2, True, "accumulate")
+
+
+def norm_cases():
+    x, u, r, column, empty = Array("BD"), Array("BD"), Array("B", "positive"), Array("D"), Array("BD", "empty")
+    inputs = {"x": x, "gain": column, "bias": column, "epsilon": 0.1}
+    outputs = {"out": empty, "u": empty, "r": Array("B", "empty")}
+    yield Case("layer_norm", inputs, outputs, size_of_layer_norm, 4, True)
+    inputs, outputs = {"dy": x, "u": u, "r": r, "gain": column}, {"dx": empty, "dgain": column, "dbias": column}
+    yield Case("layer_norm_backward", inputs, outputs, size_of_layer_norm_backward, 4, True)
+
+
+def gaussian_cases():
+    mu, logvar, eps, empty = Array("BD"), Array("BD"), Array("KD"), Array("BD", "empty")
+    yield Case(
+        "reparameterize",
+        {"mu": mu, "logvar": logvar, "eps": eps},
+        {"z": Array("KD", "empty"), "log_qz": Array("K", "empty")},
+        size_of_reparameterize,
+    )
+    yield Case(
+        "reparameterize_backward",
+        {"dz": Array("KD"), "logvar": logvar, "eps": eps},
+        {"dmu": empty, "dlogvar": empty},
+        size_of_reparameterize_backward,
+    )
+    yield Case(
+        "kl",
+        {"mu": mu, "logvar": logvar},
+        {"out": Array("B", "empty")},
+        lambda a: {"out": row_sum(a.mu**2 + np.abs(np.expm1(a.logvar)) + np.abs(a.logvar))},
+    )
+    yield Case(
+        "kl_backward",
+        {"dkl": Array("B"), "mu": mu, "logvar": logvar},
+        {"dmu": empty, "dlogvar": empty},
+        lambda a: {name: np.abs(out) for name, out in run_twin(CASE["kl_backward"], vars(a), np.float64).items()},
+        factor=8,
+    )
+    yield Case(
+        "standard_normal",
+        {"z": Array("KD")},
+        {"log_pz": Array("K", "empty")},
+        lambda a: {"log_pz": row_sum(a.z**2 + np.log(2 * np.pi))},
+    )
+
+
+def likelihood_cases():
+    x, outputs, dlog_px = Array("BD", "unit"), Array("KD"), Array("K")
+    log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
+    inputs = {"x": x, "logits": outputs}
+    yield Case("bernoulli", inputs, log_px, size_of_bernoulli)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("bernoulli_backward", inputs, {"dlogits": gradient}, size_of_bernoulli_backward, any_row_stride=True)
+    for note, logvar in (("logvar of each row", Array("KD")), ("one logvar", Array("1D"))):
+        inputs = {"x": x, "mean": outputs, "logvar": logvar}
+        yield Case("gaussian", inputs, log_px, size_of_gaussian, note=note)
+        inputs = {"dlog_px": dlog_px, **inputs}
+        both = {"dmean": gradient, "dlogvar": gradient}
+        yield Case("gaussian_backward", inputs, both, size_of_gaussian_backward, 4, True, note)
+    inputs = {**inputs, "dlogvar": None}
+    yield Case("gaussian_backward", inputs, {"dmean": gradient}, size_of_gaussian_backward, 4, True, "no dlogvar")
+    inputs = {"x": Array("BD", "one-hot"), "logits": outputs, "edges": Array("D", "edges", np.int64)}
+    yield Case("categorical", inputs, log_px, size_of_categorical)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("categorical_backward", inputs, {"dlogits": gradient}, size_of_categorical_backward, any_row_stride=True)
+
+
+def count_cases():
+    x, outputs, dlog_px = Array("BD", "counts"), Array("KD"), Array("K")
+    log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
+    inputs = {"x": x, "log_rates": outputs}
+    yield Case("poisson", inputs, log_px, size_of_poisson)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("poisson_backward", inputs, {"dlog_rates": gradient}, size_of_poisson_backward, any_row_stride=True)
+    inputs = {"x": x, "logits": outputs}
+    yield Case("multinomial", inputs, log_px, size_of_multinomial)
+    inputs = {"dlog_px": dlog_px, **inputs}
+    yield Case("multinomial_backward", inputs, {"dlogits": gradient}, size_of_multinomial_backward, any_row_stride=True)
+    for note, log_r in (("r of each row", Array("KD")), ("one r", Array("1D"))):
+        inputs = {"x": x, "log_means": outputs, "log_r": log_r}
+        yield Case("negative_binomial", inputs, log_px, size_of_negative_binomial, note=note)
+        inputs = {"dlog_px": dlog_px, **inputs}
+        both = {"dlog_means": gradient, "dlog_r": gradient}
+        yield Case("negative_binomial_backward", inputs, both, size_of_negative_binomial_backward, 4, True, note)
+
+
+def random_cases():
+    rows, out = Array("B", "words", np.int64), {"out": Array("KD", "empty")}
+    draw = {"key": KEY, "step": 2**32 - 1, "rows": rows}
+    yield Case("uniform", draw, out)
+    yield Case("bernoulli_draw", {**draw, "probability": Array("KD", "unit")}, out)
+    yield Case("normal", draw, out, twin_size("out", TWINS["random"].normal), factor=8)
+    yield Case("philox4x32", {"counter": Array("BD4", "words", np.uint32), "key": KEY}, {})
+    out = {"out": Array("B", "empty", np.int64)}
+    yield Case("permutation", {"key": KEY, "epoch": 3, "n": 1000, "start": 3}, out)
+
+
+def gather_cases():
+    rows, out = Array("B", "one of 9", np.int64), {"out": Array("BD", "empty")}
+    for kind, dtype, scale in (("bytes", np.uint8, 1 / 255), ("unit", np.float32, 0.9), ("unit", np.float64, 0.9)):
+        for binarize in (None, "threshold", "draw"):
+            inputs = {"source": Array("9D", kind, dtype), "rows": rows, "scale": scale, "binarize": binarize}
+            inputs |= {"threshold": 0.4, "key": KEY, "step": 7}
+            yield Case("gather", inputs, out, note=f"{dtype.__name__} {binarize}")
+
+
+def adam_cases():
+    moments = {"values": Array("N"), "m": Array("N"), "v": Array("N", "positive")}
+    numbers = {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step": 3}
+    for note, scale, decay in (("", 1.0, 0.0), ("scaled gradients", 0.3, 0.0), ("decay", 1.0, 5.0)):
+        inputs = {"grads": Array("N"), **numbers, "scale": scale, "decay": decay}
+        yield Case("adam", inputs, moments, size_of_adam, factor=8, note=note)
+    yield Case("clear", {}, {"x": Array("N")})
+    # squares are added in double whatever the type of x, so the error is not one of float32
+    yield Case("sum_of_squares", {"x": Array("N")}, {}, lambda a: {"returned": np.sum(a.x**2)}, factor=16)
+
+
+CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *count_cases()]
+CASES += [*random_cases(), *gather_cases(), *adam_cases()]
+CASE = {str(case): case for case in CASES}
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+# --- How they are called ---------------------------------------------------------------------------------------------
+
+
+class Guarded:
+    """An output inside a larger array, of which nothing else may change.
+
+    layout: "rows apart" or "upside down", for outputs whose rows may be any distance apart; or "contiguous".
+    """
+
+    CANARY = -12345.0
+
+    def __init__(self, first, layout):
+        if first.ndim == 2 and layout != "contiguous":
+            self.base = np.full((len(first) + 2, first.shape[1] + 5), self.CANARY, dtype=first.dtype)
+            inside = (slice(1, -1), slice(2, -3))
+            self.array = self.base[inside][:: -1 if layout == "upside down" else 1]
+        else:
+            self.base = np.full(first.size + 70, self.CANARY, dtype=first.dtype)
+            inside = slice(33, 33 + first.size)
+            self.array = self.base[inside].reshape(first.shape)
+        self.outside = np.ones(self.base.shape, dtype=bool)
+        self.outside[inside] = False
+        self.array[...] = first
+
+    def check(self):
+        assert np.all(self.base[self.outside] == self.CANARY), "wrote outside its output"
+
+
+def run_native(case, arguments, layout=None):
+    """Results by name, each output guarded."""
+    layout = layout or ("rows apart" if case.any_row_stride else "contiguous")
+    outputs = {name: Guarded(arguments[name], layout) for name in case.outputs}
+    arrays = {name: output.array for name, output in outputs.items()}
+    returned = case.function(NATIVE)(**{**arguments, **arrays})
+    for output in outputs.values():
+        output.check()
+    return arrays if returned is None else {"returned": np.asarray(returned)}
+
+
+def run_twin(case, arguments, real):
+    """Results by name, of the twin in the float type ``real``."""
+    floats = case.floats(with_outputs=True)
+    arguments = {name: value.astype(real) if name in floats else value for name, value in arguments.items()}
+    arguments |= {name: arguments[name].copy() for name in case.outputs}
+    with np.errstate(all="ignore"):
+        returned = case.function(TWINS)(**arguments)
+    return {name: arguments[name] for name in case.outputs} if returned is None else {"returned": np.asarray(returned)}
+
+
+def assert_within(case, arguments, results, real):
+    """The results are those of the twin in float64, up to the case's bound; infinities and NaN in the same places."""
+    if case.size is None:
+        for name, right in run_twin(case, arguments, real).items():
+            np.testing.assert_array_equal(results[name], right)
+        return
+    exact = run_twin(case, arguments, np.float64)
+    eps = np.finfo(np.float64 if case.kernel == "sum_of_squares" else real).eps
+    floats = case.floats(with_outputs=True)
+    with np.errstate(all="ignore"):
+        double = {name: v.astype(np.float64) if name in floats else v for name, v in arguments.items()}
+        sizes = case.size(SimpleNamespace(**double))
+        for name, right in exact.items():
+            rounded = right.astype(results[name].dtype)
+            finite = np.isfinite(rounded)
+            np.testing.assert_array_equal(results[name][~finite], rounded[~finite])
+            error = np.abs(results[name].astype(np.float64) - right)[finite]
+            bound = case.factor * eps * np.broadcast_to(sizes[name], right.shape)[finite] + np.finfo(real).tiny
+            assert np.all(error <= bound), f"{name}: {np.max(error / bound)} times the bound"
+
+
+# One less and one more than every block size: rows in a patch (6, 14), lanes and rows per task (16), columns in a panel
+# (4, 8, 16, 32), columns per task and cells (64), rows in a tile and length of a sum in a block (256). Three rotations
+# of the list are put side by side, so that each size is met by rows, by columns and by lengths of sums.
+EDGES = (1, 3, 4, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 513)
+SIZES = [Sizes(B, 1 + i % 3, EDGES[i - 8], EDGES[i - 16]) for i, B in enumerate(EDGES)]
+SIZES += [Sizes(0, 1, 5, 3), Sizes(3, 2, 0, 4), Sizes(3, 1, 4, 0), Sizes(0, 1, 0, 0), Sizes(1, 1, 1, 1)]
+LARGE = Sizes(257, 2, 131, 67)  # enough work for several threads in every kernel, and no multiple of anything
+SMALL = Sizes(19, 2, 37, 21)
