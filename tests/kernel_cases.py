@@ -214,8 +214,8 @@ def size_of_layer_norm_backward(a):
     rows = max(len(a.dy), 1)
     return {
         "dx": np.abs(a.r)[:, None] * inside,
-        "dgain": rows * np.sum(np.abs(a.dy * a.u), axis=0) + np.abs(a.dgain),
-        "dbias": rows * np.sum(np.abs(a.dy), axis=0) + np.abs(a.dbias),
+        "dgain": rows * (np.sum(np.abs(a.dy * a.u), axis=0) + np.abs(a.dgain)),
+        "dbias": rows * (np.sum(np.abs(a.dy), axis=0) + np.abs(a.dbias)),
     }
 
 
@@ -338,8 +338,8 @@ def twin_size(name, function):
 
 
 def plus_start(size):
-    """The same, where outputs are added to."""
-    return lambda a: {name: value + np.abs(getattr(a, name)) for name, value in size(a).items()}
+    """The same, where outputs are added to: every row's addition rounds what was there as well."""
+    return lambda a: {name: value + max(len(a.x), 1) * np.abs(getattr(a, name)) for name, value in size(a).items()}
 
 
 def dense_cases():

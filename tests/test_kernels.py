@@ -669,6 +669,24 @@ def test_logvar_of_a_few_rows():
         case.function(NATIVE)(**arguments)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.kernel not in ("gather", "permutation")], ids=str)
+def test_empty_arrays_may_have_any_strides(case, real):
+    """In NumPy 2.4 they are 0, and were those of full arrays before."""
+    arguments = case.make(Sizes(0, 1, 5, 3), real)
+    for name, a in arguments.items():
+        if isinstance(a, np.ndarray) and a.size == 0 and case.kernel != "philox4x32":
+            arguments[name] = np.lib.stride_tricks.as_strided(a, strides=(0,) * a.ndim)
+    case.function(NATIVE)(**arguments)
+
+
+@pytest.mark.parametrize("key", [(), (1,), (1, 2, 3), 1, None])
+@pytest.mark.parametrize("name", ["uniform", "philox4x32", "permutation", "gather uint8 draw"])
+def test_keys_are_two_words(name, key):
+    """The kernels are compiled without checks of bounds, and a word beyond the end of a tuple was read once."""
+    with pytest.raises((TypeError, ValueError)):
+        CASE[name].function(NATIVE)(**CASE[name].make(SMALL, np.float32) | {"key": key})
+
+
 def test_unknown_levels_are_refused():
     with pytest.raises(ValueError, match="no kernels for instruction set 'v9'"):
         runtime.set_level("v9")
@@ -773,6 +791,19 @@ def test_permutations_are_the_twins():
     ):
         native, twin = (permute(modules, n, start, stop, epoch=2**32 - 1) for modules in (NATIVE, TWINS))
         np.testing.assert_array_equal(native, twin)
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+@both
+def test_rows_are_whole_numbers(modules, name):
+    with pytest.raises(TypeError, match="rows must be whole numbers, not an array of float64"):
+        getattr(modules["random"], name)(KEY, 0, [1.5], np.empty((1, 3), np.float32))
+
+
+def test_permutation_refuses_a_start_that_overflows():
+    """start + 10 is 5, modulo 2^64: it once walked for ever."""
+    with pytest.raises(ValueError, match="must lie within n = 100"):
+        NATIVE["random"].permutation(KEY, 0, 100, 2**64 - 5, np.empty(10, np.int64))
 
 
 @pytest.mark.parametrize(
