@@ -142,12 +142,17 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
     return a
 
 
+cdef cnp.ndarray whole_numbers(object numbers, str name):
+    """As contiguous int64; TypeError for floats, which would be cut."""
+    a = np.asarray(numbers)
+    if a.dtype.kind not in "iu" and a.size > 0:
+        raise TypeError(f"{name} must be whole numbers, not {describe(a)}")
+    return np.ascontiguousarray(a, dtype=np.int64)
+
+
 cdef cnp.ndarray row_numbers(object rows):
     """Global row numbers, which are 32-bit counters of the random numbers, as contiguous int64."""
-    numbers = np.asarray(rows)
-    if numbers.dtype.kind not in "iu" and numbers.size > 0:
-        raise TypeError(f"rows must be whole numbers, not {describe(numbers)}")
-    cdef cnp.ndarray a = np.ascontiguousarray(numbers, dtype=np.int64)
+    cdef cnp.ndarray a = whole_numbers(rows, "rows")
     cdef const cnp.int64_t *r
     cdef Py_ssize_t i
     if a.ndim != 1:
