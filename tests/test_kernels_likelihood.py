@@ -75,6 +75,13 @@ def test_groups_that_do_not_cover_the_columns(kernel, edges):
         case.function(NATIVE)(**case.make(SMALL, np.float32) | {"edges": edges})
 
 
+@pytest.mark.parametrize(("name", "argument"), [("categorical", "edges"), ("clear", "extents")])
+def test_places_are_whole_numbers(name, argument):
+    arguments = CASE[name].make(SMALL, np.float32)
+    with pytest.raises(TypeError, match=f"{argument} must be whole numbers, not an array of float64"):
+        CASE[name].function(NATIVE)(**arguments | {argument: [[0.0, 37.0]]})
+
+
 def test_rows_of_outputs_must_be_a_multiple_of_the_rows():
     case = CASE["bernoulli"]
     arguments = case.make(SMALL, np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kernel_cases import KEY, NATIVE, TWINS, both
+from kernel_cases import CASE, KEY, NATIVE, SMALL, TWINS, both
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -111,3 +111,24 @@ def test_permutations_are_the_twins():
 def test_permutation_refuses_what_it_cannot_do(modules, n, start, epoch, error):
     with pytest.raises(error):
         modules["random"].permutation(KEY, epoch, n, start, np.empty(10, np.int64))
+
+
+@pytest.mark.parametrize("key", [(), (1,), (1, 2, 3), 1, None])
+@pytest.mark.parametrize("name", ["uniform", "philox4x32", "permutation", "gather uint8 draw"])
+def test_keys_are_two_words(name, key):
+    """The kernels are compiled without checks of bounds, and a word beyond the end of a tuple was read once."""
+    with pytest.raises((TypeError, ValueError)):
+        CASE[name].function(NATIVE)(**CASE[name].make(SMALL, np.float32) | {"key": key})
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+@both
+def test_rows_are_whole_numbers(modules, name):
+    with pytest.raises(TypeError, match="rows must be whole numbers, not an array of float64"):
+        getattr(modules["random"], name)(KEY, 0, [1.5], np.empty((1, 3), np.float32))
+
+
+def test_permutation_refuses_a_start_that_overflows():
+    """start + 10 is 5, modulo 2^64: it once walked for ever."""
+    with pytest.raises(ValueError, match="must lie within n = 100"):
+        NATIVE["random"].permutation(KEY, 0, 100, 2**64 - 5, np.empty(10, np.int64))

@@ -175,6 +175,13 @@ def test_uniforms_are_equal_in_both_types_and_lie_inside_the_open_interval():
 
 
 @both_dtypes
+def test_the_lowest_and_the_highest_uniform_number(dtype):
+    """Words of 23 zeros and of 23 ones, found by searching: the middles of the first and of the last cell."""
+    low, high = Noise(0, step=1).uniform("z", (2, 4), [949440, 271294], dtype)
+    assert low[0] == 2.0**-24 and high[1] == 1 - 2.0**-24
+
+
+@both_dtypes
 def test_bernoulli_draws_compare_the_uniform_number_with_the_probability(dtype):
     u = Noise(4).uniform("x", (7, 10), ROWS, dtype)
     probability = np.full((7, 10), 0.4, dtype)
@@ -221,7 +228,7 @@ def test_every_column_is_normal(column):
 
 def test_moments_of_normals():
     x = many("normal", seed=3).ravel()
-    for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+    for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (5, 0, 945), (6, 15, 10170)):
         assert abs(np.mean(x**power) - mean) < 4 * np.sqrt(variance / x.size)
 
 
@@ -231,6 +238,16 @@ def test_tails_of_normals(limit):
     for beyond in (x > limit, x < -limit):
         assert stats.binomtest(int(beyond.sum()), x.size, stats.norm.sf(limit)).pvalue > 1e-3
     assert np.abs(x).max() <= 6.77  # sqrt(2 log 2^33)
+
+
+def test_far_tails_of_normals():
+    """Of 20 million, 54,000 lie beyond 3, 1267 beyond 4 and 11.5 beyond 5; of a radius from 16 bits, none would."""
+    limits, counts = np.array([3, 4, 5]), np.zeros(3, int)
+    for step in range(10):
+        x = np.abs(Noise(0, step).normal("z", (100_000, 20), np.arange(100_000)))
+        counts += [np.count_nonzero(x > limit) for limit in limits]
+    for limit, count in zip(limits, counts.tolist(), strict=True):
+        assert stats.binomtest(count, 20_000_000, 2 * stats.norm.sf(limit)).pvalue > 1e-3, limit
 
 
 def test_every_bit_of_a_uniform_is_a_fair_coin():
@@ -245,8 +262,12 @@ PAIRS = {
     "steps": lambda: (many("normal", step=7), many("normal", step=8)),
     "seeds": lambda: (many("normal", seed=7), many("normal", seed=8)),
     "rows": lambda: (many("normal"), many("normal", first_row=1)),
+    "rows 128 apart": lambda: (many("normal"), many("normal", first_row=128)),
+    "rows 2^16 apart": lambda: (many("normal"), many("normal", first_row=2**16)),
+    "steps of an epoch apart": lambda: (many("normal", step=7), many("normal", step=476)),
     "columns": lambda: (many("normal")[:, :-1], many("normal")[:, 1:]),
     "columns two apart": lambda: (many("normal")[:, :-2], many("normal")[:, 2:]),
+    "columns a register apart": lambda: (many("normal")[:, :-16], many("normal")[:, 16:]),
     "columns a block apart": lambda: (many("normal")[:, :-4], many("normal")[:, 4:]),
     "a row's number and its step": lambda: (many("normal", step=1), many("normal", first_row=1)),
     "samples": lambda: tuple(
@@ -261,6 +282,13 @@ def test_neighbours_are_not_correlated(pair):
     a, b = (x.ravel() for x in PAIRS[pair]())
     for f in (lambda x: x, np.square):
         assert abs(np.corrcoef(f(a), f(b))[0, 1]) < 4 / np.sqrt(a.size)
+
+
+def test_no_two_streams_are_correlated():
+    """All 28 pairs, the same places of each; streams that share a key would be the same numbers."""
+    correlations = np.corrcoef([many("normal", seed=5, name=name).ravel() for name in STREAMS])
+    off_diagonal = correlations[~np.eye(len(STREAMS), dtype=bool)]
+    assert np.abs(off_diagonal).max() < 4.5 / np.sqrt(N * COLUMNS)
 
 
 @pytest.mark.parametrize("p", [0.0, 1e-3, 0.1, 0.5, 0.9, 1.0])
@@ -281,6 +309,29 @@ def test_orders_of_rows_are_equally_likely():
     assert stats.chisquare(list(counts.values())).pvalue > 1e-3
     first = [int(Noise(0, step=epoch).permutation("order", 100, 0, 1)[0]) for epoch in range(2400)]
     assert stats.chisquare(np.bincount(first, minlength=100)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n", [16, 23])
+def test_every_row_is_as_likely_at_every_place(n):
+    """The table of places and rows over 500 epochs, with cycle walking (23 of 64) and without. Its rows and columns
+    have equal sums: (n - 1) / n of Pearson's statistic is chi-square with (n - 1)^2 degrees of freedom. A Feistel
+    network of two rounds in place of six fails for 23."""
+    table = np.zeros((n, n))
+    for epoch in range(500):
+        table[np.arange(n), Noise(2, step=epoch).permutation("order", n)] += 1
+    statistic = np.sum((table - 500 / n) ** 2) / (500 / n) * (n - 1) / n
+    assert 1e-3 < stats.chi2.sf(statistic, (n - 1) ** 2) < 1 - 1e-3
+
+
+@pytest.mark.parametrize("lag", [1, 2, 7])
+def test_steps_from_place_to_place_are_equally_likely(lag):
+    """pi(i + lag) - pi(i) modulo n, over 300 epochs."""
+    n, differences = 101, []
+    for epoch in range(300):
+        order = Noise(3, step=epoch).permutation("order", n)
+        differences.append((order[lag:] - order[:-lag]) % n)
+    counts = np.bincount(np.concatenate(differences), minlength=n)
+    assert counts[0] == 0 and stats.chisquare(counts[1:]).pvalue > 1e-3
 
 
 def test_neighbouring_places_hold_unrelated_rows():

@@ -5,6 +5,7 @@ column stride is copied) and writes into arrays that the caller owns. An output 
 and type, and have unit column stride; it is never replaced by a copy.
 """
 cimport numpy as cnp
+from libc.stdint cimport uint32_t
 from pyvae._kernels.runtime cimport not_repeatable
 
 import numpy as np
@@ -40,6 +41,8 @@ cdef bint is_usable(cnp.ndarray a):
     cdef int last = a.ndim - 1
     if not cnp.PyArray_ISBEHAVED_RO(a):
         return False
+    if a.size == 0:  # whatever its strides, which are 0 in some versions of NumPy
+        return True
     if a.shape[last] > 1 and a.strides[last] != itemsize:
         return False
     return a.ndim == 1 or a.strides[0] % itemsize == 0
@@ -139,9 +142,17 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
     return a
 
 
+cdef cnp.ndarray whole_numbers(object numbers, str name):
+    """As contiguous int64; TypeError for floats, which would be cut."""
+    a = np.asarray(numbers)
+    if a.dtype.kind not in "iu" and a.size > 0:
+        raise TypeError(f"{name} must be whole numbers, not {describe(a)}")
+    return np.ascontiguousarray(a, dtype=np.int64)
+
+
 cdef cnp.ndarray row_numbers(object rows):
     """Global row numbers, which are 32-bit counters of the random numbers, as contiguous int64."""
-    cdef cnp.ndarray a = np.ascontiguousarray(rows, dtype=np.int64)
+    cdef cnp.ndarray a = whole_numbers(rows, "rows")
     cdef const cnp.int64_t *r
     cdef Py_ssize_t i
     if a.ndim != 1:
@@ -151,6 +162,12 @@ cdef cnp.ndarray row_numbers(object rows):
         if r[i] < 0 or r[i] >= <cnp.int64_t>1 << 32:
             raise OverflowError(f"rows must lie in 0 .. 2^32 - 1; rows[{i}] is {r[i]}")
     return a
+
+
+cdef int take_key(object key, uint32_t *words) except -1:
+    """The two words of a Philox key: unpacked, as an index beyond the end of a tuple would not be checked here."""
+    words[0], words[1] = key
+    return 0
 
 
 cdef Py_ssize_t samples_per_row(Py_ssize_t many, Py_ssize_t few, str name) except -1:

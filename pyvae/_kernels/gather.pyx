@@ -4,7 +4,7 @@ Twin: ``gather_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
-from pyvae._kernels.arrays cimport contiguous, output, real_type, row_numbers, stride
+from pyvae._kernels.arrays cimport contiguous, output, real_type, row_numbers, stride, take_key
 from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, not_repeatable, run, task_t
 
 import numpy as np
@@ -65,7 +65,8 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
     g.source_type, g.binarize = SOURCE_TYPES[source.dtype.num], BINARIZE[binarize]
     g.scale, g.threshold = scale, threshold
     g.positions, g.rows = <const cnp.int64_t *>cnp.PyArray_DATA(positions), r
-    g.key[0], g.key[1], g.step, g.count, g.out = key[0], key[1], step, count, cnp.PyArray_DATA(out_)
+    take_key(key, g.key)
+    g.step, g.count, g.out = step, count, cnp.PyArray_DATA(out_)
     not_repeatable()
     run(gather_tables[level][real].gather, &g, sizeof(g),
         <double>count * g.columns * (EXPONENTIAL_COST if g.binarize == BINARIZE_DRAW else PLAIN_COST),

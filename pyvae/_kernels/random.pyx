@@ -4,7 +4,7 @@ Twin: ``random_ref.py``, which defines what every function here returns, and whe
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t
-from pyvae._kernels.arrays cimport contiguous, matrix, output, real_type, row_numbers, samples_per_row
+from pyvae._kernels.arrays cimport contiguous, matrix, output, real_type, row_numbers, samples_per_row, take_key
 from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
 
 import numpy as np
@@ -52,12 +52,13 @@ cdef enum:
 def philox4x32(counter, key):
     cdef cnp.ndarray c = np.array(counter, dtype=np.uint32, order="C")
     cdef uint32_t *words = <uint32_t *>cnp.PyArray_DATA(c)
-    cdef uint32_t key0 = key[0], key1 = key[1]
+    cdef uint32_t k[2]
+    take_key(key, k)
     if c.ndim < 1 or c.shape[c.ndim - 1] != 4:
         raise ValueError("counter must have four words in its last dimension")
     cdef Py_ssize_t i
     for i in range(c.size // 4):
-        philox4x32_c(words + 4 * i, key0, key1)
+        philox4x32_c(words + 4 * i, k[0], k[1])
     return c
 
 
@@ -67,7 +68,8 @@ cdef draw(int kind, object key, object step, object rows, object probability, ob
     cdef cnp.ndarray out_ = contiguous(output(out, "out", real, -1, -1), "out", True)
     cdef cnp.ndarray probability_ = None
     cdef draw_t d
-    d.key[0], d.key[1], d.step = key[0], key[1], step
+    take_key(key, d.key)
+    d.step = step
     d.rows = <const cnp.int64_t *>cnp.PyArray_DATA(rows_)
     d.samples = samples_per_row(out_.shape[0], rows_.shape[0], "out")
     d.out_rows, d.columns, d.out, d.kind = out_.shape[0], out_.shape[1], cnp.PyArray_DATA(out_), kind
@@ -93,14 +95,15 @@ def bernoulli(key, step, rows, probability, out):
 
 def permutation(key, epoch, n, start, out):
     cdef order_t o
-    o.key[0], o.key[1], o.epoch, o.n, o.start = key[0], key[1], epoch, n, start
+    take_key(key, o.key)
+    o.epoch, o.n, o.start = epoch, n, start
     if not isinstance(out, np.ndarray) or out.dtype != np.int64 or out.ndim != 1:
         raise TypeError("out must be a one-dimensional array of int64")
     if not (out.flags.writeable and out.flags.c_contiguous and out.flags.aligned):
         raise ValueError("out must be a writable contiguous array, to be written in place")
     cdef cnp.ndarray out_ = out
     o.out, o.count = <cnp.int64_t *>cnp.PyArray_DATA(out_), out_.shape[0]
-    if o.n > <uint64_t>1 << 32 or o.start + o.count > o.n:
+    if o.n > <uint64_t>1 << 32 or o.start > o.n or <uint64_t>o.count > o.n - o.start:
         raise ValueError(f"positions {start} .. {start + len(out)} must lie within n = {n}, at most 2^32")
     o.half_bits = (max(int(n) - 1, 1).bit_length() + 1) // 2
     not_repeatable()

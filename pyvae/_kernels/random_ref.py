@@ -26,7 +26,10 @@ def philox4x32(counter, key):
 
 def check_rows(rows):
     """The rows' global numbers as int64; OverflowError where one does not fit its 32 bits of the counter."""
-    rows = np.asarray(rows, dtype=np.int64)
+    rows = np.asarray(rows)
+    if rows.dtype.kind not in "iu" and rows.size > 0:
+        raise TypeError(f"rows must be whole numbers, not an array of {rows.dtype}")
+    rows = rows.astype(np.int64)
     outside = np.flatnonzero((rows < 0) | (rows >= 2**32))
     if outside.size:
         raise OverflowError(f"rows must lie in 0 .. 2^32 - 1; rows[{outside[0]}] is {rows[outside[0]]}")

@@ -375,9 +375,9 @@ cdef class Tape:
         set_recording(<PyObject *>self)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, exception, value, traceback):
         set_recording(NULL)
-        if exception[0] is not None:
+        if exception is not None:
             self.playable = False
 
     cdef int append(self, task_t task, const void *job, size_t size, double work, tuple arrays) except -1:
