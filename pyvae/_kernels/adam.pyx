@@ -8,7 +8,7 @@ the arena otherwise takes several times as long.
 """
 cimport numpy as cnp
 from libc.math cimport sqrt
-from pyvae._kernels.arrays cimport output_vector, real_type, vector
+from pyvae._kernels.arrays cimport output_vector, real_type, vector, whole_numbers
 from pyvae._kernels.runtime cimport cleared_on_tape, level, not_repeatable, run, task_t
 
 import numpy as np
@@ -44,7 +44,7 @@ cdef enum:
 
 
 cdef cnp.ndarray checked_extents(object extents, Py_ssize_t size):
-    cdef cnp.ndarray table = np.ascontiguousarray([(0, size)] if extents is None else extents, dtype=np.int64)
+    cdef cnp.ndarray table = whole_numbers([(0, size)] if extents is None else extents)
     if table.ndim != 2 or table.shape[1] != 2:
         raise ValueError("extents must have two columns: begin and end of each tensor")
     cdef const cnp.int64_t *edge = <const cnp.int64_t *>cnp.PyArray_DATA(table)

@@ -7,6 +7,7 @@ cdef cnp.ndarray matrix(object array, str name, int real, Py_ssize_t rows, Py_ss
 cdef cnp.ndarray output(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns)
 cdef cnp.ndarray vector(object array, str name, int real, Py_ssize_t size)
 cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size)
+cdef cnp.ndarray whole_numbers(object array)
 cdef cnp.ndarray row_numbers(object rows)
 cdef Py_ssize_t samples_per_row(Py_ssize_t many, Py_ssize_t few, str name) except -1
 cdef int refuse_overlap(cnp.ndarray out, cnp.ndarray other, str name) except -1

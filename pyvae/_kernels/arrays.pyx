@@ -139,9 +139,15 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
     return a
 
 
+cdef cnp.ndarray whole_numbers(object array):
+    """As contiguous, aligned int64."""
+    cdef cnp.ndarray a = np.ascontiguousarray(array, dtype=np.int64)
+    return a if cnp.PyArray_ISALIGNED(a) else a.copy()
+
+
 cdef cnp.ndarray row_numbers(object rows):
-    """Global row numbers, which are 32-bit counters of the random numbers, as contiguous int64."""
-    cdef cnp.ndarray a = np.ascontiguousarray(rows, dtype=np.int64)
+    """Global row numbers, which are 32-bit counters of the random numbers."""
+    cdef cnp.ndarray a = whole_numbers(rows)
     cdef const cnp.int64_t *r
     cdef Py_ssize_t i
     if a.ndim != 1:

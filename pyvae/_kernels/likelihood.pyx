@@ -3,7 +3,9 @@
 Twin: ``likelihood_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
-from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, samples_per_row, stride, vector
+from pyvae._kernels.arrays cimport (
+    matrix, output, output_vector, real_type, samples_per_row, stride, vector, whole_numbers
+)
 from pyvae._kernels.runtime cimport EXPONENTIAL_COST, last_on_tape, level, run, take_last_off_tape, task_t
 
 import numpy as np
@@ -39,7 +41,7 @@ cdef class Observation:
         self.o.spread_row = 0 if self.spread.shape[0] == 1 else stride(self.spread)
 
     cdef set_edges(self, object edges):
-        self.edges = np.ascontiguousarray(edges, dtype=np.int64)
+        self.edges = whole_numbers(edges)
         if self.edges.ndim != 1 or len(self.edges) < 1 or self.edges[0] != 0 or self.edges[self.edges.shape[0] - 1] != self.o.columns or (
             np.diff(self.edges) < 1
         ).any():
