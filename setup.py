@@ -7,6 +7,8 @@ set and float type; Cython picks the table of functions to call at run time.
 Environment variables:
     PYVAE_NO_NATIVE=1   install the pure-Python twins alone, without a compiler
     PYVAE_NO_OPENMP=1   build as if the compiler had no OpenMP (one thread)
+    PYVAE_CHECKED=1     check every index, None and whole-number overflow in Cython, and what C asserts
+    PYVAE_SANITIZE=address,undefined   let these sanitizers of the compiler watch; their first report ends the process
 """
 
 import os
@@ -41,8 +43,15 @@ else:
 
 # They stand behind the user's CFLAGS and undo what would change results or mix the levels' code. The last two allow
 # what changes no result: no errno from math functions, no floating-point traps.
-C_FLAGS = ["-O3", "-std=gnu11", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
+C_FLAGS = ["-O3", "-std=gnu11", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 C_FLAGS += ["-fno-fast-math", "-fno-lto", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+
+CHECKED = os.environ.get("PYVAE_CHECKED", "0") == "1"
+SANITIZERS = os.environ.get("PYVAE_SANITIZE", "")
+WATCH = ["-UNDEBUG"] if CHECKED else []
+if SANITIZERS:  # with -fwrapv, which Python's own flags contain, no overflow would be reported
+    WATCH += [f"-fsanitize={SANITIZERS}", "-fno-sanitize-recover=all", "-fno-wrapv"]
+    WATCH += ["-O1", "-g1", "-fno-omit-frame-pointer"]
 
 
 def say(message):
@@ -92,8 +101,8 @@ class BuildKernels(build_ext):
                 ("PYVAE_OPENMP", "1" if openmp else "0"),
                 *((f"PYVAE_BUILT_{name.upper()}", "1" if name in bf16 else "0") for name in ("bf16", "amx")),
             ]
-            extension.extra_compile_args += ["-O2", "-fvisibility=hidden", *openmp]
-            extension.extra_link_args += [*openmp, "-Wl,--strip-all"]
+            extension.extra_compile_args += ["-O2", "-fvisibility=hidden", *openmp, *WATCH]
+            extension.extra_link_args += [*openmp, *WATCH] if SANITIZERS else [*openmp, "-Wl,--strip-all"]
         jobs = []
         for extension in self.extensions:
             name = extension.name.rpartition(".")[2]
@@ -129,7 +138,7 @@ class BuildKernels(build_ext):
             macros += [(f"PYVAE_{level.upper()}", "1")]
         source = str(KERNELS / "simd" / f"{name}.c")
         (path,) = self.compiler.compile(
-            [source], output_dir=str(folder), macros=macros, extra_postargs=[*C_FLAGS, *flags]
+            [source], output_dir=str(folder), macros=macros, extra_postargs=[*C_FLAGS, *flags, *WATCH]
         )
         return path
 
@@ -145,7 +154,8 @@ def native_extensions():
 
     names = ["runtime", "arrays", *WITH_C]
     extensions = [Extension(f"pyvae._kernels.{name}", [str(KERNELS / f"{name}.pyx")]) for name in names]
-    directives = {"language_level": 3, "boundscheck": False, "wraparound": False, "initializedcheck": False}
+    directives = {"language_level": 3, "wraparound": False}
+    directives |= dict.fromkeys(["boundscheck", "initializedcheck", "nonecheck", "overflowcheck"], CHECKED)
     return cythonize(extensions, compiler_directives=directives)
 
 

@@ -13,7 +13,7 @@ from pyvae.parameters import Module
 
 REPOSITORY = Path(__file__).parents[1]
 LINK = re.compile(r"\[(`[^`]*`|[^\]]*)\]\(([^)\s]+)\)")  # code, in backticks, may hold brackets
-PROSE = {"common-mistakes.md", "performance.md"}  # pages without formulas, with rules of their own
+PROSE = {"building.md", "common-mistakes.md", "performance.md"}  # pages without formulas, with rules of their own
 
 
 def markdown_files():

@@ -143,11 +143,12 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
 
 
 cdef cnp.ndarray whole_numbers(object numbers, str name):
-    """As contiguous int64; TypeError for floats, which would be cut."""
+    """As contiguous, aligned int64; TypeError for floats, which would be cut."""
     a = np.asarray(numbers)
     if a.dtype.kind not in "iu" and a.size > 0:
         raise TypeError(f"{name} must be whole numbers, not {describe(a)}")
-    return np.ascontiguousarray(a, dtype=np.int64)
+    a = np.ascontiguousarray(a, dtype=np.int64)
+    return a if cnp.PyArray_ISALIGNED(a) else a.copy()
 
 
 cdef cnp.ndarray row_numbers(object rows):

@@ -3,7 +3,9 @@
 Twin: ``likelihood_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
-from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, samples_per_row, stride, vector, whole_numbers
+from pyvae._kernels.arrays cimport (
+    matrix, output, output_vector, real_type, samples_per_row, stride, vector, whole_numbers
+)
 from pyvae._kernels.runtime cimport EXPONENTIAL_COST, last_on_tape, level, run, take_last_off_tape, task_t
 
 import numpy as np

@@ -10,6 +10,8 @@
    The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C, when
    accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on the
    size of tiles and patches, nor on the vector width, nor on the number of threads, nor on the rows beside it. */
+#include <assert.h>
+
 #include "dense.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -90,6 +92,7 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
             pack_panel(depth, columns, b, p->b_k, p->b_column, panel_of_b);
             for (; patch < end; patch++) {
                 ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
+                assert(patch - block < PATCHES && rows <= MAX_ROWS && columns <= PANEL && depth <= BLOCK_K);
                 rows_t a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
                 stored[patch - block] = 1;
                 REAL *c = (REAL *)p->c + row * p->c_row + column;

@@ -1,4 +1,6 @@
 /* Rows of a minibatch: out[i] = scale * source[rows[i]], as it is, cut at a threshold, or drawn as a Bernoulli. */
+#include <assert.h>
+
 #include "gather.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -7,6 +9,7 @@
 
 static void scale_row(const gather_t *g, int64_t position, REAL *out) {
     const REAL scale = (REAL)g->scale;
+    assert(position >= 0);
     ptrdiff_t offset = (ptrdiff_t)position * g->source_row;
     if (g->source_type == FROM_UINT8) {
         const uint8_t *x = (const uint8_t *)g->source + offset;

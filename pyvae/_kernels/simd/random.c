@@ -2,6 +2,8 @@
 
    Counter = (block of four columns, sample, row, step). The blocks of several rows are gathered into batches of
    CELLS, so that rows of few columns fill the vector registers as well as long ones do. */
+#include <assert.h>
+
 #include "random.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -24,6 +26,7 @@ static void fill_cells(const draw_t *d, int cells, uint32_t *block, uint32_t *sa
                        REAL value[4][CELLS]) {
     uint32_t step[CELLS];
     cells = (cells + LANES - 1) / LANES * LANES; /* whole registers: the rest of the last one is not used */
+    assert(cells <= CELLS);
     for (int t = 0; t < cells; t++) step[t] = d->step;
     philox_cells(cells, block, sample, row, step, d->key[0], d->key[1]);
     if (d->kind == NORMAL) {
