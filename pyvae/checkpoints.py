@@ -51,11 +51,11 @@ class TrainingState(NamedTuple):
 class Checkpoints:
     """The checkpoints of one training, in a folder of their own, which is made where it is missing.
 
-    One is written after an epoch, where at least ``seconds`` have passed since the one before, and one after the last
-    epoch; the last ``keep`` of them stay. overwrite: whether a training that begins may remove those of another.
-    configuration: notes for whoever resumes, as what JSON can hold. A checkpoint appears whole or not at all; where one
-    cannot be written, a warning says so, those before it stay, and training goes on. Raises ValueError for numbers
-    out of range.
+    One is written after an epoch, where at least ``seconds`` have passed since the one before, and one at the end, of
+    the last whole epoch, where training was interrupted too; the last ``keep`` of them stay. overwrite: whether a
+    training that begins may remove those of another. configuration: notes for whoever resumes, as what JSON can hold.
+    A checkpoint appears whole or not at all; where one cannot be written, a warning says so, those before it stay, and
+    training goes on. Raises ValueError for numbers out of range.
     """
 
     def __init__(self, folder, seconds=10.0, keep=2, overwrite=False, configuration=None):
@@ -135,7 +135,7 @@ class Checkpoints:
             arrays = {"adam.m": state.optimizer.m, "adam.v": state.optimizer.v}
             values = state.model.parameters.values
             if state.best is not None and state.best.number is not None:
-                values, arrays["last"] = state.best.weights.values, values
+                values, arrays["last"] = state.best.weights, values
             write(self.path(epoch), state.model, values, arrays, self._describe(state))
         except OSError as error:
             warnings.warn(
@@ -218,7 +218,7 @@ def restore(file, state):
         raise ValueError(f"{file.path} is damaged: the state of its training lacks something ({error})") from None
     if has_best:
         state.best.number, state.best.loss = history.best_epoch, best_loss
-        file.read("", parameters, state.best.weights.values)
+        file.read("", parameters, state.best.weights)
     for epoch in epochs:
         history.append(**epoch)
     state.model.metadata = file.description["metadata"]

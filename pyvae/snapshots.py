@@ -1,24 +1,40 @@
-"""Copies of a model's weights to go back to: the last good ones, and the best ones."""
+"""Copies of what training changes, to go back to: the start of the epoch at hand, and the best epoch."""
 
+import contextlib
 import math
 
 
-class Snapshot:
-    """The weights of an Arena as they were when ``take`` was called last, or at the start.
+class EpochStart:
+    """Weights, Adam's means and its steps as they were when ``take`` was called last, at the start of an epoch.
 
-    epoch: how many epochs they had been trained for then.
+    epoch: how many epochs had been trained then.
     """
 
-    def __init__(self, parameters, epoch=0):
-        self.parameters, self.epoch = parameters, epoch
-        self.values = parameters.values.copy()
+    def __init__(self, optimizer, epoch):
+        self.optimizer = optimizer
+        self.arrays = (optimizer.parameters.values, optimizer.m, optimizer.v)
+        self.copies = [array.copy() for array in self.arrays]
+        self.t, self.epoch = optimizer.t, epoch
 
     def take(self, epoch):
-        self.values[...] = self.parameters.values
-        self.epoch = epoch
+        for array, copy in zip(self.arrays, self.copies, strict=True):
+            copy[...] = array
+        self.t, self.epoch = self.optimizer.t, epoch
 
     def put_back(self):
-        self.parameters.values[...] = self.values
+        for array, copy in zip(self.arrays, self.copies, strict=True):
+            array[...] = copy
+        self.optimizer.t = self.t
+
+    @contextlib.contextmanager
+    def restored(self):
+        """Everything as it was then inside the block, and as it is now after it."""
+        now = EpochStart(self.optimizer, self.epoch)
+        self.put_back()
+        try:
+            yield
+        finally:
+            now.put_back()
 
 
 class BestEpoch:
@@ -29,7 +45,7 @@ class BestEpoch:
     """
 
     def __init__(self, parameters, kl_warmup):
-        self.weights = Snapshot(parameters)
+        self.parameters, self.weights = parameters, parameters.values.copy()
         self.warmup = math.ceil(kl_warmup)
         self.loss, self.number = math.inf, None
 
@@ -37,7 +53,11 @@ class BestEpoch:
         """Keep the weights if they are those of the best epoch so far."""
         if epoch > self.warmup and val_loss < self.loss:
             self.loss, self.number = val_loss, epoch
-            self.weights.take(epoch)
+            self.weights[...] = self.parameters.values
+
+    def put_back(self):
+        """Give the model the best epoch's weights."""
+        self.parameters.values[...] = self.weights
 
     def age(self, epoch):
         """Epochs since the best one, or since the end of the warm-up where there is none yet."""

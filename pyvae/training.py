@@ -32,7 +32,7 @@ from pyvae.objectives import weighted_sums
 from pyvae.optim import Adam, clip_factor
 from pyvae.progress import ProgressBar
 from pyvae.schedules import as_schedule
-from pyvae.snapshots import BestEpoch, Snapshot
+from pyvae.snapshots import BestEpoch, EpochStart
 from pyvae.step import Step
 
 
@@ -125,7 +125,7 @@ def train(
 
     _, optimizer, history, best = state
     step = Step(model, n_samples, beta)
-    last = Snapshot(model.parameters, len(history))
+    last = EpochStart(optimizer, len(history))
     bar = ProgressBar(epochs, len(source), not progress, done=len(history))
     with Interruption() as interruption, contextlib.closing(bar):
         while history.stopped is None:
@@ -145,6 +145,9 @@ def train(
                     raise
                 if totals is None:
                     history.stopped = "interrupted"
+                    if checkpoints is not None:
+                        with last.restored():
+                            checkpoints.save(state, is_last=True)
                     break
                 _close_epoch(state, totals, validation, seed, start)
                 if any([callback(history) is True for callback in callbacks]):  # a list, so that all are called
@@ -155,7 +158,7 @@ def train(
             if checkpoints is not None:
                 checkpoints.save(state, is_last=True)
     if best is not None and best.number is not None:
-        best.weights.put_back()
+        best.put_back()
     elif best is not None and history.stopped != "interrupted":
         history.best_epoch = len(history) or None  # none was after the warm-up: the weights are the last epoch's
     return history
@@ -215,7 +218,7 @@ def check_callbacks(callbacks):
 def _train_epoch(step, source, optimizer, plan, epoch, last, interruption, bar):
     """One pass over the rows; returns the epoch's columns of the history, or None where it was interrupted.
 
-    last: a Snapshot, taken of the weights that the epoch begins with as soon as they are known to be good.
+    last: an EpochStart, taken as soon as the weights that the epoch begins with are known to be good.
     """
     parameters = optimizer.parameters
     n_rows = len(source)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,31 @@ def test_ends_are_remembered(X, tmp_path):
     train(make(), X, tmp_path / "callback", callbacks=[lambda history: len(history) == 3])
     resumed = train(make(), X, tmp_path / "callback", resume=True)
     assert (len(resumed), resumed.stopped) == (3, "callback")
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:2])
+def test_ctrl_c_in_the_middle_of_an_epoch(settings, X, tmp_path):
+    """The model keeps what the last steps brought; training goes on from the last whole epoch."""
+    model = make()
+    history = train(model, X, **settings)
+
+    def interrupt(epoch):  # a learning rate, asked for at every step
+        if len(steps) == 3 * 3 + 1:
+            signal.raise_signal(signal.SIGINT)
+        steps.append(epoch)
+        return 0.01
+
+    steps, interrupted = [], make()
+    early = train(interrupted, X[: len(X)], tmp_path, seconds=1000, **settings | {"learning_rate": interrupt})
+    assert early.stopped == "interrupted" and pyvae.Checkpoints(tmp_path).epochs() == [len(early)]
+    if not settings:
+        last = pyvae.load(tmp_path / f"epoch-{len(early):06d}.safetensors")
+        assert (interrupted.parameters.values != last.parameters.values).any()
+    steps = [None] * 1000
+    again = make()
+    resumed = train(again, X, tmp_path, resume=True, **settings | {"learning_rate": interrupt})
+    np.testing.assert_array_equal(again.parameters.values, model.parameters.values)
+    assert str(without_seconds(resumed)) == str(without_seconds(history))
 
 
 def test_nothing_to_resume_is_a_beginning(X, tmp_path):
