@@ -13,7 +13,9 @@ Every random number is a function of seed, step and row, so there is no random s
 
 import contextlib
 import hashlib
+import json
 import math
+import os
 import time
 import warnings
 from pathlib import Path
@@ -21,18 +23,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # not on this system, which has no such locks
+    fcntl = None
+
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.data import DataSource
+from pyvae.data import CHUNK_ROWS
 from pyvae.history import COLUMNS, History
 from pyvae.optim import Adam
-from pyvae.persistence import ModelFile, write
-from pyvae.schedules import Constant
+from pyvae.persistence import ModelFile, describe_model, write
 from pyvae.snapshots import BestEpoch
 from pyvae.versions import __version__
 
 NAME = "epoch-{:06d}.safetensors"
-SPREAD_ROWS = 1000  # of the data, by which they are known again
+MOST_ROWS = 100_000  # of the data, by which they are known again
 
 
 class CheckpointWarning(UserWarning):
@@ -55,7 +61,7 @@ class Checkpoints:
     the last whole epoch, where training was interrupted too; the last ``keep`` of them stay. overwrite: whether a
     training that begins may remove those of another. configuration: notes for whoever resumes, as what JSON can hold.
     A checkpoint appears whole or not at all; where one cannot be written, a warning says so, those before it stay, and
-    training goes on. Raises ValueError for numbers out of range.
+    training goes on. Only one training at a time can write to a folder. Raises ValueError for numbers out of range.
     """
 
     def __init__(self, folder, seconds=10.0, keep=2, overwrite=False, configuration=None):
@@ -67,11 +73,13 @@ class Checkpoints:
         self._written = None  # epochs, of this training's files; None before its first
         self._time = -math.inf  # of the last one
         self._told = set()  # what was warned of
+        self._folder = None  # its descriptor, which holds the lock
 
     def epochs(self):
         """Epochs of the files that there are, ascending."""
-        names = [path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.safetensors")]
-        return sorted(int(name) for name in names if name.isdecimal())
+        numbers = [path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.safetensors")]
+        numbers = [int(number) for number in numbers if number.isdecimal()]
+        return sorted(number for number in numbers if self.path(number).is_file())
 
     def path(self, epoch):
         """Of the file of this epoch."""
@@ -86,11 +94,8 @@ class Checkpoints:
         damaged = []
         for epoch in reversed(self.epochs()):
             try:
-                file = ModelFile(self.path(epoch))
-                if "training" not in file.description:
-                    file.close()
-                    raise ValueError(f"{file.path} is a model, not a checkpoint")
-            except ValueError as error:
+                file = open_checkpoint(self.path(epoch))
+            except (ValueError, OSError) as error:
                 damaged.append(str(error))
                 continue
             for message in set(damaged) - self._told:
@@ -103,40 +108,64 @@ class Checkpoints:
             raise ValueError(damaged[0])
         yield None
 
-    def begin(self, state, settings, resume):
+    def begin(self, state, settings, rate, resume):
         """Begin a training with these settings, or put ``state`` where the newest checkpoint was.
 
-        Raises FileExistsError where the folder holds checkpoints that are neither to be resumed nor overwritten, and
-        ValueError where they are of another model, other settings or other data, or all damaged.
+        rate(epoch): the learning rate of the last step of an epoch, which is compared with that of each epoch done.
+        Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
+        overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
+        another model, other settings or other data, or all damaged, and where the model cannot be saved.
         """
-        self._settings = {name: describe(value) for name, value in settings.items()}
-        if resume:
-            with self.newest() as file:
-                if file is not None:
-                    self._check(file, state)
-                    restore(file, state)
-                    self._written = [epoch for epoch in self.epochs() if epoch <= len(state.history)]
-        elif self.epochs() and not self.overwrite:
-            raise FileExistsError(
-                f"{self.folder} holds checkpoints already: resume that training, or choose another folder"
-            )
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileExistsError(f"{self.folder} is a file; checkpoints need a folder")
+        self._settings, self._written, self._told = settings, None, set()
+        describe_model(state.model), json.dumps(self.configuration)  # to be refused now and not after an hour
+        self._lock()
+        try:
+            if resume:
+                with self.newest() as file:
+                    if file is not None:
+                        self._check(file, state, rate)
+                        restore(file, state)
+                        self._written = [epoch for epoch in self.epochs() if epoch <= len(state.history)]
+            elif self.epochs() and not self.overwrite:
+                raise FileExistsError(
+                    f"{self.folder} holds checkpoints already: resume that training, or choose another folder"
+                )
+        except BaseException:
+            self._unlock()
+            raise
         self._time = time.monotonic()
 
-    def save(self, state, is_last=False):
-        """Write a checkpoint where it is time for one, or the last."""
+    def save(self, state):
+        """Write a checkpoint, if it is time for one."""
+        if time.monotonic() - self._time >= self.seconds:
+            self._save(state)
+
+    def end(self, state):
+        """Write the last checkpoint. state: that of the end of the last whole epoch."""
+        self._save(state)
+        self._unlock()
+
+    def give_up(self):
+        """Write no more of them in this training: there is no place for it."""
+        self._settings = None
+
+    def _save(self, state):
         epoch = len(state.history)
-        is_there = self._written and self._written[-1] == epoch
-        if is_there or epoch == 0 or not (is_last or time.monotonic() - self._time >= self.seconds):
+        if self._settings is None or epoch == 0 or (self._written and self._written[-1] == epoch):
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if self._written is None:
-                self.clear()  # of another training
+            self._lock()
             arrays = {"adam.m": state.optimizer.m, "adam.v": state.optimizer.v}
             values = state.model.parameters.values
             if state.best is not None and state.best.number is not None:
                 values, arrays["last"] = state.best.weights, values
             write(self.path(epoch), state.model, values, arrays, self._describe(state))
+            self._time = time.monotonic()
+            self._written = [*(self._written or []), epoch]
+            self._remove(set(self.epochs()) - set(self._written[-self.keep :]))  # those of another training, too
         except OSError as error:
             warnings.warn(
                 f"the checkpoint of epoch {epoch} could not be written to {error.filename or self.folder}: "
@@ -144,10 +173,23 @@ class Checkpoints:
                 CheckpointWarning,
                 stacklevel=2,
             )
-            return
-        self._time = time.monotonic()
-        self._written = [*(self._written or []), epoch]
-        self._remove(set(self.epochs()) - set(self._written[-self.keep :]))
+
+    def _lock(self):
+        """Keep other trainings out of the folder, once it is there, until this one or its process ends."""
+        if self._folder is None and fcntl is not None and self.folder.is_dir():
+            self._folder = os.open(self.folder, os.O_RDONLY)
+            try:
+                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                self._unlock()
+                raise BlockingIOError(
+                    error.errno, "another training writes its checkpoints there", str(self.folder)
+                ) from None
+
+    def _unlock(self):
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
     def clear(self):
         """Remove all of them."""
@@ -176,17 +218,21 @@ class Checkpoints:
             "pyvae": __version__,
         }
 
-    def _check(self, file, state):
+    def _check(self, file, state, rate):
         training, model = file.description["training"], state.model
+        as_it_began = ": resume it as it began, or train anew"
         if file.description["model"] != model.describe() or file.description["dtype"] != str(model.parameters.dtype):
             raise ValueError(f"{file.path} is a checkpoint of another model: its layers, sizes or likelihood differ")
         for name, value in self._settings.items():
             before = training["settings"].get(name)
             if value != before:
-                difference = (
-                    f"with {name} {before}, not {value}" if name not in ("X", "X_val") else f"on another {name}"
-                )
-                raise ValueError(f"{file.path} was trained {difference}: resume it as it began, or train anew")
+                difference = "on other rows" if name in ("X", "X_val") else f"with {name} {before}, not {value}"
+                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
+        for epoch in training["history"]:
+            before, now = epoch["learning_rate"], rate(epoch["epoch"])
+            if before != now:
+                difference = f"with a learning_rate of {before:g} in epoch {epoch['epoch']}, not {now:g}"
+                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
         here, there = _kernels.info()["isa"], training["instruction_set"]
         if (there, training["pyvae"]) != (here, __version__):
             warnings.warn(
@@ -224,21 +270,24 @@ def restore(file, state):
     state.model.metadata = file.description["metadata"]
 
 
-def describe(value):
-    """A setting of a training as what JSON can hold, the same for equal settings."""
-    if isinstance(value, DataSource):
-        return fingerprint(value)
-    if isinstance(value, Constant):
-        return value.rate
-    if callable(value):  # another schedule
-        return getattr(value, "__qualname__", None) or repr(value)
-    return value.item() if isinstance(value, np.generic) else value
+def open_checkpoint(path):
+    """The file as a ModelFile. Raises ValueError where it is damaged or no checkpoint."""
+    file = ModelFile(path)
+    training = file.description.get("training")
+    if isinstance(training, dict) and {"settings", "configuration", "history", "pyvae", "instruction_set"} <= set(
+        training
+    ):
+        return file
+    file.close()
+    what = "a model, not a checkpoint" if training is None else "damaged: the state of its training lacks something"
+    raise ValueError(f"{path} is {what}")
 
 
-def fingerprint(source):
-    """SHA-256 of a DataSource's shape and of up to 1000 of its rows, evenly spread over them."""
+def fingerprint(source, dtype):
+    """SHA-256 of a DataSource's shape and of its rows, of up to 100,000 of them, evenly spread where there are more."""
     digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
-    for numbers in np.array_split(np.unique(np.linspace(0, len(source) - 1, SPREAD_ROWS).astype(np.int64)), 10):
-        if len(numbers):
-            digest.update(source.gather(numbers).x)
+    numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
+    for start in range(0, len(numbers), CHUNK_ROWS):
+        rows = numbers[start : start + CHUNK_ROWS]
+        digest.update(source.gather(rows, out=np.empty((len(rows), source.n_features), dtype)).x)
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from pyvae import _kernels, datasets, persistence, pictures, runs, training
 from pyvae.advice import name_options
-from pyvae.checkpoints import Checkpoints
+from pyvae.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.data import DataSource
 from pyvae.inputs import check_values, describe_data, suited
 from pyvae.model import VAE
@@ -90,10 +91,15 @@ def resumed(options, given, checkpoints):
 
     given: DATA, None where it was not. Where there is no checkpoint: the options as they are, and None.
     """
-    with checkpoints.newest() as file:
-        if file is None:
+    try:
+        with checkpoints.newest() as file:
+            if file is None:
+                return options, None
+            stored = file.description["training"]["configuration"]
+    except ValueError as error:  # all of them are damaged
+        if options.force:
             return options, None
-        stored = file.description["training"]["configuration"]
+        raise Refusal(f"{error}; --force begins anew") from None
     if stored is None:
         raise Refusal(f"{file.path} was not written by pyvae train: resume it in Python, with pyvae.train")
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
@@ -112,8 +118,12 @@ def prepare(options, out, is_resumed):
     if options.binarize:
         for source in dataset.splits().values():
             source.binarize = None if options.binarize == "none" else options.binarize
-    began_in_vain = options.resume and not (out / "model.safetensors").exists()  # it had no checkpoint yet
-    runs.refuse_existing_run(out, may_exist=options.force or is_resumed or began_in_vain)
+    began_in_vain = set(runs.files_of_run(out)) <= {"config.json", "log.txt"}  # killed before its first checkpoint
+    if options.resume and not is_resumed:
+        if not (options.force or began_in_vain):
+            raise Refusal(f"--out {out} has no checkpoint to resume from; --force begins anew")
+        warnings.warn(f"no checkpoint in {out}: the run begins anew", CheckpointWarning, stacklevel=2)
+    runs.refuse_existing_run(out, may_exist=options.force or is_resumed or (options.resume and began_in_vain))
     refuse_inputs([out / name for name in runs.FILES], [options.data])
     model = VAE.mlp(
         dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
@@ -156,8 +166,6 @@ class Run:
         say("kernels", kernels_in_words())
         if self.began is not None:
             say("resumed", f"from {self.began}")
-        elif options.resume:
-            say("resumed", "from the beginning, as there is no checkpoint")
 
     def train(self):
         """Leaves the history. Raises KeyboardInterrupt or FloatingPointError where nothing was learned."""
@@ -202,6 +210,8 @@ class Run:
             which = "the best on the validation rows" if self.failure is None else "the last that were good"
             log.say("kept", f"the weights of epoch {history.best_epoch}, {which}")
         with writing(out, f"go on later from its last checkpoint, with pyvae train --resume --out {out}"):
+            out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
+            persistence.write_file(out / "config.json", self._settings().encode())
             persistence.save(job.model, out / "model.safetensors")
             persistence.write_file(out / "history.csv", history.to_csv().encode())
             labels = pictures.labels_of(job.dataset, job.reported)
@@ -209,14 +219,21 @@ class Run:
             names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
             log.say("wrote", f"{', '.join(names)} in {out}")
             log.note(result)
+            log.flush()
 
     def _open(self):
-        job = self.job
-        settings = runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
-        with writing(self.out):
-            runs.begin(self.out, self.checkpoints, settings, self.log, is_resumed=self.began is not None)
+        try:
+            with writing(self.out):
+                runs.begin(self.out, self.checkpoints, self._settings(), self.log, is_resumed=self.began is not None)
+        except Refusal:
+            self.checkpoints.give_up()  # those of another run that is there stay
+            raise
         self.is_open = True
         self.log.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
+
+    def _settings(self):
+        job = self.job
+        return runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
 
     def _after_epoch(self, history):
         if not self.is_open:

@@ -213,7 +213,7 @@ def add_train(parser):
     output.add_argument(
         "--resume", action="store_true",
         help="go on with the run in --out from its last checkpoint, with its options; --epochs and --patience may be "
-        "others (from the beginning where there is no checkpoint)",
+        "others (where there is no checkpoint: begin)",
     )  # fmt: skip
     output.add_argument(
         "--checkpoint-seconds", type=number(0, INFINITY, True), default=10.0, metavar="X",

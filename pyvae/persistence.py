@@ -18,7 +18,8 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +47,7 @@ def write(path, model, values, arrays=None, training=None):
 
     values: (size of the arena,). arrays: more such arrays by their names. training: what JSON can hold.
     """
-    description = {
-        "format": FORMAT, "model": model.describe(), "metadata": model.metadata, "dtype": str(model.parameters.dtype)
-    }  # fmt: skip
-    if list(parameter_shapes(parts_of(description["model"]))) != list(model.parameters.names):
-        raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")
+    description = describe_model(model)
     tensors = dict(model.parameters.views(values))
     for array, flat in (arrays or {}).items():
         tensors |= {f"{array}.{name}": view for name, view in model.parameters.views(flat).items()}
@@ -63,6 +60,21 @@ def write(path, model, values, arrays=None, training=None):
     description["body"] = body.hexdigest()
     description["description"] = _sha256(description)
     write_file(path, tensor_bytes(tensors, {KEY: _json(description)}), check=lambda file: ModelFile(file).close())
+
+
+def describe_model(model):
+    """What a file says of a model before its weights: format, model, metadata, dtype.
+
+    Raises ValueError for a model in which a layer stands in two places or a part is not registered, and TypeError where
+    its metadata are more than JSON can hold.
+    """
+    description = {
+        "format": FORMAT, "model": model.describe(), "metadata": model.metadata, "dtype": str(model.parameters.dtype)
+    }  # fmt: skip
+    _json(description)
+    if list(parameter_shapes(parts_of(description["model"]))) != list(model.parameters.names):
+        raise ValueError("a model in which a layer stands in two places cannot be saved: its file would not say so")
+    return description
 
 
 def load(path):
@@ -199,7 +211,9 @@ def write_file(path, data, check=None):
 
 
 def _replace(path, data, check):
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    path = Path(os.path.realpath(path))  # of a link the file that it leads to
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -207,7 +221,8 @@ def _replace(path, data, check):
             os.fsync(file.fileno())
         if check is not None:
             check(temporary)
-        os.chmod(temporary, 0o644)
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))  # it stays as readable as it was
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):  # the whole folder may be gone

@@ -18,6 +18,11 @@ FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures
 CHECKPOINTS = "checkpoints"  # the folder in it
 
 
+def files_of_run(out):
+    """Names of a run's files that are in a folder."""
+    return [name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+
+
 def refuse_existing_run(out, may_exist):
     """Whether the folder can take a run is tried before an hour of training, not after; nothing stays of the trial.
 
@@ -25,7 +30,7 @@ def refuse_existing_run(out, may_exist):
     """
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
-    there = [name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
+    there = files_of_run(out)
     if there and not may_exist:
         resume = "--resume to go on with it, or " if CHECKPOINTS in there else ""
         raise Refusal(
@@ -105,13 +110,13 @@ class Log:
     def __init__(self, is_quiet):
         self.is_quiet = is_quiet
         self.path = None
-        self.lines = []  # for the file that is not there yet
+        self.lines = []  # that are not in the file yet
         self.note(f"started  {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
 
     def open(self, path):
         """Write the lines so far, and from now on every line at once."""
         self.path = path
-        self.note(*self.lines)
+        self.flush()
 
     def say(self, topic, text):
         """A line, or several of 80 columns and no word cut, under a word that says what it is about."""
@@ -124,12 +129,18 @@ class Log:
             print("\n".join(lines))
 
     def note(self, *lines):
-        """Lines for the file alone."""
-        if self.path is None:
-            self.lines += lines
-        else:
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines)
+        """Lines for the file alone. Where it cannot be written, they wait for the next ones."""
+        self.lines += lines
+        with contextlib.suppress(OSError):
+            self.flush()
+
+    def flush(self):
+        """Write what has waited. Raises the OSError that names the file where it cannot be written."""
+        if self.path is None or not self.lines:
+            return
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in self.lines)
+        self.lines = []
 
     def note_epoch(self, epoch, validation):
         """The line of an epoch of the history: its losses in nats, the learning rate and the seconds it took.

@@ -22,7 +22,7 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.checkpoints import Checkpoints, TrainingState
+from pyvae.checkpoints import Checkpoints, TrainingState, fingerprint
 from pyvae.data import Rows, as_source, check_support
 from pyvae.diagnosis import all_finite, explain
 from pyvae.history import History
@@ -114,12 +114,16 @@ def train(
     if checkpoints is not None:
         checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
         settings = {
-            "batch_size": batch_size, "learning_rate": plan.schedule, "beta": beta, "kl_warmup": kl_warmup,
-            "clip_norm": clip_norm, "weight_decay": weight_decay, "n_samples": n_samples, "seed": seed,
-            "validation_fraction": validation_fraction, "precision": _kernels.get_matmul_precision(), "X": source,
-            "X_val": validation,
+            "batch_size": int(batch_size), "beta": float(beta), "kl_warmup": float(kl_warmup),
+            "clip_norm": None if clip_norm is None else float(clip_norm), "weight_decay": float(weight_decay),
+            "n_samples": int(n_samples), "seed": int(seed), "validation_fraction": float(validation_fraction),
+            "precision": _kernels.get_matmul_precision(), "X": fingerprint(source, model.parameters.dtype),
+            "X_val": None if validation is None else fingerprint(validation, model.parameters.dtype),
         }  # fmt: skip
-        checkpoints.begin(state, settings, resume)
+        n_steps = -(-len(source) // batch_size)
+        checkpoints.begin(
+            state, settings, lambda epoch: plan.learning_rate_at(epoch - 1 + (n_steps - 1) / n_steps), resume
+        )
     elif resume:
         raise ValueError("resume needs checkpoints: the folder of those to go on from")
 
@@ -128,35 +132,36 @@ def train(
     last = EpochStart(optimizer, len(history))
     bar = ProgressBar(epochs, len(source), not progress, done=len(history))
     with Interruption() as interruption, contextlib.closing(bar):
-        while history.stopped is None:
-            if patience is not None and best.age(len(history)) >= patience:
-                history.stopped = "patience"
-            elif interruption.requested:
-                history.stopped = "interrupted"
-            elif len(history) >= epochs:
-                history.stopped = "epochs"
-            else:
-                start = time.perf_counter()
-                try:
-                    totals = _train_epoch(step, source, optimizer, plan, len(history), last, interruption, bar)
-                except FloatingPointError:
-                    last.put_back()
-                    history.stopped, history.best_epoch = "not finite", last.epoch or None
-                    raise
-                if totals is None:
+        try:
+            while history.stopped is None:
+                if patience is not None and best.age(len(history)) >= patience:
+                    history.stopped = "patience"
+                elif interruption.requested:
                     history.stopped = "interrupted"
+                elif len(history) >= epochs:
+                    history.stopped = "epochs"
+                else:
+                    start = time.perf_counter()
+                    try:
+                        totals = _train_epoch(step, source, optimizer, plan, len(history), last, interruption, bar)
+                    except FloatingPointError:
+                        history.stopped = "not finite"
+                        raise
+                    if totals is None:
+                        history.stopped = "interrupted"
+                        break
+                    _close_epoch(state, totals, validation, seed, start)
+                    if any([callback(history) is True for callback in callbacks]):  # a list, so that all are called
+                        history.stopped = "callback"
                     if checkpoints is not None:
-                        with last.restored():
-                            checkpoints.save(state, is_last=True)
-                    break
-                _close_epoch(state, totals, validation, seed, start)
-                if any([callback(history) is True for callback in callbacks]):  # a list, so that all are called
-                    history.stopped = "callback"
-                if checkpoints is not None:
-                    checkpoints.save(state)
-        else:  # not in the middle of an epoch
+                        checkpoints.save(state)
+        finally:  # however it ended, with the last whole epoch
             if checkpoints is not None:
-                checkpoints.save(state, is_last=True)
+                with last.restored() if last.epoch == len(history) else contextlib.nullcontext():
+                    checkpoints.end(state)
+            if history.stopped == "not finite":
+                last.put_back()
+                history.best_epoch = last.epoch or None
     if best is not None and best.number is not None:
         best.put_back()
     elif best is not None and history.stopped != "interrupted":

@@ -171,3 +171,17 @@ def test_a_description_that_lacks_something_is_refused(tmp_path):
         (tmp_path / "m").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
         with pytest.raises(ValueError, match="is damaged|cannot be built"):
             pyvae.load(tmp_path / "m")
+
+
+def test_a_file_stays_as_readable_as_it_was(tmp_path):
+    """A new file has the rights that the process gives to new files; a link leads to the same file as before."""
+    model, path = pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,)), tmp_path / "m"
+    (tmp_path / "plain").touch()
+    pyvae.save(model, path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o640)
+    pyvae.save(model, path)
+    assert path.stat().st_mode & 0o777 == 0o640
+    (tmp_path / "link").symlink_to(path)
+    pyvae.save(pyvae.VAE.mlp(7, latent_dim=2, hidden=(5,)), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and pyvae.load(path).n_features == 7

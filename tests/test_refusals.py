@@ -87,9 +87,9 @@ def test_a_checkpoint_whose_state_lacks_something(tmp_path, rng):
     path = tmp_path / "epoch-000001.safetensors"
     with persistence.ModelFile(path) as file:
         training = file.description["training"]
-    for entry in ("history", "step", "best_loss"):
+    for entry in ("history", "step", "best_loss", "settings"):
         rewrite(path, training={name: value for name, value in training.items() if name != entry})
-        with pytest.raises(ValueError, match=f"is damaged: the state of its training lacks something .*{entry}"):
+        with pytest.raises(ValueError, match="is damaged: the state of its training lacks something"):
             pyvae.train(model, X, epochs=2, progress=False, checkpoints=tmp_path, resume=True)
 
 
