@@ -19,19 +19,11 @@ from pyvae.options import Refusal, learning_rate
 from pyvae.outputs import counted, refuse_inputs, tell, writing
 from pyvae.versions import kernels_in_words
 
-OF_THIS_COMMAND = (
-    "run",
-    "parser",
-    "words",
-    "command",
-    "out",
-    "force",
-    "resume",
-    "checkpoint_seconds",
-    "threads",
-    "quiet",
-    "json",
-)  # fmt: skip  options that a resumed run does not take over
+# Options that a resumed run does not take over, and those that may be others than when it began: of these the rows, and
+# the rates of the epochs that are done, are compared instead.
+OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
+OF_THIS_COMMAND |= {"threads", "quiet", "json"}
+MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
 
 
 class Job(NamedTuple):
@@ -105,7 +97,20 @@ def resumed(options, given, checkpoints):
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
     again.data = given or stored["data"]
+    for name in sorted(stored.keys() - MAY_CHANGE):
+        before, now = stored[name], getattr(again, name)
+        if before != now:
+            option = f"--{name.replace('_', '-')}"
+            raise Refusal(
+                f"{option} was {in_words(before)} when the run in {checkpoints.folder.parent} began, not "
+                f"{in_words(now)}: leave it out, or begin anew with --force"
+            )
     return argparse.Namespace(**vars(again), command=options.command, words=options.words), file.path
+
+
+def in_words(value):
+    """The value of an option as it is typed: 400,200 for (400, 200)."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def prepare(options, out, is_resumed):

@@ -367,6 +367,9 @@ def test_the_command_resumes(table, monkeypatch, capsys):
     assert "was trained with a --lr of 0.001 in epoch 1, not 0.5: resume it as it began" in capsys.readouterr().err
     assert main("train --resume --out run".split()) == 0
     assert "trained  nothing, as 5 epochs are done already" in capsys.readouterr().out
+    assert main("train --resume --out run --hidden 8,9".split()) == 2
+    said = "--hidden was 7 when the run in run began, not 8,9: leave it out, or begin anew with --force\n"
+    assert capsys.readouterr().err == f"pyvae train: {said}"
 
 
 def test_the_command_says_where_a_run_can_be_resumed(table, capsys):
