@@ -6,11 +6,13 @@ import operator
 from decimal import Decimal
 from numbers import Real
 
+import numpy as np
+
 
 def check_count(name, value, least, most=math.inf):
     """The value as an int. Raises ValueError unless it is a whole number from ``least`` to ``most``."""
     try:
-        number = None if isinstance(value, bool) else operator.index(value)
+        number = None if isinstance(value, bool | np.bool) else operator.index(value)
     except TypeError:
         number = None
     if number is None or not least <= number <= most:

@@ -169,7 +169,7 @@ def set_num_threads(n):
     all of them together keep to n. Without OpenMP, in the NumPy twins, and in a forked child, n is ignored.
     Raises ValueError unless n is a whole number from 1 to 1024.
     """
-    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= MOST_THREADS:
+    if isinstance(n, bool | np.bool) or not hasattr(n, "__index__") or not 1 <= n <= MOST_THREADS:
         raise ValueError(f"n must be a whole number of threads from 1 to {MOST_THREADS}, not {n!r}")
     runtime.set_num_threads(n, _own())
 
