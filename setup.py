@@ -23,7 +23,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
-WITH_C = ["dense", "elementwise", "gaussian", "likelihood", "count_likelihood", "norm", "random", "adam", "gather"]
+WITH_C = [
+    *("dense", "sparse", "elementwise", "gaussian", "likelihood", "count_likelihood", "norm"),
+    *("random", "adam", "gather"),
+]
 
 # No more than what runtime.pyx asks the processor for: -march=x86-64-v3 would allow half a dozen features besides.
 V2 = ["-msse4.2", "-mpopcnt"]

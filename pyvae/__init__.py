@@ -13,7 +13,7 @@ from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplu
 from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.data import ArraySource, Batch, DataSource
+from pyvae.data import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.history import History
@@ -69,6 +69,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "SparseSource",
     "StandardNormal",
     "StepDecay",
     "Symlog",

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.layers import KEEP_INPUT, Layer
 from pyvae.parameters import register
 from pyvae.workspace import Lease
@@ -100,3 +101,9 @@ class Symlog(Activation):
     numbers of many sizes, to a scale that dense layers can take: VAE.mlp puts it first where counts are encoded."""
 
     activation = "symlog"
+
+    def forward(self, x, noise=None, workspace=None):
+        if isinstance(x, SparseRows):  # f(0) = 0: rows stay as sparse as they are
+            y, cache = super().forward(x.values[None], noise, workspace)
+            return x.with_values(y[0]), cache
+        return super().forward(x, noise, workspace)

@@ -284,10 +284,13 @@ def open_checkpoint(path):
 
 
 def fingerprint(source, dtype):
-    """SHA-256 of a DataSource's shape and of its rows, of up to 100,000 of them, evenly spread where there are more."""
+    """SHA-256 of a DataSource's shape, weights and rows, of up to 100,000 of them, evenly spread if there are more."""
     digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
     numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
     for start in range(0, len(numbers), CHUNK_ROWS):
         rows = numbers[start : start + CHUNK_ROWS]
-        digest.update(source.gather(rows, out=np.empty((len(rows), source.n_features), dtype)).x)
+        batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
+        for part in (batch.x, batch.observed, batch.weight):
+            if part is not None:
+                digest.update(part)
     return digest.hexdigest()

@@ -50,16 +50,16 @@ class Counts(Likelihood):
 class Poisson(Counts):
     """x_j ~ Poisson(exp(l_j)), independent columns of counts; mean and variance are both exp(l_j)."""
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
-        _kernels.poisson(x, outputs, log_px)  # sum_j x l - exp(l) - log x!
-        return log_px, OutputsCache(x, outputs, memory)
+        _kernels.poisson(x, outputs, log_px, observed)  # sum_j x l - exp(l) - log x!
+        return log_px, OutputsCache(x, outputs, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, log_rates, memory = cache
+        x, log_rates, observed, memory = cache
         dlog_rates = memory.take(log_rates.shape, log_rates.dtype)
-        _kernels.poisson_backward(dlog_px, x, log_rates, dlog_rates)  # dlog_px (x - exp(l))
+        _kernels.poisson_backward(dlog_px, x, log_rates, dlog_rates, observed)  # dlog_px (x - exp(l))
         return dlog_rates
 
     def draw(self, outputs, noise):
@@ -74,7 +74,8 @@ class Poisson(Counts):
 class Multinomial(Counts):
     """x ~ Multinomial(n, softmax(l)): how often each of D words stands among the n words of a text.
 
-    log p is given n, the sum of the row itself, which may be any whole number from 0. total: the number of words that
+    log p is given n, the sum of the row itself, which may be any whole number from 0. So a row must be observed whole:
+    log_density raises ValueError where one is not. total: the number of words that
     ``mean`` and ``draw`` make; with 1 the mean is the words' probabilities. Raises ValueError where it is below 1.
     """
 
@@ -82,14 +83,17 @@ class Multinomial(Counts):
         super().__init__(n_features)
         self.total = check_count("total", total, 1)
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
+        """See Likelihood. Raises ValueError where entries of x (B, D) are not observed."""
+        if observed is not None:
+            raise ValueError("a multinomial takes rows that are observed whole: n is the sum of all of their columns")
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.multinomial(x, outputs, log_px)  # log n! + sum_j x_j (l_j - L) - log x_j!
-        return log_px, OutputsCache(x, outputs, memory)
+        return log_px, OutputsCache(x, outputs, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, logits, memory = cache
+        x, logits, _, memory = cache
         dlogits = memory.take(logits.shape, logits.dtype)
         _kernels.multinomial_backward(dlog_px, x, logits, dlogits)  # dlog_px (x_j - n exp(l_j - L))
         return dlogits
@@ -121,16 +125,16 @@ class NegativeBinomial(Counts):
     library sizes and zero inflation.
     """
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
-        _kernels.negative_binomial(x, outputs, self.log_r[None], log_px)
-        return log_px, OutputsCache(x, outputs, memory)
+        _kernels.negative_binomial(x, outputs, self.log_r[None], log_px, observed)
+        return log_px, OutputsCache(x, outputs, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, log_means, memory = cache
+        x, log_means, observed, memory = cache
         dlog_means, dlog_r_rows = (memory.take(log_means.shape, log_means.dtype) for _ in range(2))
-        _kernels.negative_binomial_backward(dlog_px, x, log_means, self.log_r[None], dlog_means, dlog_r_rows)
+        _kernels.negative_binomial_backward(dlog_px, x, log_means, self.log_r[None], dlog_means, dlog_r_rows, observed)
         _kernels.column_sums(dlog_r_rows, out=self.dlog_r)  # one r for all rows: its derivatives add up
         return dlog_means
 

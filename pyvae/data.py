@@ -6,30 +6,37 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyvae import _kernels
+from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_number
 from pyvae.noise import Noise
-from pyvae.validation import check_array, check_row_numbers, column_labels, place
+from pyvae.validation import check_array, check_row_numbers, check_sparse, column_labels, place
+from pyvae.workspace import Lease
 
-CHUNK_ROWS = 1024  # rows looked at together when all of a source are checked
+CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**18  # looked at together, at most, when all rows of a source are checked
 
 
 @dataclass
 class Batch:
-    """Rows for one forward pass."""
+    """Rows for one forward pass. Where some entries of x are not observed, they are 0 in x and in observed, whatever
+    was given there."""
 
-    x: np.ndarray  # (B, D) float32 or float64
+    x: np.ndarray | SparseRows  # (B, D) float32 or float64
     y: np.ndarray | None = None  # (B,) labels
-    observed: np.ndarray | None = None  # (B, D) which entries are known; None: all
+    observed: np.ndarray | None = None  # (B, D) 1 where an entry is known, 0 where it is not; None: all are
     weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
     rows: np.ndarray | None = None  # (B,) the rows' global numbers, for the noise; None: 0 .. B - 1
 
     def __post_init__(self):
-        if not isinstance(self.x, np.ndarray) or self.x.ndim != 2 or self.x.dtype not in (np.float32, np.float64):
+        is_table = isinstance(self.x, np.ndarray | SparseRows) and self.x.ndim == 2
+        if not is_table or self.x.dtype not in (np.float32, np.float64):
             raise TypeError("x of a Batch must be a two-dimensional array of float32 or float64")
         for name, shape in (("y", self.x.shape[:1]), ("observed", self.x.shape), ("weight", self.x.shape[:1])):
             values = getattr(self, name)
             if values is not None and np.shape(values) != shape:
                 raise ValueError(f"{name} of a Batch must have the shape {shape}, not {np.shape(values)}")
+        if self.observed is not None:
+            known = np.asarray(self.observed) != 0
+            self.x, self.observed = np.where(known, self.x, self.x.dtype.type(0)), known.astype(self.x.dtype)
         if self.weight is not None:
             self.weight = check_weight(self.weight)
         self.rows = np.arange(len(self.x)) if self.rows is None else check_row_numbers(self.rows)
@@ -42,6 +49,8 @@ class DataSource:
 
     n_features = None
     name = "X"  # what messages call it
+    weight = None  # of each row, (N,); None: all 1
+    plain = True  # whether a batch is an array and nothing else: no weights, nothing unobserved, nothing sparse
     binarize, threshold = None, 0.5  # how gather makes its values 0 and 1, where it does: see ArraySource
 
     def __len__(self):
@@ -51,6 +60,10 @@ class DataSource:
         """Batch of the rows with these numbers, in this order. out (B, D): where to put x, float32 or float64 (None:
         a new float32 array). noise: what freshly binarised rows are drawn from."""
         raise NotImplementedError
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        """The Batch of these rows that a model of this dtype is trained on, on memory of the workspace."""
+        return self.gather(rows, noise, Lease(workspace).take((len(rows), self.n_features), dtype))
 
     def place(self, i, j):
         """What messages call the value in column j of the row whose global number is i."""
@@ -69,14 +82,19 @@ class ArraySource(DataSource):
     X: (N, D) of uint8, float32 or float64, in any order and byte order, or what can be made one (validation.py), then
     converted at once; never changed. float64 is rounded to what the model computes in; integers beyond 2^24, which
     float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where the scaled
-    value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step). Raises
+    value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step). weight (N,):
+    of each row in the loss. missing: whether NaN is an entry that is not observed, instead of an error. Raises
     TypeError or ValueError where X cannot be used, naming the place.
     """
 
-    def __init__(self, X, scale=1.0, binarize=None, threshold=0.5, name="X"):
+    def __init__(self, X, scale=1.0, binarize=None, threshold=0.5, name="X", weight=None, missing=False):
         if binarize not in (None, "threshold", "draw"):
             raise ValueError(f"binarize must be None, 'threshold' or 'draw', not {binarize!r}")
-        self.X, self.labels = check_array(X, name), column_labels(X)
+        if binarize is not None and missing:
+            raise ValueError("what is missing cannot be binarised: give binarize or missing, not both")
+        self.X, self.labels = check_array(X, name, missing), column_labels(X)
+        self.weight, self.missing = _weight_of_rows(weight, self.X), missing
+        self.plain = weight is None and not missing
         self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
         self.binarize, self.name = binarize, name
         self.n_features = self.X.shape[1]
@@ -93,7 +111,40 @@ class ArraySource(DataSource):
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         noise = noise or Noise(0)
         _kernels.gather(self.X, rows, self.scale, self.binarize, self.threshold, noise.key("binarize"), noise.step, out)
-        return Batch(out, rows=rows)
+        observed = ~np.isnan(out) if self.missing else None
+        return Batch(out, observed=observed, weight=_of(rows, self.weight), rows=rows)
+
+
+class SparseSource(DataSource):
+    """Rows of a SciPy sparse matrix or array, such as counts of words, of which a minibatch is as sparse as they are.
+
+    X: (N, D) of real numbers in any format; CSR with its columns in order is used in place, else it is converted once.
+    What depends on all columns of a row, as likelihoods do, is computed on a dense array of a minibatch at a time.
+    weight (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
+    """
+
+    plain = False
+
+    def __init__(self, X, name="X", weight=None):
+        self.X, self.name = check_sparse(X, name), name
+        self.n_features = self.X.shape[1]
+        self.weight = _weight_of_rows(weight, self.X)
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def gather(self, rows, noise=None, out=None):
+        """Batch of the rows with these numbers as an array; see DataSource."""
+        batch = self.minibatch(rows, noise, np.float32 if out is None else out.dtype)
+        batch.x = batch.x.to_dense(out)
+        return batch
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        """The same rows as SparseRows (B, D). Raises TypeError where rows are no whole numbers."""
+        rows = check_row_numbers(rows)
+        X = self.X[rows]
+        x = SparseRows(X.data.astype(dtype, copy=False), X.indices, X.indptr, self.n_features)
+        return Batch(x, weight=_of(rows, self.weight), rows=rows)
 
 
 class Rows(DataSource):
@@ -101,7 +152,8 @@ class Rows(DataSource):
 
     def __init__(self, source, numbers):
         self.source, self.numbers = source, np.asarray(numbers, dtype=np.int64)
-        self.n_features, self.name = source.n_features, source.name
+        self.n_features, self.name, self.plain = source.n_features, source.name, source.plain
+        self.weight = _of(self.numbers, source.weight)
         self.binarize, self.threshold = source.binarize, source.threshold
 
     def __len__(self):
@@ -109,6 +161,9 @@ class Rows(DataSource):
 
     def gather(self, rows, noise=None, out=None):
         return self.source.gather(self.numbers[rows], noise, out)
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        return self.source.minibatch(self.numbers[rows], noise, dtype, workspace)
 
     def place(self, i, j):
         return self.source.place(i, j)
@@ -119,7 +174,8 @@ class Rows(DataSource):
 
 def as_source(X, n_features=None, name="X"):
     """X as a DataSource; ValueError where it has not n_features columns."""
-    source = X if isinstance(X, DataSource) else ArraySource(X, name=name)
+    kind = SparseSource if hasattr(X, "tocsr") else ArraySource
+    source = X if isinstance(X, DataSource) else kind(X, name=name)
     if n_features is not None and source.n_features != n_features:
         raise ValueError(f"{source.name} must have {n_features} columns, as the model has, not {source.n_features}")
     return source
@@ -169,6 +225,22 @@ def check_weight(weight):
     return weight
 
 
+def _weight_of_rows(weight, X):
+    """The weights as float64 (N,), or None. Raises ValueError unless there is one for each row, and one above 0."""
+    if weight is None:
+        return None
+    weight = check_weight(weight).astype(np.float64)
+    if weight.shape != X.shape[:1]:
+        raise ValueError(f"weight must be one number for each of the {X.shape[0]} rows, not of shape {weight.shape}")
+    if not weight.any():
+        raise ValueError("weight must not be 0 for every row")
+    return weight
+
+
+def _of(rows, weight):
+    return None if weight is None else weight[rows]
+
+
 def _not_a_share(x):
     return ~((x >= 0) & (x <= 1))
 
@@ -179,10 +251,13 @@ def _not_finite(x):
 
 @np.errstate(over="ignore", invalid="ignore")  # of the twins; what becomes of the values is looked at here
 def _check_values(source, dtype, outside, expected):
-    for start in range(0, len(source), CHUNK_ROWS):
-        rows = np.arange(start, min(start + CHUNK_ROWS, len(source)))
+    step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // source.n_features))
+    for start in range(0, len(source), step):
+        rows = np.arange(start, min(start + step, len(source)))
         batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
         wrong = outside(batch.x)
+        if batch.observed is not None:
+            wrong &= batch.observed != 0
         if not wrong.any():
             continue
         i, j = np.argwhere(wrong)[0]

@@ -27,7 +27,7 @@ def explain(loss, optimizer, batch, terms, epoch, step, last):
     else:
         what = "the norm of the gradient" if math.isfinite(loss) else "the loss"
     where = f"{what} is not finite in epoch {epoch + 1}, step {step + 1}{_rows(batch, terms)}"
-    reach = f"{np.abs(batch.x).max():g}"
+    reach = f"{np.abs(getattr(batch.x, 'values', batch.x)).max(initial=0):g}"
     if optimizer.t == 0:
         remedy = f"scale the data, which reach {reach}" if weight is None else "begin with weights that are finite"
         return f"{where}, before any weight has moved: {remedy}"

@@ -31,7 +31,7 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count
-from pyvae.parameters import Module, build, register
+from pyvae.parameters import Module, build, parameter_shapes, register
 from pyvae.workspace import Lease
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
@@ -53,7 +53,7 @@ class Layer(Module):
         raise NotImplementedError
 
     def backward_parameters(self, dy, cache):
-        """backward of dy (B, n_out) without dx: for a network's first layer, as data are not learned."""
+        """backward of dy (B, n_out) without dx: for a network's first parameters, as data are not learned."""
         self.backward(dy, cache)
 
     def __init_subclass__(cls, **kwargs):
@@ -163,6 +163,8 @@ class Sequential(Layer):
             width = width if layer.n_out is None else layer.n_out
         self.n_in = next((layer.n_in for layer in layers if layer.n_in is not None), None)
         self.n_out = width
+        learns = (i for i, layer in enumerate(layers) if parameter_shapes({"": layer}))
+        self.first = next(learns, len(layers))  # of those with parameters
 
     def forward(self, x, noise=None, workspace=None):
         caches = []
@@ -177,10 +179,10 @@ class Sequential(Layer):
         return dy
 
     def backward_parameters(self, dy, cache):
-        for layer, layer_cache in zip(self.layers[:0:-1], cache[:0:-1], strict=True):
-            dy = layer.backward(dy, layer_cache)
-        if self.layers:
-            self.layers[0].backward_parameters(dy, cache[0])
+        for i in range(len(self.layers) - 1, self.first, -1):
+            dy = self.layers[i].backward(dy, cache[i])
+        if self.first < len(self.layers):
+            self.layers[self.first].backward_parameters(dy, cache[self.first])
 
     def children(self):
         return {str(i): layer for i, layer in enumerate(self.layers)}

@@ -21,7 +21,8 @@ Categorical, x one-hot within a group of columns, L = log sum_j exp(l_j):
     log p(x|l) = sum_j x_j (l_j - L)        dlog p/dl_j = x_j - exp(l_j - L)        (as the x_j add up to one)
 
 log p(x|z) is the sum over the row's columns (groups). The derivatives stay one per column, and backward multiplies
-them by dlog_px, the loss's derivative by the row's log p(x|z).
+them by dlog_px, the loss's derivative by the row's log p(x|z). Where entries of x are missing, ``observed`` (B, D) is 1
+where x is known and 0 where it is not: there x is 0, the term is left out of the sum, and its derivatives are 0.
 """
 
 from itertools import pairwise
@@ -51,8 +52,8 @@ class Likelihood(Module):
         """How many columns of decoder output it takes."""
         return self.n_features
 
-    def log_density(self, x, outputs, workspace=None):
-        """log p(x|z) (B * k,) in nats, and a cache."""
+    def log_density(self, x, outputs, workspace=None, observed=None):
+        """log p(x|z) (B * k,) in nats, and a cache. observed (B, D): 1 where x is known, 0 where not; None: all is."""
         raise NotImplementedError
 
     def log_density_backward(self, dlog_px, cache):
@@ -84,6 +85,7 @@ class OutputsCache(NamedTuple):
 
     x: np.ndarray  # (B, D)
     outputs: np.ndarray  # (B * k, D)
+    observed: np.ndarray | None  # (B, D)
     memory: Lease
 
 
@@ -97,16 +99,16 @@ class Bernoulli(Likelihood):
 
     support = "numbers from 0 to 1"
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
-        _kernels.bernoulli(x, outputs, log_px)  # sum_j x l - log(1 + exp(l))
-        return log_px, OutputsCache(x, outputs, memory)
+        _kernels.bernoulli(x, outputs, log_px, observed)  # sum_j x l - log(1 + exp(l))
+        return log_px, OutputsCache(x, outputs, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, logits, memory = cache
+        x, logits, observed, memory = cache
         dlogits = memory.take(logits.shape, logits.dtype)
-        _kernels.bernoulli_backward(dlog_px, x, logits, dlogits)  # dlog_px (x - sigmoid(l))
+        _kernels.bernoulli_backward(dlog_px, x, logits, dlogits, observed)  # dlog_px (x - sigmoid(l))
         return dlogits
 
     def mean(self, outputs):
@@ -126,6 +128,7 @@ class GaussianCache(NamedTuple):
     mean: np.ndarray  # (B * k, D)
     logvar: np.ndarray  # (B * k, D), or (1, D) for all rows
     excess: np.ndarray | None  # logvar - log floor^2, (D, 1) for a shared std, else like logvar; None: fixed
+    observed: np.ndarray | None  # (B, D)
     memory: Lease
 
 
@@ -153,26 +156,26 @@ class Gaussian(Likelihood):
     def n_outputs(self):
         return 2 * self.n_features if self.std == "predicted" else self.n_features
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         mean, logvar, excess = self._split(outputs, memory)
         log_px = memory.take((len(outputs),), outputs.dtype)
-        _kernels.gaussian(x, mean, logvar, log_px)
-        return log_px, GaussianCache(x, mean, logvar, excess, memory)
+        _kernels.gaussian(x, mean, logvar, log_px, observed)
+        return log_px, GaussianCache(x, mean, logvar, excess, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, mean, logvar, excess, memory = cache
+        x, mean, logvar, excess, observed, memory = cache
         doutputs = memory.take((len(mean), self.n_outputs), mean.dtype)
         dmean = doutputs[:, : self.n_features]
         if excess is None:  # fixed
-            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean)
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, None, observed)
         elif self.std == "predicted":
             drho = doutputs[:, self.n_features :]
-            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, drho)  # first the derivative by logvar
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, drho, observed)  # by logvar
             _kernels.activate_backward(drho, excess, "softplus", dx=drho)  # then times sigmoid(rho - c)
         else:
             dlogvar_rows = memory.take(mean.shape, mean.dtype)
-            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar_rows)
+            _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar_rows, observed)
             dlogvar = memory.take((self.n_features,), mean.dtype)  # one number for all rows: its derivatives add up
             _kernels.column_sums(dlogvar_rows, out=dlogvar, accumulate=False)
             drho = memory.take(excess.shape, mean.dtype)
@@ -219,7 +222,8 @@ class Gaussian(Likelihood):
 class Categorical(Likelihood):
     """Groups of one-hot columns: sizes (3, 2) means columns 0-2 say which of three, columns 3-4 which of two.
 
-    p(x_j = 1) = exp(l_j) / sum_k exp(l_k), k over the columns of j's group. Raises ValueError for sizes below 1.
+    p(x_j = 1) = exp(l_j) / sum_k exp(l_k), k over the columns of j's group. A group is observed where its first
+    column is. Raises ValueError for sizes below 1.
     """
 
     support = "one-hot groups: one 1 and else 0 in the columns of each group"
@@ -229,16 +233,16 @@ class Categorical(Likelihood):
         super().__init__(sum(self.sizes))
         self.edges = np.concatenate([[0], np.cumsum(self.sizes)])  # group g: columns edges[g] .. edges[g + 1]
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
-        _kernels.categorical(x, outputs, self.edges, log_px)  # sum_j x_j (l_j - L) over the groups
-        return log_px, OutputsCache(x, outputs, memory)
+        _kernels.categorical(x, outputs, self.edges, log_px, observed)  # sum_j x_j (l_j - L) over the groups
+        return log_px, OutputsCache(x, outputs, observed, memory)
 
     def log_density_backward(self, dlog_px, cache):
-        x, logits, memory = cache
+        x, logits, observed, memory = cache
         dlogits = memory.take(logits.shape, logits.dtype)
-        _kernels.categorical_backward(dlog_px, x, logits, self.edges, dlogits)  # dlog_px (x_j - exp(l_j - L))
+        _kernels.categorical_backward(dlog_px, x, logits, self.edges, dlogits, observed)  # dlog_px (x_j - exp(l_j - L))
         return dlogits
 
     def mean(self, outputs):

@@ -48,11 +48,15 @@ class Mixed(Likelihood):
         groups = zip(self.columns, self.parts, strict=True)
         return "; ".join(f"in columns {of.start} to {of.stop - 1} {part.support}" for of, part in groups)
 
-    def log_density(self, x, outputs, workspace=None):
+    def log_density(self, x, outputs, workspace=None, observed=None):
         memory = Lease(workspace)
         groups = zip(self.parts, self.columns, self.outputs, strict=True)
         terms, caches = zip(
-            *(part.log_density(x[:, columns], outputs[:, own], workspace) for part, columns, own in groups), strict=True
+            *(
+                part.log_density(x[:, columns], outputs[:, own], workspace, _columns(observed, columns))
+                for part, columns, own in groups
+            ),
+            strict=True,
         )
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.copy(terms[0][None], out=log_px[None])
@@ -91,6 +95,10 @@ class Mixed(Likelihood):
     @classmethod
     def from_config(cls, config):
         return cls([build(part) for part in config["parts"]])
+
+
+def _columns(observed, columns):
+    return None if observed is None else observed[:, columns]
 
 
 def _slices(sizes):

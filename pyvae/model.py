@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.activations import Symlog
 from pyvae.arguments import check_count, check_number
 from pyvae.counts import Counts
@@ -94,21 +95,21 @@ class VAE(Module):
 
         evaluate: layers are given no noise, so that nothing is dropped; z is drawn all the same.
         """
-        if batch.observed is not None:
-            raise NotImplementedError("rows with unobserved entries cannot be used yet: batch.observed must be None")
-        x = batch.x
+        x, memory = batch.x, Lease(workspace)
         layer_noise = None if evaluate else noise.at(batch.rows)
         outputs, encoder_cache = self.encoder.forward(x, layer_noise, workspace)
         mu, logvar = self.posterior.split(outputs, workspace)
 
         shape = (len(x) * k, self.latent_dim)
-        eps = noise.normal("z", shape, batch.rows, x.dtype, out=Lease(workspace).take(shape, x.dtype))
+        eps = noise.normal("z", shape, batch.rows, x.dtype, out=memory.take(shape, x.dtype))
         z, log_qz, sample_cache = self.posterior.sample(mu, logvar, eps, workspace)
         kl, kl_cache = self.posterior.kl(mu, logvar, workspace)
         log_pz, prior_cache = self.prior.log_density(z, workspace)
 
         decoded, decoder_cache = self.decoder.forward(z, layer_noise, workspace)
-        log_px, likelihood_cache = self.likelihood.log_density(x, decoded, workspace)
+        if isinstance(x, SparseRows):
+            x = x.to_dense(out=memory.take(x.shape, x.dtype))
+        log_px, likelihood_cache = self.likelihood.log_density(x, decoded, workspace, batch.observed)
 
         terms = Terms(log_px, log_pz, log_qz, kl, z, mu, logvar)
         return terms, ModelCache(
@@ -277,8 +278,7 @@ class VAE(Module):
         for start in range(0, len(source), step):
             rows = slice(start, min(start + step, len(source)))
             workspace.reset()
-            out = workspace.take((rows.stop - rows.start, source.n_features), self.parameters.dtype)
-            yield rows, source.gather(np.arange(rows.start, rows.stop), noise, out)
+            yield rows, source.minibatch(np.arange(rows.start, rows.stop), noise, self.parameters.dtype, workspace)
 
     def children(self):
         return {

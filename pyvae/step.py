@@ -68,17 +68,16 @@ class Step:
         terms are valid until the next call.
         """
         recording = self.recordings.get((len(rows), _kernels.get_matmul_precision()))
-        if recording is None and self.can_record:
+        if recording is None and self.can_record and source.plain:
             recording = self._record(source, rows, noise)
-        if recording is not None:
+        if recording is not None and source.plain:
             batch = source.gather(rows, noise, out=recording.x)
             if batch.x is recording.x and batch.weight is None and batch.observed is None:
                 noise.normal("z", recording.eps.shape, batch.rows, recording.eps.dtype, out=recording.eps)
                 recording.tape.play()
                 return batch, recording.terms
         self.workspace.reset()
-        x = self.workspace.take((len(rows), self.model.n_features), self.model.parameters.dtype)
-        batch = source.gather(rows, noise, out=x)
+        batch = source.minibatch(rows, noise, self.model.parameters.dtype, self.workspace)
         return batch, self._run(batch, noise, self.workspace)[0]
 
     def _record(self, source, rows, noise):

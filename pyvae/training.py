@@ -204,9 +204,9 @@ def split(X, X_val, validation_fraction, seed, n_features):
 
 
 def evaluate(model, source, seed):
-    """Means over the rows of -log p(x|z) and of the KL, nats, with one sample a row."""
+    """Weighted means over the rows of -log p(x|z) and of the KL, nats, with one sample a row."""
     reconstruction, kl = model.elbo_terms(source, n_samples=1, seed=seed)
-    return float(reconstruction.mean()), float(kl.mean())
+    return float(np.average(reconstruction, weights=source.weight)), float(np.average(kl, weights=source.weight))
 
 
 def check_callbacks(callbacks):

@@ -5,8 +5,10 @@ and memory-mapped ones, lists of lists, objects with ``__array__``, and DataFram
 changed, and nothing is copied but where the type is another than the kernels read: uint8, float32 and float64, which
 stay where they are, on disk too.
 
-Refused is what would have to be guessed at: text, dates, complex numbers, records, masked or missing entries, sparse
-matrices, rows of different lengths. Floating-point numbers are rounded to what the model computes in, float32 as a
+Of SciPy's sparse matrices the entries are used as they are (data.SparseSource).
+
+Refused is what would have to be guessed at: text, dates, complex numbers, records, masked or missing entries, rows of
+different lengths. Floating-point numbers are rounded to what the model computes in, float32 as a
 rule. Whole numbers claim to be exact: as integers they are refused above 2^24, where float32 begins to round them, so
 that a count or a key is never another one in silence; as float64 they are rounded like every float64.
 """
@@ -26,14 +28,15 @@ CONTENTS = {
 }  # fmt: skip
 
 
-def check_array(X, name="X"):
+def check_array(X, name="X", missing=False):
     """X as an array (rows, features) of uint8, float32 or float64, a copy only where its type is another.
 
-    Raises TypeError where it is no array of real numbers, and ValueError where it is not two-dimensional, is empty,
-    misses entries or holds integers beyond 2^24. That values are finite is checked where they are gathered (data.py).
+    missing: entries that a DataFrame misses become NaN. Raises TypeError where it is no array of real numbers, and
+    ValueError where it is not two-dimensional, is empty, misses entries or holds integers beyond 2^24. That values are
+    finite is checked where they are gathered (data.py).
     """
     labels = column_labels(X)
-    X = _from_any(X, name) if labels is None else _from_frame(X, name, labels)
+    X = _from_any(X, name) if labels is None else _from_frame(X, name, labels, missing)
     if X.dtype.kind not in "biufO":
         fields = ", ".join(X.dtype.names or ())
         contents = f"records of {fields}" if fields else CONTENTS.get(X.dtype.kind, X.dtype)
@@ -54,6 +57,27 @@ def check_array(X, name="X"):
         i, j = np.argwhere((X > WHOLE) | (X < -WHOLE))[0]
         _refuse_whole(X[i, j], place(name, i, j, labels))
     return X.astype(np.uint8 if X.dtype.kind == "b" else np.float32)
+
+
+def check_sparse(X, name="X"):
+    """A SciPy sparse matrix or array as CSR with the columns of each row in order: itself, where it is that already.
+
+    Raises TypeError where it does not hold real numbers, and ValueError where it is not two-dimensional or is empty, or
+    holds integers beyond 2^24.
+    """
+    if X.ndim != 2 or 0 in X.shape:
+        raise ValueError(f"{name} must have at least one row and one column, not the shape {X.shape}")
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, not {CONTENTS.get(X.dtype.kind, X.dtype)}")
+    rows = X.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy() if rows is X else rows
+        rows.sum_duplicates()  # which puts them in order as well
+    if rows.dtype.kind in "iu" and rows.nnz and max(rows.data.max(), -rows.data.min()) > WHOLE:
+        n = np.flatnonzero((rows.data > WHOLE) | (rows.data < -WHOLE))[0]
+        i = np.searchsorted(rows.indptr, n, side="right") - 1
+        _refuse_whole(rows.data[n], place(name, i, rows.indices[n]))
+    return rows
 
 
 def check_row_numbers(rows):
@@ -82,7 +106,7 @@ def place(name, i, j, labels=None):
 def _from_any(X, name):
     """Whatever is no DataFrame as an array: its own memory, where it has some."""
     if hasattr(X, "tocsr"):
-        raise TypeError(f"{name} must be a dense array, not a sparse {type(X).__name__}: use its toarray()")
+        raise TypeError(f"{name} must be a dense array, not a sparse {type(X).__name__}: SparseSource takes that")
     if isinstance(X, str | os.PathLike):
         raise TypeError(f"{name} must be an array, not the name of a file: pyvae.datasets.load reads files")
     if isinstance(X, np.ma.MaskedArray):
@@ -110,17 +134,21 @@ def _first_other_length(rows):
     return "" if other is None else f": row {other} has {lengths[other]} columns, but row 0 has {lengths[0]}"
 
 
-def _from_frame(X, name, labels):
-    """A DataFrame as an array of the type that all of its columns have in common."""
+def _from_frame(X, name, labels, missing):
+    """A DataFrame as an array of the type that all of its columns have in common; where entries may be missing, float64
+    with NaN for those."""
     columns = []
     for j, label in enumerate(labels):
         column = X.iloc[:, j]
         if column.dtype.kind not in "biuf" and column.dtype != object:
             contents = CONTENTS.get(column.dtype.kind, column.dtype)
             raise TypeError(f"{name} must hold real numbers, but its column {shown(label)!r} holds {contents}")
-        missing = np.flatnonzero(column.isna())
-        if missing.size:
-            raise ValueError(f"{place(name, missing[0], j, labels)} is missing: fill it or drop the row")
+        if missing:
+            columns.append(column.to_numpy(np.float64, na_value=np.nan))
+            continue
+        empty = np.flatnonzero(column.isna())
+        if empty.size:
+            raise ValueError(f"{place(name, empty[0], j, labels)} is missing: fill it or drop the row")
         columns.append(column.to_numpy())
     return np.stack(columns, axis=1) if columns else np.empty(X.shape)
 

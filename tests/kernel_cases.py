@@ -46,6 +46,7 @@ FUNCTIONS = {
     "norm": ("layer_norm", "layer_norm_backward"),
     "random": ("bernoulli", "normal", "permutation", "philox4x32", "uniform"),
 }
+SPARSE = ("sparse_dense", "sparse_dense_dW")  # of which test_kernels_sparse.py is
 PLACES = {function: (module, function) for module, functions in FUNCTIONS.items() for function in functions}
 PLACES |= {"bernoulli": ("likelihood", "bernoulli"), "bernoulli_draw": ("random", "bernoulli")}  # two of one name
 
@@ -107,6 +108,7 @@ def values_of(array, shape, rng, real, activation=None):
         "words": lambda: rng.integers(0, 2**32, shape),
         "one of 9": lambda: rng.integers(0, 9, shape),
         "edges": lambda: edges_of(shape[0]),
+        "zero or one": lambda: rng.integers(0, 2, shape),
         "empty": lambda: np.full(shape, -1 if array.dtype else np.nan),  # NaN would show if it were read
     }
     values = kinds[array.kind]()
@@ -436,6 +438,14 @@ def likelihood_cases():
     yield Case("categorical_backward", inputs, {"dlogits": gradient}, size_of_categorical_backward, any_row_stride=True)
 
 
+def with_unobserved(cases):
+    """Each likelihood once more, with entries of x that are not observed."""
+    for case in cases:
+        if not case.kernel.startswith("multinomial") and "each row" not in case.note:
+            inputs = {**case.inputs, "observed": Array("BD", "zero or one")}
+            yield case._replace(inputs=inputs, note=f"{case.note} unobserved".strip())
+
+
 def count_cases():
     x, outputs, dlog_px = Array("BD", "counts"), Array("KD"), Array("K")
     log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
@@ -488,6 +498,7 @@ def adam_cases():
 
 
 CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *count_cases()]
+CASES += with_unobserved([*likelihood_cases(), *count_cases()])
 CASES += [*random_cases(), *gather_cases(), *adam_cases()]
 CASE = {str(case): case for case in CASES}
 every_case = pytest.mark.parametrize("case", CASES, ids=str)

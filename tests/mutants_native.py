@@ -46,6 +46,8 @@ POISSON = "dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j]))"
 MULTINOMIAL = "dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max) / sum))"
 NEGATIVE_BINOMIAL = "double dl = x[j] * rest - r * s"
 DLOG_R = "(REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl))"
+CLEAR_DLOGITS = "scale * bernoulli_slope(x[j], logits[j]));\n        CLEAR_UNOBSERVED(dlogits);"
+SPARSE_DW = "FOR_COLUMNS(j, count, row[j] = FMA(x, dy[j], row[j]))"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
 UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i]"
@@ -220,6 +222,23 @@ CHANGES = [
            "reciprocals(x + r);\n    return y", "digamma: not moved"),
     Change("count_likelihood.pyx", "o.set_dspread(dlog_r, ", "o.set_dspread(dlog_means, ",
            "dlog_r in dlog_means"),
+    # What is not observed, and sparse rows.
+    Change("simd/likelihood.c", CLEAR_DLOGITS, CLEAR_DLOGITS.partition("CLEAR")[0], "Bernoulli: unobserved too"),
+    Change("simd/likelihood.c", "CLEAR_UNOBSERVED(dmean);", "", "Gaussian: dmean of the unobserved"),
+    Change("simd/likelihood.c", "CLEAR_UNOBSERVED(dlogvar);", "", "Gaussian: dlogvar of the unobserved"),
+    Change("simd/likelihood.c", "REAL scale = ((const REAL *)o->dlog_px)[i] * GROUP_OBSERVED(i, g);",
+           "REAL scale = ((const REAL *)o->dlog_px)[i];", "categorical: unobserved too"),
+    Change("simd/likelihood.c", "OBSERVED_ROW(i)[o->edges[g]]", "OBSERVED_ROW(i)[g]", "categorical: another column"),
+    Change(COUNTS, "CLEAR_UNOBSERVED(dlog_rates);", "", "Poisson: unobserved too"),
+    Change(COUNTS, "CLEAR_UNOBSERVED(dlog_means);", "", "negative binomial: dlog_means of the unobserved"),
+    Change(COUNTS, "CLEAR_UNOBSERVED(dlog_r);", "", "negative binomial: dlog_r of the unobserved"),
+    Change("simd/observation.h", "(i) / o->samples * o->observed_row", "(i) * o->observed_row", "samples' rows"),
+    Change("likelihood.pyx", "last.observed != NULL or self.o.observed != NULL", "False", "both in one pass"),
+    Change("simd/sparse.c", SPARSE_DW, SPARSE_DW.replace("row[j]))", "0))"), "sparse dW: the last row alone"),
+    Change("simd/sparse.c", "dw + p->entry_columns[n] * p->out_row", "dw + i * p->out_row", "sparse dW: row"),
+    Change("simd/sparse.c", "p->dy + i * p->dy_row + first;", "p->dy + i * p->dy_row;", "sparse dW: first"),
+    Change("simd/sparse.c", "if (p->db) sum_rows", "if (p->db && 0) sum_rows", "sparse dW: no db"),
+    Change("sparse.pyx", "p.accumulate = accumulate", "p.accumulate = 0", "sparse dW anew"),
     # Adam.
     Change("simd/adam.c", FIRST_MOMENT, "m[i] = beta1 * m[i] + g", "Adam: m, factor dropped"),
     Change("simd/adam.c", FIRST_MOMENT, "m[i] = beta2 * m[i] + rest1 * g", "Adam: m decays with beta2"),

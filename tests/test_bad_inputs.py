@@ -49,10 +49,10 @@ def frame(**columns):
     return table
 
 
-def sparse(kind):
+def sparse(kind, X=PLAIN):
     from scipy import sparse
 
-    return getattr(sparse, kind)(PLAIN)
+    return getattr(sparse, kind)(X)
 
 
 # What no function takes: what it is, how to make it, and what is said of it after the argument's name. TypeError.
@@ -75,8 +75,6 @@ OF_WRONG_TYPE = [
     ("list with None", lambda: [[1, 0, 0, 1], [1, 0, None, 1]], "[1, 2] is None, but it must be a real number"),
     ("list with text", lambda: [[1, 0, 0, "1"]], " must hold real numbers, not text"),
     ("masked", lambda: np.ma.masked_equal(PLAIN, 1), "[0, 0] is masked: fill it or drop the row"),
-    ("csr_matrix", lambda: sparse("csr_matrix"), " must be a dense array, not a sparse csr_matrix: use its toarray()"),
-    ("coo_array", lambda: sparse("coo_array"), " must be a dense array, not a sparse coo_array: use its toarray()"),
     ("tensor with a gradient", lambda: Tensor(0, RuntimeError("it has a\ngradient.")),
      " must be an array, which no Tensor becomes here: it has a gradient"),
     ("tensor of text", lambda: Tensor([["a"]]), " must hold real numbers, not text"),
@@ -122,6 +120,16 @@ OF_WRONG_VALUE = [
      "[0, 1] (height) is missing"),
     ("column of large keys", lambda: frame(age=np.full(6, 2**40)).astype("int64"), "[0, 0] (age) is 1099511627776"),
     ("no column", lambda: frame()[[]], " must have at least one row and one column"),
+]  # fmt: skip
+
+SPARSE = [
+    ("complex", lambda: sparse("csr_matrix").astype(complex), " must hold real numbers, not complex numbers"),
+    ("nan", lambda: sparse("coo_array", changed(np.nan)), "[3, 2] is nan, but"),
+    ("inf", lambda: sparse("csc_matrix", changed(np.inf)), "[3, 2] is inf, but"),
+    ("whole", lambda: sparse("csr_array", changed(2**24 + 1, dtype=np.int64)), "[3, 2] is 16777217, but float32"),
+    ("1-d", lambda: sparse("coo_array", PLAIN[0]), " must have at least one row and one column, not the shape (4,)"),
+    ("no rows", lambda: sparse("csr_array", PLAIN[:0]), " must have at least one row and one column"),
+    ("wrong width", lambda: sparse("csr_array", np.zeros((6, 5))), " must have "),
 ]  # fmt: skip
 
 # What some likelihoods do not take.
@@ -190,6 +198,20 @@ def test_bad_tables(make, words, error, tmp_path, monkeypatch):
         if (X is None and name == "train, X_val") or ("float32 ends" in words and name == "check_gradients"):
             continue  # no rows to validate on; gradients are checked in float64
         message = refuse(lambda call=call, X=X: call(model, X), error, model, words, tmp_path, X)
+        assert re.match(rf"{argument}\b", message), message
+
+
+@pytest.mark.parametrize(("make", "words"), [case[1:] for case in SPARSE], ids=[case[0] for case in SPARSE])
+def test_bad_sparse_matrices(make, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = MODELS["gaussian"]
+    for name, (argument, call) in CALLS.items():
+        error = TypeError if "complex" in words else ValueError
+        if name == "ArraySource":
+            error, expected = TypeError, "must be a dense array, not a sparse"
+        else:
+            expected = words
+        message = refuse(lambda call=call: call(model, make()), error, model, expected, tmp_path)
         assert re.match(rf"{argument}\b", message), message
 
 

@@ -273,9 +273,3 @@ def test_copies_are_whole_and_apart(rng):
         twin.parameters.values[...] = 0
         assert model.parameters.values.any() and not twin.encoder.layers[0].W.any()
     pyvae.check_gradients(model, X)
-
-
-def test_unobserved_entries_are_refused(rng):
-    batch = Batch(rng.random((2, 6)).astype(np.float32), observed=np.ones((2, 6), bool))
-    with pytest.raises(NotImplementedError, match="observed must be None"):
-        pyvae.VAE.mlp(6, latent_dim=2, hidden=(5,)).forward(batch, pyvae.Noise(0))

@@ -20,14 +20,14 @@ cdef const count_likelihood_table_t *table(Observation o) noexcept:
     return count_likelihood_tables[level][o.real]
 
 
-def poisson(x, log_rates, log_px):
-    cdef Observation o = Observation(x, log_rates, "log_rates")
+def poisson(x, log_rates, log_px, observed=None):
+    cdef Observation o = Observation(x, log_rates, "log_rates", observed)
     o.set_log_px(log_px)
     o.run(table(o).poisson)
 
 
-def poisson_backward(dlog_px, x, log_rates, dlog_rates):
-    cdef Observation o = Observation(x, log_rates, "log_rates")
+def poisson_backward(dlog_px, x, log_rates, dlog_rates, observed=None):
+    cdef Observation o = Observation(x, log_rates, "log_rates", observed)
     o.set_gradients(dlog_px, dlog_rates, "dlog_rates")
     o.run(table(o).poisson_backward)
 
@@ -44,15 +44,15 @@ def multinomial_backward(dlog_px, x, logits, dlogits):
     o.run(table(o).multinomial_backward)
 
 
-def negative_binomial(x, log_means, log_r, log_px):
-    cdef Observation o = Observation(x, log_means, "log_means")
+def negative_binomial(x, log_means, log_r, log_px, observed=None):
+    cdef Observation o = Observation(x, log_means, "log_means", observed)
     o.set_spread(log_r, "log_r")
     o.set_log_px(log_px)
     o.run(table(o).negative_binomial)
 
 
-def negative_binomial_backward(dlog_px, x, log_means, log_r, dlog_means, dlog_r):
-    cdef Observation o = Observation(x, log_means, "log_means")
+def negative_binomial_backward(dlog_px, x, log_means, log_r, dlog_means, dlog_r, observed=None):
+    cdef Observation o = Observation(x, log_means, "log_means", observed)
     o.set_spread(log_r, "log_r")
     o.set_gradients(dlog_px, dlog_means, "dlog_means")
     o.set_dspread(dlog_r, "dlog_r")

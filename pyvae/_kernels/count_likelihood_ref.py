@@ -2,6 +2,7 @@
 
 Shapes: x (B, D), whole numbers from 0; logits, log_rates, log_means (B * k, D), the k samples of a row next to each
 other; log_px, dlog_px (B * k,), nats. x is never repeated by the caller. log_r is (B * k, D), or (1, D) for all rows.
+observed (B, D): 1 where x is known, 0 where its term is left out, and x is 0; None: 1 everywhere.
 
 Terms as large as x log x cancel in log p, so float32 numbers are computed in float64 and rounded once.
 """
@@ -9,6 +10,7 @@ Terms as large as x log x cancel in log p, so float32 numbers are computed in fl
 import numpy as np
 
 from pyvae._kernels.gaussian_ref import repeat
+from pyvae._kernels.likelihood_ref import hide
 
 
 def _repeat(x, outputs):
@@ -28,15 +30,15 @@ def log_factorial(x):
     return np.where(x < 2, 0, gammaln(x + 1))
 
 
-def poisson(x, log_rates, log_px):
-    """log_px = sum_j (x_j l_j - exp(l_j) - log x_j!)."""
+def poisson(x, log_rates, log_px, observed=None):
+    """log_px = sum_j (x_j l_j - exp(l_j) - log x_j!), j over the observed columns."""
     x, log_rates = _repeat(x, log_rates).astype(np.float64), log_rates.astype(np.float64)
-    log_px[...] = np.sum(x * log_rates - np.exp(log_rates) - log_factorial(x), axis=1)
+    log_px[...] = np.sum(hide(x * log_rates - np.exp(log_rates) - log_factorial(x), observed), axis=1)
 
 
-def poisson_backward(dlog_px, x, log_rates, dlog_rates):
-    """dlog_rates = dlog_px (x - exp(log_rates))."""
-    dlog_rates[...] = dlog_px[:, None] * (_repeat(x, log_rates) - np.exp(log_rates))
+def poisson_backward(dlog_px, x, log_rates, dlog_rates, observed=None):
+    """dlog_rates = dlog_px (x - exp(log_rates)) where x is observed, else 0."""
+    dlog_rates[...] = hide(dlog_px[:, None] * (_repeat(x, log_rates) - np.exp(log_rates)), observed)
 
 
 def multinomial(x, logits, log_px):
@@ -82,21 +84,23 @@ def _float64_counts(x, log_means, log_r):
     return x, log_means, log_r, log_means - log_r
 
 
-def negative_binomial(x, log_means, log_r, log_px):
-    """log_px = sum_j (log gamma(x + r) / (gamma(r) x!) + r log(r / (r + m)) + x log(m / (r + m))), each of column j."""
+def negative_binomial(x, log_means, log_r, log_px, observed=None):
+    """log_px = sum_j (log gamma(x + r) / (gamma(r) x!) + r log(r / (r + m)) + x log(m / (r + m))), each of column j, j
+    over the observed columns."""
     x, log_means, log_r, d = _float64_counts(x, log_means, log_r)
     rest = np.log1p(np.exp(-np.abs(d)))  # log(r / (r + m)) = -max(d, 0) - rest
     rising, _ = _rising(x, np.exp(log_r), log_r)
     counted = rising - log_factorial(x) + x * (np.minimum(log_means, log_r) - rest)
-    log_px[...] = np.sum(counted - np.exp(log_r) * (np.maximum(d, 0) + rest), axis=1)
+    log_px[...] = np.sum(hide(counted - np.exp(log_r) * (np.maximum(d, 0) + rest), observed), axis=1)
 
 
-def negative_binomial_backward(dlog_px, x, log_means, log_r, dlog_means, dlog_r):
+def negative_binomial_backward(dlog_px, x, log_means, log_r, dlog_means, dlog_r, observed=None):
     """dlog_means = dlog_px (x - m) r / (r + m);
-    dlog_r = dlog_px (r (digamma(x + r) - digamma(r) - log((r + m) / r)) - (x - m) r / (r + m)), row by row."""
+    dlog_r = dlog_px (r (digamma(x + r) - digamma(r) - log((r + m) / r)) - (x - m) r / (r + m)), row by row, where x
+    is observed, else 0."""
     x, _, log_r, d = _float64_counts(x, log_means, log_r)
     r, e, scale = np.exp(log_r), np.exp(-np.abs(d)), dlog_px[:, None].astype(np.float64)
     _, slope = _rising(x, r, log_r)
     dl = (x * np.where(d < 0, 1, e) - r * np.where(d < 0, e, 1)) / (1 + e)  # m / (r + m) = sigmoid(d)
-    dlog_means[...] = scale * dl
-    dlog_r[...] = scale * (r * (slope - (np.maximum(d, 0) + np.log1p(e))) - dl)
+    dlog_means[...] = hide(scale * dl, observed)
+    dlog_r[...] = hide(scale * (r * (slope - (np.maximum(d, 0) + np.log1p(e))) - dl), observed)

@@ -7,6 +7,9 @@ from pyvae._kernels.elementwise cimport activation_code
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, refuse_overlap, stride, vector
 from pyvae._kernels.runtime cimport bf16, level, matmul_precision, run, task_t, take_cleared
 
+from pyvae._kernels.sparse import sparse_dense, sparse_dense_dW
+from pyvae._kernels.sparse_rows import SparseRows
+
 cnp.import_array()
 
 cdef extern from "simd/dense.h":
@@ -61,6 +64,8 @@ cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
 
 
 def dense(x, W, b, activation, out):
+    if isinstance(x, SparseRows):
+        return sparse_dense(x, W, b, activation, out)
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray W_ = matrix(W, "W", real, x_.shape[1], -1)
@@ -95,6 +100,8 @@ def dense_dx(dy, W, out):
 
 
 def dense_dW(x, dy, out, db=None, accumulate=False):
+    if isinstance(x, SparseRows):
+        return sparse_dense_dW(x, dy, out, db, accumulate)
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, x_.shape[0], -1)

@@ -8,7 +8,8 @@ cdef extern from "simd/observation.h":
         const void *x
         const void *outputs
         const void *spread
-        Py_ssize_t x_row, outputs_row, spread_row
+        const void *observed
+        Py_ssize_t x_row, outputs_row, spread_row, observed_row
         const cnp.int64_t *edges
         Py_ssize_t groups
         void *log_px
@@ -19,7 +20,7 @@ cdef extern from "simd/observation.h":
 
 cdef class Observation:
     cdef observation_t o
-    cdef cnp.ndarray x, outputs, spread, edges, log_px, dlog_px, doutputs, dspread
+    cdef cnp.ndarray x, outputs, spread, observed, edges, log_px, dlog_px, doutputs, dspread
     cdef int real  # the first index of a level's tables
 
     cdef set_spread(self, object spread, str name)

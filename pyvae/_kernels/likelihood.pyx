@@ -23,7 +23,7 @@ cdef extern from *:
 cdef class Observation:
     """x, the decoder's outputs and what is made of them, checked, as C sees them."""
 
-    def __cinit__(self, x, outputs, str name):
+    def __cinit__(self, x, outputs, str name, observed=None):
         self.real = real_type(outputs, name)
         self.outputs = matrix(outputs, name, self.real, -1, -1)
         self.o.rows, self.o.columns = self.outputs.shape[0], self.outputs.shape[1]
@@ -31,7 +31,10 @@ cdef class Observation:
         self.o.x, self.o.outputs = cnp.PyArray_DATA(self.x), cnp.PyArray_DATA(self.outputs)
         self.o.samples = samples_per_row(self.o.rows, self.x.shape[0], name)
         self.o.x_row, self.o.outputs_row = stride(self.x), stride(self.outputs)
-        self.o.dspread = NULL
+        self.o.dspread = self.o.observed = NULL
+        if observed is not None:
+            self.observed = matrix(observed, "observed", self.real, self.x.shape[0], self.o.columns)
+            self.o.observed, self.o.observed_row = cnp.PyArray_DATA(self.observed), stride(self.observed)
 
     cdef set_spread(self, object spread, str name):
         self.spread = matrix(spread, name, self.real, -1, self.o.columns)
@@ -64,10 +67,11 @@ cdef class Observation:
         self.o.dspread, self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)
 
     cdef bint follows(self, task_t forward) except -1:
-        """Whether the last job on the tape is the forward pass of the same rows: then it is taken off the tape, and what
-        it would have written is for this one to write, which can do both in one pass."""
+        """Whether the last job on the tape is the forward pass of the same rows, observed whole: then it is taken off the
+        tape, and what it would have written is for this one to write, which can do both in one pass."""
         cdef const observation_t *last = <const observation_t *>last_on_tape(forward)
-        if (last == NULL or last.x != self.o.x or last.outputs != self.o.outputs or last.rows != self.o.rows
+        if (last == NULL or last.observed != NULL or self.o.observed != NULL
+                or last.x != self.o.x or last.outputs != self.o.outputs or last.rows != self.o.rows
                 or last.columns != self.o.columns or last.samples != self.o.samples
                 or last.x_row != self.o.x_row or last.outputs_row != self.o.outputs_row):
             return False
@@ -83,14 +87,14 @@ cdef const likelihood_table_t *table(Observation o) noexcept:
     return likelihood_tables[level][o.real]
 
 
-def bernoulli(x, logits, log_px):
-    cdef Observation o = Observation(x, logits, "logits")
+def bernoulli(x, logits, log_px, observed=None):
+    cdef Observation o = Observation(x, logits, "logits", observed)
     o.set_log_px(log_px)
     o.run(table(o).bernoulli)
 
 
-def bernoulli_backward(dlog_px, x, logits, dlogits):
-    cdef Observation o = Observation(x, logits, "logits")
+def bernoulli_backward(dlog_px, x, logits, dlogits, observed=None):
+    cdef Observation o = Observation(x, logits, "logits", observed)
     o.set_gradients(dlog_px, dlogits, "dlogits")
     if o.follows(table(o).bernoulli):
         o.run(table(o).bernoulli_both)
@@ -98,15 +102,15 @@ def bernoulli_backward(dlog_px, x, logits, dlogits):
         o.run(table(o).bernoulli_backward)
 
 
-def gaussian(x, mean, logvar, log_px):
-    cdef Observation o = Observation(x, mean, "mean")
+def gaussian(x, mean, logvar, log_px, observed=None):
+    cdef Observation o = Observation(x, mean, "mean", observed)
     o.set_spread(logvar, "logvar")
     o.set_log_px(log_px)
     o.run(table(o).gaussian)
 
 
-def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
-    cdef Observation o = Observation(x, mean, "mean")
+def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None, observed=None):
+    cdef Observation o = Observation(x, mean, "mean", observed)
     o.set_spread(logvar, "logvar")
     o.set_gradients(dlog_px, dmean, "dmean")
     if dlogvar is not None:
@@ -114,15 +118,15 @@ def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
     o.run(table(o).gaussian_backward)
 
 
-def categorical(x, logits, edges, log_px):
-    cdef Observation o = Observation(x, logits, "logits")
+def categorical(x, logits, edges, log_px, observed=None):
+    cdef Observation o = Observation(x, logits, "logits", observed)
     o.set_edges(edges)
     o.set_log_px(log_px)
     o.run(table(o).categorical)
 
 
-def categorical_backward(dlog_px, x, logits, edges, dlogits):
-    cdef Observation o = Observation(x, logits, "logits")
+def categorical_backward(dlog_px, x, logits, edges, dlogits, observed=None):
+    cdef Observation o = Observation(x, logits, "logits", observed)
     o.set_edges(edges)
     o.set_gradients(dlog_px, dlogits, "dlogits")
     o.run(table(o).categorical_backward)

@@ -1,7 +1,8 @@
 """Log-likelihoods of rows and their derivatives by the decoder's raw outputs: the definition, in NumPy.
 
 Shapes: x (B, D); logits, mean (B * k, D), the k samples of a row next to each other; log_px, dlog_px (B * k,), nats.
-x is never repeated by the caller. logvar is (B * k, D), or (1, D) for all rows.
+x is never repeated by the caller. logvar is (B * k, D), or (1, D) for all rows. observed (B, D): 1 where x is known, 0
+where its term is left out, and x is 0; None: 1 everywhere.
 """
 
 from itertools import pairwise
@@ -16,31 +17,38 @@ def _repeat(x, outputs):
     return repeat(x, len(outputs) // max(len(x), 1))
 
 
-def bernoulli(x, logits, log_px):
-    """log_px = sum_j (x_j l_j - log(1 + exp(l_j)))."""
+def hide(terms, observed):
+    """The terms (B * k, D) where x is observed, and else 0."""
+    return terms if observed is None else terms * _repeat(observed, terms)
+
+
+def bernoulli(x, logits, log_px, observed=None):
+    """log_px = sum_j (x_j l_j - log(1 + exp(l_j))), j over the observed columns."""
     linear = _repeat(x, logits) * logits - np.maximum(logits, 0)  # exactly 0 where x = 1 and l > 0
-    log_px[...] = np.sum(linear - np.log1p(np.exp(-np.abs(logits))), axis=1)
+    log_px[...] = np.sum(hide(linear - np.log1p(np.exp(-np.abs(logits))), observed), axis=1)
 
 
-def bernoulli_backward(dlog_px, x, logits, dlogits):
-    """dlogits = dlog_px (x - sigmoid(logits))."""
+def bernoulli_backward(dlog_px, x, logits, dlogits, observed=None):
+    """dlogits = dlog_px (x - sigmoid(logits)) where x is observed, else 0."""
     e = np.exp(-np.abs(logits))
     sigmoid = np.where(logits < 0, e, 1) / (1 + e)
-    dlogits[...] = dlog_px[:, None] * (_repeat(x, logits) - sigmoid)
+    dlogits[...] = hide(dlog_px[:, None] * (_repeat(x, logits) - sigmoid), observed)
 
 
-def gaussian(x, mean, logvar, log_px):
-    """log_px = -1/2 sum_j ((x_j - mean_j)^2 exp(-logvar_j) + logvar_j + log 2 pi)."""
+def gaussian(x, mean, logvar, log_px, observed=None):
+    """log_px = -1/2 sum_j ((x_j - mean_j)^2 exp(-logvar_j) + logvar_j + log 2 pi), j over the observed columns."""
     difference = _repeat(x, mean) - mean
-    log_px[...] = -np.sum(difference**2 * np.exp(-logvar) + (logvar + mean.dtype.type(LOG_2_PI)), axis=1) / 2
+    terms = difference**2 * np.exp(-logvar) + (logvar + mean.dtype.type(LOG_2_PI))
+    log_px[...] = -np.sum(hide(terms, observed), axis=1) / 2
 
 
-def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None):
-    """dmean = dlog_px (x - mean) exp(-logvar);  dlogvar = dlog_px ((x - mean)^2 exp(-logvar) - 1) / 2, row by row."""
+def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None, observed=None):
+    """dmean = dlog_px (x - mean) exp(-logvar);  dlogvar = dlog_px ((x - mean)^2 exp(-logvar) - 1) / 2, row by row,
+    where x is observed, else 0."""
     difference = _repeat(x, mean) - mean
-    dmean[...] = dlog_px[:, None] * (difference * np.exp(-logvar))
+    dmean[...] = hide(dlog_px[:, None] * (difference * np.exp(-logvar)), observed)
     if dlogvar is not None:
-        dlogvar[...] = dlog_px[:, None] * ((difference**2 * np.exp(-logvar) - 1) / 2)
+        dlogvar[...] = hide(dlog_px[:, None] * ((difference**2 * np.exp(-logvar) - 1) / 2), observed)
 
 
 def _log_softmax(logits):
@@ -48,17 +56,24 @@ def _log_softmax(logits):
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def categorical(x, logits, edges, log_px):
-    """log_px = sum over groups g, over their columns j in edges[g] .. edges[g+1], of x_j log softmax_g(logits)_j."""
+def _of_group(observed, first):
+    return None if observed is None else observed[:, first : first + 1]
+
+
+def categorical(x, logits, edges, log_px, observed=None):
+    """log_px = sum over groups g, over their columns j in edges[g] .. edges[g+1], of x_j log softmax_g(logits)_j; a
+    group is observed where its first column is."""
     x = _repeat(x, logits)
     log_px[...] = 0
     for first, end in pairwise(edges):
-        log_px += np.sum(x[:, first:end] * _log_softmax(logits[:, first:end]), axis=1)
+        terms = x[:, first:end] * _log_softmax(logits[:, first:end])
+        log_px += np.sum(hide(terms, _of_group(observed, first)), axis=1)
 
 
-def categorical_backward(dlog_px, x, logits, edges, dlogits):
-    """dlogits = dlog_px (x - softmax_g(logits)), as the x of a group add up to one."""
+def categorical_backward(dlog_px, x, logits, edges, dlogits, observed=None):
+    """dlogits = dlog_px (x - softmax_g(logits)), as the x of a group add up to one, or 0 where it is not observed."""
     x = _repeat(x, logits)
     for first, end in pairwise(edges):
         softmax = np.exp(_log_softmax(logits[:, first:end]))
-        dlogits[:, first:end] = dlog_px[:, None] * (x[:, first:end] - softmax)
+        terms = dlog_px[:, None] * (x[:, first:end] - softmax)
+        dlogits[:, first:end] = hide(terms, _of_group(observed, first))

@@ -12,8 +12,8 @@ static void poisson(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
         double sum;
-        SUM_COLUMNS_DOUBLE(sum, o->columns, j,
-                           (double)x[j] * log_rates[j] - exp_double(log_rates[j]) - log_factorial(x[j]));
+        SUM_OBSERVED_DOUBLE(sum, o->columns, j,
+                            (double)x[j] * log_rates[j] - exp_double(log_rates[j]) - log_factorial(x[j]));
         ((REAL *)o->log_px)[i] = (REAL)sum;
     }
     restore_fpstate(saved);
@@ -27,6 +27,7 @@ static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t thread
         const REAL *x = X_ROW(i), *log_rates = OUTPUT_ROW(i);
         REAL *dlog_rates = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j])));
+        CLEAR_UNOBSERVED(dlog_rates);
     }
     restore_fpstate(saved);
 }
@@ -88,7 +89,7 @@ static void negative_binomial(const void *job, ptrdiff_t thread, ptrdiff_t threa
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *log_means = OUTPUT_ROW(i), *log_r = SPREAD_ROW(i);
         double sum;
-        SUM_COLUMNS_DOUBLE(sum, o->columns, j, negative_binomial_of(x[j], log_means[j], log_r[j]));
+        SUM_OBSERVED_DOUBLE(sum, o->columns, j, negative_binomial_of(x[j], log_means[j], log_r[j]));
         ((REAL *)o->log_px)[i] = (REAL)sum;
     }
     restore_fpstate(saved);
@@ -109,6 +110,8 @@ static void negative_binomial_backward(const void *job, ptrdiff_t thread, ptrdif
                     double dl = x[j] * rest - r * s;
                     dlog_means[j] = (REAL)(scale * dl);
                     dlog_r[j] = (REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl)));
+        CLEAR_UNOBSERVED(dlog_means);
+        CLEAR_UNOBSERVED(dlog_r);
     }
     restore_fpstate(saved);
 }

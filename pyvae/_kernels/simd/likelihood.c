@@ -15,7 +15,7 @@ static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL sum;
-        SUM_COLUMNS(sum, o->columns, j, bernoulli_of(x[j], logits[j]));
+        SUM_OBSERVED(sum, o->columns, j, bernoulli_of(x[j], logits[j]));
         ((REAL *)o->log_px)[i] = sum;
     }
     restore_fpstate(saved);
@@ -31,11 +31,12 @@ static void bernoulli_backward(const void *job, ptrdiff_t thread, ptrdiff_t thre
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL *dlogits = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope(x[j], logits[j]));
+        CLEAR_UNOBSERVED(dlogits);
     }
     restore_fpstate(saved);
 }
 
-/* Both in one pass, which needs exp(-|l|) once. */
+/* Both in one pass, which needs exp(-|l|) once; of rows that are observed whole. */
 static void bernoulli_both(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
@@ -58,8 +59,8 @@ static void gaussian(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = SPREAD_ROW(i);
         REAL sum;
-        SUM_COLUMNS(sum, o->columns, j,
-                    (x[j] - mean[j]) * (x[j] - mean[j]) * exp_real(-logvar[j]) + (logvar[j] + (REAL)LOG_2_PI));
+        SUM_OBSERVED(sum, o->columns, j,
+                     (x[j] - mean[j]) * (x[j] - mean[j]) * exp_real(-logvar[j]) + (logvar[j] + (REAL)LOG_2_PI));
         ((REAL *)o->log_px)[i] = -sum / 2;
     }
     restore_fpstate(saved);
@@ -73,10 +74,12 @@ static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
         const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *logvar = SPREAD_ROW(i);
         REAL *dmean = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
         FOR_COLUMNS(j, o->columns, dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j])));
+        CLEAR_UNOBSERVED(dmean);
         if (!o->dspread) continue;
         REAL *dlogvar = DSPREAD_ROW(i);
         FOR_COLUMNS(j, o->columns, REAL difference = x[j] - mean[j];
                     dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2));
+        CLEAR_UNOBSERVED(dlogvar);
     }
     restore_fpstate(saved);
 }
@@ -88,7 +91,9 @@ static REAL highest(ptrdiff_t n, const REAL *l) {
     return max;
 }
 
-/* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)) */
+/* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)); a group is observed where its first column is */
+#define GROUP_OBSERVED(i, g) (o->observed ? OBSERVED_ROW(i)[o->edges[g]] : 1)
+
 static void categorical(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
@@ -101,7 +106,7 @@ static void categorical(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
             SUM_COLUMNS(sum, n, j, exp_below_zero(logits[j] - max));
             REAL log_sum = log_real(sum);
             SUM_COLUMNS(chosen, n, j, x[j] * ((logits[j] - max) - log_sum));
-            total += chosen;
+            total += GROUP_OBSERVED(i, g) * chosen;
         }
         ((REAL *)o->log_px)[i] = total;
     }
@@ -113,8 +118,8 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
-        REAL scale = ((const REAL *)o->dlog_px)[i];
         for (ptrdiff_t g = 0; g < o->groups; g++) {
+            REAL scale = ((const REAL *)o->dlog_px)[i] * GROUP_OBSERVED(i, g);
             const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
             REAL *dlogits = DOUTPUT_ROW(i) + o->edges[g];
             ptrdiff_t n = o->edges[g + 1] - o->edges[g];

@@ -1,0 +1,37 @@
+"""SparseRows: rows of which most entries are zero, as a minibatch has them; the layout is that of SciPy's CSR."""
+
+import numpy as np
+
+
+class SparseRows:
+    """Row i (B in all) holds values[n] in columns[n] for n in starts[i] .. starts[i + 1], ascending; else zeros.
+
+    values (n,) float32 or float64, columns (n,) int32, starts (B + 1,), n_columns D. A dense layer takes them as it
+    takes an array (B, D), with the same result to the bit.
+    """
+
+    ndim = 2
+
+    def __init__(self, values, columns, starts, n_columns):
+        self.values, self.columns, self.starts = values, columns, starts
+        self.shape, self.dtype = (len(starts) - 1, n_columns), values.dtype
+
+    def __len__(self):
+        return self.shape[0]
+
+    def with_values(self, values):
+        """Rows with other values in the same places."""
+        return SparseRows(values, self.columns, self.starts, self.shape[1])
+
+    def to_dense(self, out=None):
+        """The same rows as an array (B, D): a new one, or out."""
+        out = np.empty(self.shape, self.dtype) if out is None else out
+        out[...] = 0
+        out[np.repeat(np.arange(len(self)), np.diff(self.starts)), self.columns] = self.values
+        return out
+
+    def to_scipy(self):
+        """The same rows as a scipy.sparse.csr_array on the same memory."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.values, self.columns, self.starts), shape=self.shape)
