@@ -10,7 +10,7 @@ In three lines:
 from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
-from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
 from pyvae.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import ArraySource, Batch, DataSource, SparseSource
@@ -19,7 +19,7 @@ from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.history import History
 from pyvae.layers import Dense, Layer, Sequential
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
-from pyvae.mixed import Mixed
+from pyvae.mixed import Mixed, Weighted
 from pyvae.model import VAE
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
@@ -50,6 +50,7 @@ __all__ = [
     "DiagonalGaussian",
     "Dropout",
     "ExponentialDecay",
+    "FirstColumns",
     "GatedDense",
     "Gaussian",
     "GradientError",
@@ -76,6 +77,7 @@ __all__ = [
     "Tanh",
     "Terms",
     "WarmUp",
+    "Weighted",
     "Workspace",
     "__version__",
     "check_gradients",

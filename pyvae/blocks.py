@@ -1,4 +1,4 @@
-"""Layers for deeper networks: dropout, layer normalisation, gates and residual connections.
+"""Layers for deeper networks: dropout, layer normalisation, gates, residual connections, and some of the columns alone.
 
 Dropout. y_ij = m_ij x_ij with m_ij = 1 / (1 - rate), or 0 with probability rate, so that E[y] = x; hence dx = dy m. The
 mask m is noise: drawn outside, by row number, and remembered, never drawn again in backward.
@@ -12,7 +12,7 @@ Layer normalisation, for each row of n columns, with the mean and the variance o
 as moving x_j moves the row's mean by 1/n and its standard deviation by u_j / n.
 
 A gate multiplies: y = v g with v = x W + b, g = sigmoid(x V + c), so dv = dy g and dg = dy v. A residual connection
-adds: y = x + f(x), so dx = dy + what comes back through f.
+adds: y = x + f(x), so dx = dy + what comes back through f. What is not looked at has the derivative 0.
 """
 
 from typing import NamedTuple
@@ -187,3 +187,25 @@ class Residual(Layer):
     @classmethod
     def from_config(cls, config):
         return cls(build(config["layer"]))
+
+
+@register
+class FirstColumns(Layer):
+    """y = the first n_out columns of x: an encoder that begins with it sees these alone, while the likelihood describes
+    all n_in. Raises ValueError unless n_in >= n_out >= 1."""
+
+    def __init__(self, n_in, n_out):
+        self.n_in = check_count("n_in", n_in, 1)
+        self.n_out = check_count("n_out", n_out, 1, self.n_in)
+
+    def forward(self, x, noise=None, workspace=None):
+        return x[:, : self.n_out], Lease(workspace)
+
+    def backward(self, dy, cache):
+        dx = cache.take((len(dy), self.n_in), dy.dtype)
+        _kernels.clear(dx.reshape(-1))
+        _kernels.copy(dy, out=dx[:, : self.n_out])
+        return dx
+
+    def config(self):
+        return {"n_in": self.n_in, "n_out": self.n_out}

@@ -11,14 +11,14 @@ import numpy as np
 
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
-from pyvae.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.data import Batch
 from pyvae.gaussian import DiagonalGaussian
 from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
 from pyvae.layers import ACTIVATIONS, Dense, Sequential, mlp
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
-from pyvae.mixed import Mixed
+from pyvae.mixed import Mixed, Weighted
 from pyvae.model import VAE
 from pyvae.noise import Noise
 from pyvae.objectives import Terms, elbo
@@ -58,7 +58,7 @@ def check_layers():
         checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
     noise = Noise(0).at(np.arange(9))
     dropout = Dropout(0.3)
-    for layer in (LayerNorm(33), dropout, GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))):
+    for layer in (LayerNorm(33), dropout, GatedDense(33, 20), Residual(Dense(33, 33, "tanh")), FirstColumns(33, 9)):
         x = rng.standard_normal((9, 33))
         checks += check_layer(layer, arena_of(layer), x, noise=noise, name=type(layer).__name__)
     checks += check_layer(dropout, arena_of(dropout), x, name="Dropout without noise")
@@ -93,6 +93,8 @@ def rows_for(likelihood, n_rows, rng):
         return np.hstack([np.eye(size)[rng.integers(size, size=n_rows)] for size in likelihood.sizes])
     if isinstance(likelihood, Poisson | Multinomial | NegativeBinomial):
         return rng.negative_binomial(0.5, 0.2, (n_rows, likelihood.n_features)).astype(float)
+    if isinstance(likelihood, Weighted):
+        return rows_for(likelihood.part, n_rows, rng)
     if isinstance(likelihood, Mixed):
         return np.hstack([rows_for(part, n_rows, rng) for part in likelihood.parts])
     return rng.standard_normal((n_rows, likelihood.n_features))
@@ -117,6 +119,7 @@ LIKELIHOODS = {
     "Multinomial": lambda: Multinomial(35),
     "NegativeBinomial": lambda: NegativeBinomial(35),
     "Mixed": lambda: Mixed([Bernoulli(5), NegativeBinomial(9), Mixed([Gaussian(3, std="predicted"), Multinomial(18)])]),
+    "Weighted": lambda: Weighted(Gaussian(35, std="predicted", floor=0.1), 3.0),
     "Mixed table": lambda: Mixed([Gaussian(5, std="learned"), Bernoulli(4), Poisson(3), Categorical([3, 2, 9])]),
 }
 

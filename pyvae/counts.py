@@ -46,6 +46,11 @@ class Counts(Likelihood):
         return ~(np.isfinite(x) & (x >= 0) & (x == np.floor(x)))
 
 
+def has_counts(likelihood):
+    """Whether some of its columns are counts."""
+    return isinstance(likelihood, Counts) or any(map(has_counts, likelihood.children().values()))
+
+
 @register
 class Poisson(Counts):
     """x_j ~ Poisson(exp(l_j)), independent columns of counts; mean and variance are both exp(l_j)."""

@@ -172,6 +172,32 @@ class Rows(DataSource):
         return Rows(self.source.gray(), self.numbers)
 
 
+class SameNoise(DataSource):
+    """The rows of another source, all of which are given the noise of row 0: for scores that shall be those of a row
+    whatever rows it comes with. The mean over rows then has the error of one row's, so many samples are called for."""
+
+    plain = False
+
+    def __init__(self, source):
+        self.source, self.n_features, self.name = source, source.n_features, source.name
+
+    def __len__(self):
+        return len(self.source)
+
+    def gather(self, rows, noise=None, out=None):
+        return self._as_row_0(self.source.gather(rows, noise, out))
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        return self._as_row_0(self.source.minibatch(rows, noise, dtype, workspace))
+
+    def place(self, i, j):
+        return self.source.place(i, j)
+
+    def _as_row_0(self, batch):
+        batch.rows = np.zeros_like(batch.rows)
+        return batch
+
+
 def as_source(X, n_features=None, name="X"):
     """X as a DataSource; ValueError where it has not n_features columns."""
     kind = SparseSource if hasattr(X, "tocsr") else ArraySource

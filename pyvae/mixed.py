@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_number
 from pyvae.likelihoods import Likelihood
 from pyvae.parameters import build, register
 from pyvae.workspace import Lease
@@ -95,6 +96,69 @@ class Mixed(Likelihood):
     @classmethod
     def from_config(cls, config):
         return cls([build(part) for part in config["parts"]])
+
+
+class WeightedCache(NamedTuple):
+    part: object
+    weight: np.ndarray  # (B * k,)
+    memory: Lease
+
+
+@register
+class Weighted(Likelihood):
+    """Another likelihood of the same columns x (B, D), to the power of ``weight``: log p(x|z)^weight = weight log p(x|z),
+    in nats, so that it counts that many times in the loss.
+
+    For a few columns that matter more than the many beside them (Kingma et al. 2014, eq. 9, has such a weight). Raises
+    ValueError unless weight is above 0.
+    """
+
+    def __init__(self, part, weight):
+        super().__init__(part.n_features)
+        self.part, self.weight = part, check_number("weight", weight, 0)
+
+    @property
+    def n_outputs(self):
+        return self.part.n_outputs
+
+    @property
+    def support(self):
+        return self.part.support
+
+    def log_density(self, x, outputs, workspace=None, observed=None):
+        log_px, cache = self.part.log_density(x, outputs, workspace, observed)
+        memory = Lease(workspace)
+        weight = memory.take(log_px.shape, log_px.dtype)
+        weight[...] = self.weight
+        _kernels.multiply(log_px[None], weight[None], out=log_px[None])  # weight log p
+        return log_px, WeightedCache(cache, weight, memory)
+
+    def log_density_backward(self, dlog_px, cache):
+        dlog_px_part = cache.memory.take(dlog_px.shape, dlog_px.dtype)
+        _kernels.multiply(dlog_px[None], cache.weight[None], out=dlog_px_part[None])
+        return self.part.log_density_backward(dlog_px_part, cache.part)
+
+    def mean(self, outputs):
+        return self.part.mean(outputs)
+
+    def draw(self, outputs, noise):
+        return self.part.draw(outputs, noise)
+
+    def outside(self, x):
+        return self.part.outside(x)
+
+    def of_column(self, j):
+        return self.part.of_column(j)
+
+    def children(self):
+        return {"part": self.part}
+
+    def config(self):
+        return {"part": self.part.describe(), "weight": self.weight}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(build(config["part"]), config["weight"])
 
 
 def _columns(observed, columns):

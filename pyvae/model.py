@@ -19,7 +19,7 @@ from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.activations import Symlog
 from pyvae.arguments import check_count, check_number
-from pyvae.counts import Counts
+from pyvae.counts import has_counts
 from pyvae.data import Batch, DataSource, all_rows, as_source, check_finite, check_support
 from pyvae.gaussian import DiagonalGaussian, KLCache, SampleCache
 from pyvae.layers import Sequential, mlp
@@ -74,8 +74,8 @@ class VAE(Module):
 
     @classmethod
     def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
-        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse. Of counts
-        x the encoder sees log(1 + x).
+        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse. Where
+        there are counts, the encoder sees sign(x) log(1 + |x|) of x.
 
         likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all in words.py). Raises
         ValueError for another word or sizes below 1.
@@ -85,7 +85,7 @@ class VAE(Module):
             raise ValueError(f"hidden must be a list of sizes, such as (400, 200), not {hidden!r}")
         likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
         encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
-        if isinstance(likelihood, Counts):
+        if has_counts(likelihood):
             encoder = Sequential(Symlog(), *encoder.layers)  # a text of a thousand words is no outlier
         decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
         return cls(encoder, decoder, likelihood, seed=seed)
@@ -172,7 +172,7 @@ class VAE(Module):
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
         workspace = Workspace()
-        for rows, batch in self._chunks(source, 1, Noise(0), workspace):
+        for rows, batch in self.chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.encoder.forward(batch.x, None, workspace)
             mu[rows], logvar[rows] = self.posterior.split(outputs, workspace)
         self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
@@ -185,7 +185,7 @@ class VAE(Module):
         check_finite(source, self.parameters.dtype)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
         workspace = Workspace()
-        for rows, batch in self._chunks(source, 1, Noise(0), workspace):
+        for rows, batch in self.chunks(source, 1, Noise(0), workspace):
             outputs, _ = self.decoder.forward(batch.x, None, workspace)
             mean[rows] = self.likelihood.mean(outputs)
         self._refuse_overflow("E[x|z]", np.isnan(mean), source)
@@ -228,7 +228,7 @@ class VAE(Module):
         reconstruction, kl = np.empty(len(source)), np.empty(len(source))
         workspace = Workspace()
         noise = Noise(seed)
-        for rows, batch in self._chunks(source, n_samples, noise, workspace):
+        for rows, batch in self.chunks(source, n_samples, noise, workspace):
             terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
             reconstruction[rows] = -terms.log_px.reshape(len(batch.x), n_samples).mean(axis=1, dtype=np.float64)
             kl[rows] = terms.kl
@@ -244,7 +244,7 @@ class VAE(Module):
         result = np.empty(len(source))
         workspace = Workspace()
         noise = Noise(seed)
-        for rows, batch in self._chunks(source, n_samples, noise, workspace):
+        for rows, batch in self.chunks(source, n_samples, noise, workspace):
             terms, _ = self.forward(batch, noise, n_samples, workspace, evaluate=True)
             with np.errstate(invalid="ignore"):  # -inf and inf; refused below
                 log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
@@ -271,8 +271,9 @@ class VAE(Module):
                 reason = "the model has weights that are not finite: train it anew"
             raise FloatingPointError(f"{what} of row {rows[0]} cannot be computed, as {reason}")
 
-    def _chunks(self, source, n_samples, noise, workspace):
-        """Slices of the rows, with their batches; no result depends on where the cuts are."""
+    def chunks(self, source, n_samples, noise, workspace):
+        """Slices of the rows (N, D) of a DataSource, each with its Batch; no result depends on where the cuts are.
+        Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
         step = max(1, CHUNK_ROWS // n_samples)
         for start in range(0, len(source), step):

@@ -67,7 +67,7 @@ class Plan(NamedTuple):
 def train(
     model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, X_val=None,
     validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
-    callbacks=(), checkpoints=None, resume=False,
+    callbacks=(), optimizer=None, checkpoints=None, resume=False,
 ):  # fmt: skip
     """Train the model on the rows of X with Adam and return the History, in nats per row.
 
@@ -82,7 +82,9 @@ def train(
     the KL rises from 0 to beta, by a little at every step (Bowman et al. 2016; Soenderby et al. 2016); the best epoch
     is one of those after. patience: with a validation_fraction, training ends when for so many epochs after the warm-up
     val_loss has not improved. callbacks: functions, called with the History after every epoch; training ends where one
-    returns True. Ctrl-C ends it after the step at hand, with a History of the whole epochs; a second one acts at once.
+    returns True. optimizer: an Adam of the model's parameters whose running means go on from a training before (and
+    whose weight_decay counts); None: a new one. Ctrl-C ends it after the step at hand, with a History of the whole
+    epochs; a second one acts at once.
 
     checkpoints: a folder to write them to, or a Checkpoints. resume: go on from the newest one there, if there is one,
     to the same bits as if training had never ended; the settings must be the same but for epochs and patience.
@@ -107,15 +109,18 @@ def train(
     if validation is not None:
         check_support(validation, model.likelihood, model.parameters.dtype)
 
+    if optimizer is None:
+        optimizer = Adam(model.parameters, weight_decay=weight_decay)
+    elif not isinstance(optimizer, Adam) or optimizer.parameters is not model.parameters:
+        raise ValueError("optimizer must be an Adam of model.parameters")
     state = TrainingState(
-        model, Adam(model.parameters, weight_decay=weight_decay), History(),
-        BestEpoch(model.parameters, kl_warmup) if validation_fraction else None,
-    )  # fmt: skip
+        model, optimizer, History(), BestEpoch(model.parameters, kl_warmup) if validation_fraction else None
+    )
     if checkpoints is not None:
         checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
         settings = {
             "batch_size": int(batch_size), "beta": float(beta), "kl_warmup": float(kl_warmup),
-            "clip_norm": None if clip_norm is None else float(clip_norm), "weight_decay": float(weight_decay),
+            "clip_norm": None if clip_norm is None else float(clip_norm), "weight_decay": optimizer.weight_decay,
             "n_samples": int(n_samples), "seed": int(seed), "validation_fraction": float(validation_fraction),
             "precision": _kernels.get_matmul_precision(), "X": fingerprint(source, model.parameters.dtype),
             "X_val": None if validation is None else fingerprint(validation, model.parameters.dtype),

@@ -37,6 +37,7 @@ PARTS = {
     },
     **{kind.__name__: [kind()] for kind in (pyvae.SiLU, pyvae.GELU, pyvae.Symlog)},
     "Dropout": [pyvae.Dropout(0.3)],
+    "FirstColumns": [pyvae.FirstColumns(WIDTH, 31)],
     "LayerNorm": [pyvae.LayerNorm(WIDTH)],
     "GatedDense": [pyvae.GatedDense(WIDTH, 67)],
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],

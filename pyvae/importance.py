@@ -1,0 +1,68 @@
+"""Expectations under the posterior p(z|x), by importance weights.
+
+q(z|x) is an approximation of p(z|x). Samples z_s ~ q(z|x), each with the weight
+
+    w_s = p(x|z_s) p(z_s) / q(z_s|x)
+
+stand for the posterior itself: the mean of w is p(x), and the weighted mean of f(z_s) goes to E[f(z)|x] as there are
+more samples (Burda et al. 2016, section 3; Mattei and Frellsen 2019, eq. 12). Where entries of x are not observed,
+p(x|z) is that of the others, so that nothing is made up in their place.
+"""
+
+import numpy as np
+
+from pyvae.noise import Noise
+from pyvae.workspace import Workspace
+
+
+class Weighted:
+    """A chunk of rows with k samples each: ``outputs`` (B * k, n_outputs) of the decoder, ``weight`` (B, k) with sum 1
+    over the samples, the ``batch``, and ``rows``, the slice of the source that it is."""
+
+    def __init__(self, rows, batch, outputs, weight):
+        self.rows, self.batch, self.outputs, self.weight = rows, batch, outputs, weight
+
+    def mean(self, values):
+        """The weighted mean over the samples, (B, ...), of values (B * k, ...)."""
+        values = values.reshape(*self.weight.shape, *values.shape[1:])
+        return np.einsum("bk,bk...->b...", self.weight, values)
+
+
+def weighted_chunks(model, source, n_samples, seed=0):
+    """Weighted chunks of all rows of a DataSource, in order. Raises FloatingPointError where numbers overflow."""
+    noise, workspace = Noise(seed), Workspace()
+    for rows, batch in model.chunks(source, n_samples, noise, workspace):
+        terms, _ = model.forward(batch, noise, n_samples, workspace, evaluate=True)
+        log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
+        log_w = log_w.reshape(len(batch.x), n_samples)
+        wrong = np.flatnonzero(~np.isfinite(log_w.max(axis=1)))
+        if wrong.size:
+            raise FloatingPointError(f"log p(x) of row {rows.start + wrong[0]} cannot be computed: scale the rows")
+        weight = np.exp(log_w - log_w.max(axis=1, keepdims=True))
+        outputs, _ = model.decoder.forward(terms.z, None, workspace)
+        yield Weighted(rows, batch, outputs, weight / weight.sum(axis=1, keepdims=True))
+
+
+def expected(model, source, n_samples=100, seed=0):
+    """E[x|x_observed] of each row of a DataSource, (N, D), also of its entries that are not observed."""
+    result = np.empty((len(source), model.n_features), model.parameters.dtype)
+    for chunk in weighted_chunks(model, source, n_samples, seed):
+        result[chunk.rows] = chunk.mean(model.likelihood.mean(chunk.outputs))
+    return result
+
+
+def surprise(model, source, features, n_samples=100, seed=0):
+    """-E[log p(x_j|z) | x] of each row and feature, (N, number of features), nats: what of -log p(x|z) is whose.
+
+    features: slices of the model's columns, one for each feature. Entries that are not observed surprise by 0.
+    """
+    result = np.empty((len(source), len(features)))
+    for chunk in weighted_chunks(model, source, n_samples, seed):
+        x, observed = chunk.batch.x, chunk.batch.observed
+        x = x if isinstance(x, np.ndarray) else x.to_dense()
+        for j, columns in enumerate(features):
+            alone = np.zeros_like(x)
+            alone[:, columns] = 1 if observed is None else observed[:, columns]
+            log_px, _ = model.likelihood.log_density(x * alone, chunk.outputs, observed=alone)
+            result[chunk.rows, j] = -chunk.mean(log_px)
+    return result

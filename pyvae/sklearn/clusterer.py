@@ -1,0 +1,63 @@
+"""VAEClusterer: groups of rows that lie together in the latent space."""
+
+from sklearn.base import ClusterMixin
+from sklearn.mixture import GaussianMixture
+
+from pyvae.arguments import check_count
+from pyvae.sklearn.base import VAEEstimator
+
+
+class VAEClusterer(ClusterMixin, VAEEstimator):
+    """Clusters as the components of a Gaussian mixture, fitted to the posterior means of a variational autoencoder.
+
+    n_clusters: components of the mixture. The other parameters are those of VAEEstimator (pyvae/sklearn/base.py).
+
+    Attributes: those of VAETransformer; ``labels_`` (N,), of the rows that were fitted; ``mixture_``, scikit-learn's
+    GaussianMixture.
+    """
+
+    def __init__(
+        self, n_clusters=8, *, n_components=8, hidden_layer_sizes=(100,), activation="relu", likelihood="auto",
+        kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200, min_updates=2000,
+        early_stopping=False, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
+        random_state=None,
+    ):  # fmt: skip
+        super().__init__(
+            n_components=n_components, hidden_layer_sizes=hidden_layer_sizes, activation=activation,
+            likelihood=likelihood, kinds=kinds, beta=beta, alpha=alpha, batch_size=batch_size,
+            learning_rate_init=learning_rate_init, max_iter=max_iter, min_updates=min_updates,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
+            tol=tol, warm_start=warm_start, verbose=verbose, random_state=random_state,
+        )  # fmt: skip
+        self.n_clusters = n_clusters
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Train on the rows of X (N, D), with weights sample_weight (N,), and fit the mixture. Raises TypeError or
+        ValueError, naming the column, where they cannot be used, or where there are fewer rows than clusters."""
+        self._check_parameters()
+        check_count("n_clusters", self.n_clusters, 1)
+        X = self._validated(X, reset=True)
+        if X.shape[0] < self.n_clusters:
+            raise ValueError(f"n_samples = {X.shape[0]} must be at least n_clusters = {self.n_clusters}")
+        self._fit(X, sample_weight)
+        self.mixture_ = GaussianMixture(self.n_clusters, n_init=5, random_state=self._seed)
+        self.labels_ = self.mixture_.fit_predict(self._latent(X))
+        return self
+
+    def predict(self, X):
+        """The likeliest cluster of each row of X (N, D): whole numbers (N,). Raises what ``fit`` raises."""
+        z = self._latent(self._rows(X))
+        return self.mixture_.predict(z)
+
+    def predict_proba(self, X):
+        """The probability of each cluster for each row of X (N, D): (N, n_clusters). Raises what ``fit`` raises."""
+        z = self._latent(self._rows(X))
+        return self.mixture_.predict_proba(z)
+
+    def _latent(self, X):
+        return self.model_.encode(self.columns_.source(X))[0].astype(float)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False  # or scikit-learn's checks expect the classes of a classifier
+        return tags

@@ -1,0 +1,76 @@
+"""VAEOutlierDetector: rows that a model of the others finds improbable, and which of their features make them so."""
+
+import numpy as np
+from sklearn.base import OutlierMixin
+
+from pyvae.arguments import check_number
+from pyvae.importance import surprise
+from pyvae.sklearn.base import SAMPLES, VAEEstimator
+
+
+class VAEOutlierDetector(OutlierMixin, VAEEstimator):
+    """Outliers and novelties as the rows with the lowest log p(x), estimated by importance sampling.
+
+    contamination: the share of the rows that are fitted that ``predict`` calls outliers. The other parameters are those
+    of VAEEstimator (pyvae/sklearn/base.py).
+
+    Attributes: those of VAETransformer, and ``offset_``, the log-likelihood (nats) from which ``predict`` says normal.
+
+    Source: Burda et al. 2016, eq. 8, for the score.
+    """
+
+    def __init__(
+        self, n_components=8, *, contamination=0.1, hidden_layer_sizes=(100,), activation="relu", likelihood="auto",
+        kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200, min_updates=2000,
+        early_stopping=False, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
+        random_state=None,
+    ):  # fmt: skip
+        super().__init__(
+            n_components=n_components, hidden_layer_sizes=hidden_layer_sizes, activation=activation,
+            likelihood=likelihood, kinds=kinds, beta=beta, alpha=alpha, batch_size=batch_size,
+            learning_rate_init=learning_rate_init, max_iter=max_iter, min_updates=min_updates,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
+            tol=tol, warm_start=warm_start, verbose=verbose, random_state=random_state,
+        )  # fmt: skip
+        self.contamination = contamination
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Train on the rows of X (N, D), with weights sample_weight (N,). Raises TypeError or ValueError, naming the
+        column, where they cannot be used, and ValueError where contamination is not above 0 and at most 0.5."""
+        self._check_parameters()
+        if check_number("contamination", self.contamination, 0) > 0.5:
+            raise ValueError(f"contamination must be at most 0.5, not {self.contamination}")
+        X = self._validated(X, reset=True)
+        self._fit(X, sample_weight)
+        self.offset_ = float(np.percentile(self._log_likelihood(X), 100 * self.contamination))
+        return self
+
+    def score_samples(self, X):
+        """log p(x) of each row of X, (N,), nats, by importance sampling: the lower, the odder. Raises what ``fit``
+        raises."""
+        return self._log_likelihood(self._rows(X))
+
+    def decision_function(self, X):
+        """``score_samples`` less ``offset_``, (N,), nats: below 0 for the rows that ``predict`` calls outliers. Raises
+        what ``fit`` raises."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """1 for the normal rows of X (N, D), -1 for outliers: (N,). Raises what ``fit`` raises."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def contributions(self, X):
+        """Which features make the rows of X odd: -E[log p(x_j|z) | x] for row and feature, (N, number of features),
+        nats; a DataFrame, where X is one. Compare a feature with its median over normal rows: what is far above it is
+        odd. Missing entries contribute 0. Raises what ``fit`` raises."""
+        alike, _ = self._alike(self._rows(X))
+        surprises = surprise(self.model_, alike, self.columns_.places, SAMPLES)
+        if hasattr(X, "columns"):
+            import pandas as pd
+
+            return pd.DataFrame(surprises, columns=X.columns, index=X.index)
+        return surprises
+
+    def _log_likelihood(self, X):
+        alike, log_scale = self._alike(X)
+        return self.model_.log_likelihood(alike, SAMPLES) - log_scale

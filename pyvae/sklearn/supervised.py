@@ -1,0 +1,218 @@
+"""VAERegressor and VAEClassifier: a joint model of x and y through one latent variable.
+
+    p(x, y, z) = p(z) p(x|z) p(y|z),    q(z|x)
+
+The ELBO on log p(x, y) trains all of it, with log p(y|z) counted target_weight times. The encoder sees x alone, so that
+y is predicted by what it knows of z:
+
+    p(y|x) ~ E_q(z|x)[p(y|z)]
+
+a mixture over samples of z, whose spread is the uncertainty of the prediction. Backwards, rows are made for a wanted y:
+from samples of the prior, one is drawn with probability proportional to p(y|z), and decoded.
+"""
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted
+
+from pyvae.activations import Symlog
+from pyvae.arguments import check_number
+from pyvae.blocks import FirstColumns
+from pyvae.counts import has_counts
+from pyvae.data import CHUNK_ROWS
+from pyvae.layers import Sequential, mlp
+from pyvae.likelihoods import Categorical, Gaussian
+from pyvae.mixed import Mixed, Weighted
+from pyvae.model import VAE
+from pyvae.noise import Noise
+from pyvae.sklearn.base import SAMPLES, VAEEstimator
+
+PRIOR_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
+BISECTIONS = 50  # of quantiles
+
+
+class JointEstimator(VAEEstimator):
+    """What the two have in common: their parameters are those of VAEEstimator, with early_stopping as the default, and
+
+    target_weight: how many times log p(y|z) counts in the loss. With 1, the ELBO on log p(x, y), a y that says little
+    of x is hardly worth the nats that it takes to tell z, where x has many columns or nothing in common with y.
+    """
+
+    def __init__(
+        self, n_components=8, *, target_weight=30.0, hidden_layer_sizes=(100,), activation="relu", likelihood="auto",
+        kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200, min_updates=2000,
+        early_stopping=True, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
+        random_state=None,
+    ):  # fmt: skip
+        super().__init__(
+            n_components=n_components, hidden_layer_sizes=hidden_layer_sizes, activation=activation,
+            likelihood=likelihood, kinds=kinds, beta=beta, alpha=alpha, batch_size=batch_size,
+            learning_rate_init=learning_rate_init, max_iter=max_iter, min_updates=min_updates,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
+            tol=tol, warm_start=warm_start, verbose=verbose, random_state=random_state,
+        )  # fmt: skip
+        self.target_weight = target_weight
+
+    def _fit_joint(self, X, y, sample_weight):
+        """Train on X, and y as ``_encode_targets`` makes it."""
+        self._check_parameters()
+        check_number("target_weight", self.target_weight, 0)
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        X = self._validated(X, reset=True)
+        check_consistent_length(X, y)
+        return self._fit(X, sample_weight, self._encode_targets(y))
+
+    def _make_model(self, columns, seed):
+        likelihood = columns.likelihood()
+        joint = Mixed([likelihood, Weighted(self._target_likelihood(), self.target_weight)])
+        first = [FirstColumns(joint.n_features, columns.n_features), *([Symlog()] if has_counts(likelihood) else [])]
+        encoder = mlp([columns.n_features, *self._hidden, 2 * self.n_components], self.activation)
+        decoder = mlp([self.n_components, *reversed(self._hidden), joint.n_outputs], self.activation)
+        return VAE(Sequential(*first, *encoder.layers), decoder, joint, seed=seed)
+
+    def _target_outputs(self, X):
+        """What the decoder says of y, (N, SAMPLES, n_outputs), for z from q(z|x), by the same noise for all rows."""
+        X = self._rows(X)
+        targets = np.full((X.shape[0], self._target_likelihood().n_features), np.nan)
+        mu, logvar = self.model_.encode(self.columns_.source(X, None, targets))
+        eps = Noise(0).normal("z", (SAMPLES, mu.shape[1]), np.zeros(1, int))
+        chunks = np.array_split(np.arange(len(mu)), 1 + len(mu) * SAMPLES // (16 * CHUNK_ROWS))
+        parts = [self._decode_targets(mu[i, None] + np.exp(logvar[i, None] / 2) * eps) for i in chunks]
+        return np.concatenate(parts).astype(np.float64)
+
+    def _decode_targets(self, z):
+        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs)."""
+        outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z.reshape(-1, z.shape[-1])))
+        return outputs[:, self.model_.likelihood.outputs[-1]].reshape(*z.shape[:-1], -1)
+
+    def _sample_given(self, targets, random_state):
+        """One row x for each of the targets (n, T), as y is encoded."""
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        z = self.model_.prior.sample(PRIOR_SAMPLES, self.n_components, Noise(seed), np.float32)
+        outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
+        uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
+        chosen = np.empty(len(targets), int)
+        for i, target in enumerate(targets.astype(np.float32)):
+            log_py, _ = likelihood.log_density(np.repeat(target[None], PRIOR_SAMPLES, axis=0), outputs)
+            reached = np.cumsum(np.exp(log_py.astype(np.float64) - log_py.max()))
+            chosen[i] = np.searchsorted(reached, uniform[i, 0] * reached[-1])
+        outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
+        x = self.model_.likelihood.draw(outputs, Noise(seed, step=1))[:, : self.columns_.n_features]
+        return self.columns_.decode(x, drawn=True)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        return tags
+
+
+class VAERegressor(RegressorMixin, JointEstimator):
+    """Regression with uncertainty: y given z is normal, its mean and standard deviation both functions of z.
+
+    The parameters are those of JointEstimator. Attributes: those of VAETransformer.
+
+    Source: the two-output network of Nix and Weigend 1994, on the latent of Kingma and Welling 2014.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Train on the rows of X (N, D) and the numbers y (N,), with weights sample_weight (N,). Raises TypeError or
+        ValueError, naming the column, where they cannot be used."""
+        return self._fit_joint(X, y, sample_weight)
+
+    def predict(self, X, return_std=False):
+        """E[y|x] of the rows of X (N, D): (N,); with return_std also its standard deviation, (N,), both in y's units.
+        Raises what ``fit`` raises."""
+        mean, std = self._components(X)
+        expected = mean.mean(axis=1)
+        if not return_std:
+            return expected
+        return expected, np.sqrt(np.mean(std**2, axis=1) + mean.var(axis=1))
+
+    def predict_quantiles(self, X, quantiles):
+        """The quantiles of p(y|x), such as (0.05, 0.95), for each row of X (N, D): (N, number of quantiles), in y's
+        units. Raises ValueError for quantiles not between 0 and 1, and what ``fit`` raises."""
+        levels = np.array([check_number("quantiles", q, 0, 1) for q in quantiles])
+        mean, std = (part[:, :, None] for part in self._components(X))
+        reach = norm.isf(np.minimum(levels, 1 - levels).min()) if len(levels) else 0.0
+        low, high = ((mean + sign * reach * std).min(axis=1) for sign in (-1, 1))
+        low, high = (
+            np.minimum(low, high) * np.ones(len(levels)),
+            (mean + reach * std).max(axis=1) * np.ones(len(levels)),
+        )
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            below = norm.cdf((middle[:, None] - mean) / std).mean(axis=1) < levels
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return (low + high) / 2
+
+    def sample(self, y, random_state=None):
+        """A new row x ~ p(x|y) for each of the numbers y (n,): an array (n, D), or a DataFrame like the one that was
+        fitted. Raises ValueError where y are no finite numbers."""
+        check_is_fitted(self)
+        y = column_or_1d(y, dtype=float)
+        assert_all_finite(y, input_name="y")
+        return self._sample_given((y[:, None] - self._y_mean) / self._y_scale, random_state)
+
+    def _components(self, X):
+        """Means and standard deviations of the mixture p(y|x), (N, SAMPLES) each, in y's units."""
+        outputs = self._target_outputs(X)
+        floor = self.model_.likelihood.parts[-1].part.floor
+        std = np.sqrt(floor**2 + np.exp(outputs[..., 1]))
+        return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * std
+
+    def _encode_targets(self, y):
+        y = column_or_1d(y, dtype=float, warn=True)
+        assert_all_finite(y, input_name="y")
+        self._y_mean, self._y_scale = y.mean(), y.std() or 1.0
+        return ((y - self._y_mean) / self._y_scale)[:, None]
+
+    def _target_likelihood(self):
+        return Gaussian(1, std="predicted", floor=1e-2)
+
+
+class VAEClassifier(ClassifierMixin, JointEstimator):
+    """Classification by p(class|z), and rows for a wanted class.
+
+    The parameters are those of JointEstimator. Attributes: those of VAETransformer, and
+    ``classes_``.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Train on the rows of X (N, D) and the classes y (N,), with weights sample_weight (N,). Raises TypeError or
+        ValueError, naming the column, where they cannot be used."""
+        return self._fit_joint(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        """The probability of each of ``classes_`` for the rows of X (N, D): (N, n_classes). Raises what ``fit``
+        raises."""
+        logits = self._target_outputs(X)
+        p = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return (p / p.sum(axis=-1, keepdims=True)).mean(axis=1)
+
+    def predict(self, X):
+        """The likeliest class of each row of X (N, D): (N,). Raises what ``fit`` raises."""
+        likeliest = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[likeliest]
+
+    def sample(self, y, random_state=None):
+        """A new row x ~ p(x|y) for each of the classes y (n,): an array (n, D), or a DataFrame like the one that was
+        fitted. Raises ValueError for a class that was not fitted."""
+        check_is_fitted(self)
+        y = column_or_1d(y)
+        unknown = [label for label in y if label not in self.classes_]
+        if unknown:
+            raise ValueError(f"y has the class {unknown[0]!r}, which was not fitted")
+        return self._sample_given(np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)], random_state)
+
+    def _encode_targets(self, y):
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        return np.eye(len(self.classes_))[codes]
+
+    def _target_likelihood(self):
+        return Categorical([len(self.classes_)])

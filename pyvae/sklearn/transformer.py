@@ -1,0 +1,76 @@
+"""VAETransformer: rows as points in a few dimensions, and back."""
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from pyvae.arguments import check_count
+from pyvae.importance import expected
+from pyvae.sklearn.base import SAMPLES, VAEEstimator
+
+
+class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstimator):
+    """Dimension reduction with a variational autoencoder, for arrays, sparse matrices and DataFrames.
+
+    x -> E[z|x], (N, D) -> (N, n_components). X may have NaN, which is left out of the likelihood; log-likelihoods are
+    in nats, of X as it is given. The parameters are those of VAEEstimator (pyvae/sklearn/base.py).
+
+    Attributes: ``model_`` (a pyvae.VAE), ``columns_``, ``loss_curve_`` (negative ELBO per row, nats, by epoch),
+    ``loss_``, ``n_iter_``, ``validation_scores_`` (ELBO), ``n_features_in_``, ``feature_names_in_``.
+
+    Source: Kingma and Welling 2014.
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Train on the rows of X (N, D), with weights sample_weight (N,). Raises TypeError or ValueError, naming the
+        column, where they cannot be used."""
+        self._check_parameters()
+        return self._fit(self._validated(X, reset=True), sample_weight)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """One pass over the rows of X (N, D), the next ones of a stream. Scales and categories are those of the first
+        call. Raises what ``fit`` raises."""
+        self._check_parameters()
+        return self._partial_fit(self._validated(X, reset=not hasattr(self, "model_")), sample_weight)
+
+    def transform(self, X):
+        """The posterior means of the rows of X: (N, n_components). Raises what ``fit`` raises."""
+        mu, _ = self.model_.encode(self.columns_.source(self._rows(X)))
+        return mu.astype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
+
+    def inverse_transform(self, X):
+        """E[x|z] of the rows of X (N, n_components): an array (N, D), or a DataFrame like the one that was fitted.
+        Raises ValueError where X has another number of columns."""
+        check_is_fitted(self)
+        Z = check_array(X, dtype=(np.float64, np.float32))
+        return self.columns_.decode(self.model_.decode(Z))
+
+    def sample(self, n_samples=1, random_state=None):
+        """New rows x ~ p(x): an array (n_samples, D), or a DataFrame like the one that was fitted. Raises ValueError
+        for n_samples below 1."""
+        check_is_fitted(self)
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        n_samples = check_count("n_samples", n_samples, 1)
+        return self.columns_.decode(self.model_.sample(n_samples, seed, mean=False), drawn=True)
+
+    def impute(self, X):
+        """X with its missing entries filled by what is expected of them given the others of the row, (N, D): means of
+        numbers, the likeliest category. Raises what ``fit`` raises."""
+        X = self._rows(X)
+        alike, _ = self._alike(X)
+        return self.columns_.fill(X, expected(self.model_, alike, SAMPLES))
+
+    def score_samples(self, X):
+        """The evidence lower bound on log p(x) of each row of X, (N,), nats. Raises what ``fit`` raises."""
+        alike, log_scale = self._alike(self._rows(X))
+        return self.model_.elbo(alike, SAMPLES) - log_scale
+
+    def score(self, X, y=None):
+        """The mean of ``score_samples`` over the rows of X (N, D), nats. Raises what ``fit`` raises."""
+        return float(np.mean(self.score_samples(X)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

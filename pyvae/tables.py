@@ -1,0 +1,262 @@
+"""Tables: columns of several kinds as the numbers that a model takes, and back.
+
+    table = Table.infer(frame)                  what kind each column is, its scale or its categories
+    X = table.encode(frame)                     (N, D) float32, NaN where an entry is missing
+    model = VAE.mlp(table.n_features, likelihood=table.likelihood())
+    table.decode(model.sample(100))             a DataFrame with the same columns and types
+
+    kind          of columns of type            becomes                            likelihood
+    numeric       float, negative integers      (x - mean) / std                   Gaussian, a learned std per column
+    count         integers from 0               itself                             negative binomial
+    boolean       bool                          0 or 1                             Bernoulli
+    categorical   category, text                one column per category, one-hot   categorical
+
+The numbers of a kind stand side by side, in the order above, and Mixed joins their likelihoods.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from pyvae.arguments import shown
+from pyvae.counts import NegativeBinomial
+from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
+from pyvae.mixed import Mixed
+
+KINDS = ("numeric", "count", "boolean", "categorical")
+MOST_CATEGORIES = 1000
+LIKELIHOODS = {
+    "numeric": lambda columns: Gaussian(len(columns), std="learned"),
+    "count": lambda columns: NegativeBinomial(len(columns)),
+    "boolean": lambda columns: Bernoulli(len(columns)),
+    "categorical": lambda columns: Categorical([column.width for column in columns]),
+}
+
+
+@dataclass
+class Column:
+    """What is known of one column; ``encode`` and ``decode`` are between its values and (N, width) numbers."""
+
+    name: object
+    kind: str  # one of KINDS
+    dtype: str  # pandas' name of its type
+    mean: float = 0.0  # numeric
+    scale: float = 1.0
+    low: float = 0.0  # the least and the largest known value
+    high: float = 0.0
+    categories: list | None = None  # categorical
+    ordered: bool = False
+
+    @property
+    def width(self):
+        return len(self.categories) if self.kind == "categorical" else 1
+
+    @classmethod
+    def infer(cls, series, kind=None):
+        """From the values of a pandas Series; kind: None for what its type says.
+
+        Raises ValueError where no value is known, or there are too many categories; TypeError where its values are of
+        no kind.
+        """
+        known = series.dropna()
+        if known.empty:
+            raise ValueError(f"column {shown(series.name)!r} has no known value: drop it")
+        kind = kind or _kind_of(known)
+        column = cls(series.name, kind, str(series.dtype))
+        if kind == "categorical":
+            column._find_categories(known)
+            return column
+        values = column._numbers(series)
+        values = values[~np.isnan(values)]
+        column.low, column.high = float(values.min()), float(values.max())
+        if kind == "numeric":
+            column.mean, std = float(values.mean()), float(values.std())
+            column.scale = std if std > 1e-12 * max(abs(column.low), abs(column.high)) else 1.0
+        return column
+
+    def encode(self, series):
+        """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where a
+        value is none that it can hold."""
+        if self.kind == "categorical":
+            return self._one_hot(series)
+        return ((self._numbers(series) - self.mean) / self.scale)[:, None]
+
+    def decode(self, x):
+        """A pandas Series from (N, width) numbers: the likeliest category, or the number that they are nearest to."""
+        import pandas as pd
+
+        if self.kind == "categorical":
+            values = pd.Categorical.from_codes(np.argmax(x, axis=1), self.categories, ordered=self.ordered)
+            return pd.Series(values, name=self.name).astype(None if self.dtype == "category" else self.dtype)
+        values = np.clip(x[:, 0].astype(np.float64) * self.scale + self.mean, self.low, self.high)
+        if self.kind == "boolean":
+            values = values >= 0.5
+        elif "int" in self.dtype.lower():
+            values = np.rint(values)
+        return pd.Series(values, name=self.name).astype(self.dtype)
+
+    def _find_categories(self, known):
+        if str(known.dtype) == "category":
+            self.categories, self.ordered = list(known.cat.categories), bool(known.cat.ordered)
+        else:
+            self.categories = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
+        self.categories = [value.item() if isinstance(value, np.generic) else value for value in self.categories]
+        if len(self.categories) > MOST_CATEGORIES:
+            raise ValueError(
+                f"column {shown(self.name)!r} has {len(self.categories)} different values, more than the "
+                f"{MOST_CATEGORIES} that a categorical column may have: drop it, or make it a number"
+            )
+
+    def _one_hot(self, series):
+        import pandas as pd
+
+        missing = series.isna().to_numpy()
+        codes = pd.Index(self.categories).get_indexer(pd.Index(series))
+        unknown = np.flatnonzero((codes < 0) & ~missing)
+        if unknown.size:
+            raise ValueError(
+                f"column {shown(self.name)!r} has the category {shown(repr(series.iloc[unknown[0]]))} in row "
+                f"{unknown[0]}, which no fitted row had: they had {shown(', '.join(map(str, self.categories)))}"
+            )
+        x = np.zeros((len(codes), self.width))
+        x[np.arange(len(codes)), codes] = 1
+        x[missing] = np.nan
+        return x
+
+    def _numbers(self, series):
+        """The values as float64 (N,), NaN where missing, checked."""
+        if series.dtype.kind not in "biuf" and not (series.dtype == object and self.kind == "boolean"):
+            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {series.dtype}")
+        values = series.to_numpy(np.float64, na_value=np.nan)
+        wrong, expected = np.isinf(values), "finite numbers"
+        if self.kind == "count":
+            wrong, expected = wrong | (values < 0) | (values != np.floor(values)), "whole numbers from 0"
+        elif self.kind == "boolean":
+            wrong, expected = (values != 0) & (values != 1), "True or False"
+        wrong = np.flatnonzero(wrong & ~np.isnan(values))
+        if wrong.size:
+            found = shown(str(series.iloc[wrong[0]]))
+            raise ValueError(f"column {shown(self.name)!r} holds {expected}, but row {wrong[0]} has {found}")
+        return values
+
+
+class Table:
+    """The columns of a DataFrame, and where their numbers stand among the model's."""
+
+    def __init__(self, columns):
+        self.columns = list(columns)
+        self.n_features = sum(column.width for column in self.columns)
+        by_kind = sorted(range(len(self.columns)), key=lambda j: KINDS.index(self.columns[j].kind))
+        edges = np.cumsum([0] + [self.columns[j].width for j in by_kind])
+        self.places = [None] * len(self.columns)  # of each column, a slice of the model's
+        for j, first, end in zip(by_kind, edges, edges[1:], strict=False):
+            self.places[j] = slice(int(first), int(end))
+
+    @classmethod
+    def infer(cls, frame, kinds=None):
+        """From a DataFrame. kinds: name of a column -> its kind, where its type is not to decide.
+
+        Raises ValueError for kinds or columns that there are not, or names that occur twice, and what Column.infer
+        raises.
+        """
+        kinds = dict(kinds or {})
+        unknown = [name for name in kinds if name not in frame.columns]
+        if unknown:
+            raise ValueError(f"kinds names the column {shown(unknown[0])!r}, which the table has not")
+        wrong = [kind for kind in kinds.values() if kind not in KINDS]
+        if wrong:
+            raise ValueError(f"kinds must be of {', '.join(KINDS)}, not {wrong[0]!r}")
+        if not len(frame) or not len(frame.columns):
+            raise ValueError("the table must have at least one row and one column")
+        twice = frame.columns[frame.columns.duplicated()]
+        if len(twice):
+            raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
+        return cls(Column.infer(frame.iloc[:, j], kinds.get(name)) for j, name in enumerate(frame.columns))
+
+    @property
+    def names(self):
+        return [column.name for column in self.columns]
+
+    def likelihood(self):
+        """A Mixed likelihood of the table's columns, in the order of ``places``."""
+        groups = [[column for column in self.columns if column.kind == kind] for kind in KINDS]
+        return Mixed([LIKELIHOODS[group[0].kind](group) for group in groups if group])
+
+    def encode(self, frame):
+        """The rows of a DataFrame as (N, n_features) float32, NaN where an entry is missing.
+
+        Raises ValueError, naming the column or row, where columns are missing, too many or in another order, or a row
+        has no known value at all, and what Column.encode raises.
+        """
+        given = list(frame.columns)
+        if given != self.names:
+            raise ValueError(_other_columns(given, self.names))
+        X = np.empty((len(frame), self.n_features), np.float32)
+        for j, (column, place) in enumerate(zip(self.columns, self.places, strict=True)):
+            X[:, place] = column.encode(frame.iloc[:, j])
+        empty = np.flatnonzero(np.isnan(X).all(axis=1))
+        if empty.size:
+            raise ValueError(f"row {empty[0]} of the table has no known value: drop it")
+        return X
+
+    def decode(self, X):
+        """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
+        import pandas as pd
+
+        series = [column.decode(X[:, place]) for column, place in zip(self.columns, self.places, strict=True)]
+        return pd.concat(series, axis=1)
+
+    def log_scale(self):
+        """log of what the numbers of each column were divided by, (n_features,): log p(x) of x as given is less by
+        it."""
+        result = np.zeros(self.n_features)
+        for column, place in zip(self.columns, self.places, strict=True):
+            result[place] = np.log(column.scale)
+        return result
+
+    def describe(self):
+        """Lines of text: each column's name, kind and values."""
+        width = max(len(shown(column.name)) for column in self.columns)
+        lines = []
+        for column in self.columns:
+            if column.kind == "categorical":
+                values = f"{len(column.categories)} values: " + ", ".join(map(str, column.categories))
+            else:
+                values = f"{column.low:g} to {column.high:g}"
+            line = f"{shown(column.name):{width}}  {column.kind:11}  {values}"
+            lines.append(line if len(line) <= 79 else line[:76] + "...")
+        return lines
+
+    def config(self):
+        """What JSON can hold, and ``from_config`` reads."""
+        return [asdict(column) for column in self.columns]
+
+    @classmethod
+    def from_config(cls, config):
+        """The inverse of ``config``."""
+        return cls(Column(**column) for column in config)
+
+
+def _kind_of(known):
+    if known.dtype.kind == "b" or (known.dtype == object and all(isinstance(value, bool) for value in known)):
+        return "boolean"
+    if known.dtype.kind in "iu":
+        return "count" if known.min() >= 0 else "numeric"
+    if known.dtype.kind == "f":
+        return "numeric"
+    if str(known.dtype) in ("category", "object", "str") or str(known.dtype).startswith("string"):
+        return "categorical"
+    raise TypeError(f"column {shown(known.name)!r} holds {known.dtype}, which is no kind of column: drop or convert it")
+
+
+def _other_columns(given, expected):
+    missing = [name for name in expected if name not in given]
+    if missing:
+        return f"the table has no column {shown(missing[0])!r}, which the rows had that were fitted"
+    more = [name for name in given if name not in expected]
+    if more:
+        return f"the table has a column {shown(more[0])!r}, which the rows had not that were fitted"
+    i = next(i for i, (one, other) in enumerate(zip(given, expected, strict=False)) if one != other)
+    return (
+        f"column {i} of the table is {shown(given[i])!r}, but was {shown(expected[i])!r} in the rows that were fitted"
+    )
