@@ -106,8 +106,8 @@ class WeightedCache(NamedTuple):
 
 @register
 class Weighted(Likelihood):
-    """Another likelihood of the same columns x (B, D), to the power of ``weight``: log p(x|z)^weight = weight log p(x|z),
-    in nats, so that it counts that many times in the loss.
+    """Another likelihood of the same x (B, D), to the power of ``weight``: log p(x|z)^weight = weight log p(x|z), in
+    nats, so that it counts that many times in the loss.
 
     For a few columns that matter more than the many beside them (Kingma et al. 2014, eq. 9, has such a weight). Raises
     ValueError unless weight is above 0.
