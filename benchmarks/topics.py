@@ -28,7 +28,7 @@ from scipy.special import gammaln
 
 from pyvae.sklearn import VAETransformer
 
-SETTINGS = {"n_components": 50, "hidden_layer_sizes": (50,), "batch_size": 64, "max_iter": 40}
+SETTINGS = {"n_components": 50, "hidden_layer_sizes": (100,), "batch_size": 64, "max_iter": 40}
 INTERVAL = 0.002  # seconds between two looks at the memory
 
 
