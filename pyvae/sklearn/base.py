@@ -89,8 +89,11 @@ class VAEEstimator(BaseEstimator):
                 raise ValueError(f"X has n_samples = {len(X)}, but at least 2 are required")
             return X
         accept_sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
+        dtypes = [np.float64, np.float32]
+        if hasattr(X, "tocsr") and X.dtype.kind in "iu":
+            dtypes.append(X.dtype)  # counts are used in place: a minibatch at a time becomes float32
         return validate_data(
-            self, X, reset=reset, accept_sparse=accept_sparse, dtype=(np.float64, np.float32),
+            self, X, reset=reset, accept_sparse=accept_sparse, dtype=dtypes,
             ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1,
         )  # fmt: skip
 

@@ -33,6 +33,7 @@ class ArrayColumns:
 
     def _standardize(self, X, weight, which):
         if hasattr(X, "tocsr"):  # the mean stays, or no entry would be zero
+            X = X.astype(np.float64)
             second = np.asarray(X.multiply(X).mean(axis=0)).ravel()
             variance = second - np.asarray(X.mean(axis=0)).ravel() ** 2
         else:
