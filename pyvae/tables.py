@@ -214,8 +214,8 @@ class Table:
             result[place] = np.log(column.scale)
         return result
 
-    def describe(self):
-        """Lines of text: each column's name, kind and values."""
+    def describe(self, columns=79):
+        """Lines of text, each of so many columns at most: each column's name, kind and values."""
         width = max(len(shown(column.name)) for column in self.columns)
         lines = []
         for column in self.columns:
@@ -224,7 +224,7 @@ class Table:
             else:
                 values = f"{column.low:g} to {column.high:g}"
             line = f"{shown(column.name):{width}}  {column.kind:11}  {values}"
-            lines.append(line if len(line) <= 79 else line[:76] + "...")
+            lines.append(line if len(line) <= columns else line[: columns - 3] + "...")
         return lines
 
     def config(self):
