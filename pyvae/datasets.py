@@ -143,12 +143,14 @@ def table(path, kinds=None, drop=()):
     """The rows of a table, a .csv file whose first line names its columns, all of them to train on.
 
     kinds: name of a column -> its kind (pyvae.tables), where its values are not to decide: columns of nothing but 0 and
-    1 are boolean, which in a .csv file no type says. drop: names of columns that are left out. Raises ValueError,
+    1 are boolean, which in a .csv file no type says; those that are said to be categorical keep their spelling, such as
+    00123. drop: names of columns that are left out. Raises ValueError,
     naming the column, where it cannot be used, and ImportError without pandas.
     """
     path = Path(path)
-    frame = files.read_table(path)
-    for argument, names in (("drop", drop), ("kinds", kinds or {})):
+    kinds = kinds or {}
+    frame = files.read_table(path, [name for name, kind in kinds.items() if kind == "categorical"])
+    for argument, names in (("drop", drop), ("kinds", kinds)):
         unknown = [name for name in names if name not in frame.columns]
         if unknown:
             meant = did_you_mean(unknown[0], frame.columns)
@@ -156,7 +158,7 @@ def table(path, kinds=None, drop=()):
     frame = frame.drop(columns=list(drop))
     if len(frame) < 2:
         raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
-    found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | (kinds or {}))
+    found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
     return Dataset(name_of(str(path)), _source_of_table(found, frame, path.name), table=found)
 
 

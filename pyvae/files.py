@@ -198,8 +198,8 @@ def read_table(path, as_text=()):
     )
     for name in frame.columns.difference(as_text):
         words = frame[name].dropna() if frame[name].dtype == "string" else ()
-        if len(words) and all(map(_has_numbers, words)):
-            found = next(word for word in words if not _is_number(word))
+        found = next((word for word in words if not _is_number(word)), None)
+        if found is not None and all(map(_has_numbers, words)):
             raise ValueError(
                 f"{path} has {found!r} in column {shown(name)!r}: write a number with a decimal point and no other mark"
             )
@@ -298,7 +298,7 @@ def _what_is_wrong(path, lines, start, delimiter, header):
         width = width or len(cells)
         for column, cell in enumerate(cells):
             if not _is_number(cell) or not math.isfinite(float(cell)):
-                return f"{path} {_cell_name(number, column, header)} is {_found(cell)}"
+                return f"{path} {_cell_name(number, column, header)} is {_found(cell, header)}"
         if cells and len(cells) != width:
             return _other_width(path, number, len(cells), width)
     return f"{path} is no table of numbers with commas between them"
@@ -310,7 +310,7 @@ def _other_width(path, line, cells, width):
     return f"{path} line {line} has {cells} cells, not {width} as the lines before it: {remedy}"
 
 
-def _found(cell):
+def _found(cell, header):
     """A cell that is no number, in words, and what to do about it."""
     if not cell.strip():
         return "empty: fill it with a number or drop the line"
@@ -318,7 +318,10 @@ def _found(cell):
         return f"{cell.strip()!r}: write decimals with a point"
     if len(cell.split()) > 1 and all(map(_is_number, cell.split())):
         return f"{cell.strip()[:40]!r}: separate cells with commas, semicolons or tabs, not blanks"
-    return f"{cell.strip()[:40]!r}, not a finite number: drop the line or the column, or write words as 0 and 1"
+    remedy = "drop the line or the column, or write words as 0 and 1"
+    if not header:
+        remedy = "begin the file with a line of names, none of them a number, and it is a table"
+    return f"{cell.strip()[:40]!r}, not a finite number: {remedy}"
 
 
 def _has_numbers(cell):

@@ -65,7 +65,8 @@ def frame(path):
 def test_train_shows_the_kinds_in_80_columns(capsys):
     assert main(["train", "people.csv", "--drop", "id", "--epochs", "1", "--hidden", "8", "--latent", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "data     people: 200 rows of 5 columns, 7 numbers each"
+    missing = int(frame("people.csv").drop(columns="id").isna().sum().sum())
+    assert lines[0] == f"data     people: 200 rows of 5 columns, 7 numbers each, {missing} cells missing"
     shown = [line[9:].split() for line in lines if line[9:].split()[:1] and line[9:].split()[0] in KINDS]
     assert {words[0]: words[1] for words in shown} == KINDS
     assert max(map(len, (line for line in lines if "wrote" not in line))) <= 80
@@ -135,6 +136,14 @@ def test_words_stay_words(run):
     assert main("encode zips some.csv --out some.npy".split()) == 0 and np.isfinite(np.load("some.npy")).all()
     Path("none.csv").write_text("zip,n\n,1\n?,2\n")
     assert main("encode zips none.csv --out none.npy".split()) == 0 and np.isfinite(np.load("none.npy")).all()
+
+
+def test_categories_keep_their_spelling():
+    Path("zip.csv").write_text("zip,n\n00123,1\n00999,2\n00123,3\n")
+    assert main(["train", "zip.csv", "--kinds", "zip=categorical", "--out", "zips", *SHORT]) == 0
+    assert main("sample zips -n 20".split()) == 0
+    words = [line.split(",")[0] for line in Path("samples.csv").read_text().splitlines()]
+    assert words[0] == "zip" and set(words[1:]) == {"00123", "00999"}
 
 
 def test_scores_are_of_the_table_as_given(run, capsys):
@@ -309,7 +318,8 @@ WRONG = [
     ("train infinite.csv", "column 'a' holds finite numbers, but row 1 has inf"),
     ("train twice.csv", "twice.csv has two columns named 'a': rename one in its first line"),
     ("train nameless.csv", "nameless.csv has no name for column 1: write one into its first line (pandas leaves its"),
-    ("train bare.csv", "line 1, column 2 is 'clerk', not a finite number"),
+    ("train bare.csv", "'clerk', not a finite number: begin the file with a line of names, none of them a number"),
+    ("train people.csv --kinds jbo=categorical", "--kinds names the column 'jbo', which people.csv has not"),
     ("train bare.csv --kinds a=count", "bare.csv has numbers in its first line: begin it with a line of the columns'"),
     ("train quotes.csv", "quotes.csv line 3 cannot be read: unexpected end of data; close its quotes"),
     ("train german.csv", "german.csv has '1,5' in column 'height': write a number with a decimal point"),
