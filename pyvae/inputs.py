@@ -120,6 +120,8 @@ def load_rows(data, split, model):
     if table is not None:
         return split, source
     source.binarize = model.metadata.get("binarize")
+    if source.binarize and isinstance(source, SparseSource):
+        raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
     if source.n_features != model.n_features:
         trained_on = f", such as {model.metadata['data']}" if "data" in model.metadata else ""
         raise Refusal(

@@ -48,7 +48,10 @@ def runs(tmp_path_factory):
     with contextlib.chdir(folder):
         write("people.csv")
         assert main(["train", "people.csv", "--drop", "id", "--out", "run", *SHORT]) == 0
-        pyvae.save(pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,)), "plain")
+        model = pyvae.VAE.mlp(4, latent_dim=2, hidden=(3,))
+        pyvae.save(model, "plain")
+        model.metadata["binarize"] = "threshold"
+        pyvae.save(model, "binary")
     return folder
 
 
@@ -258,6 +261,7 @@ def test_a_sparse_matrix(capsys, rng):
         source = pyvae.datasets.load(f"{name}.npz").train
         assert isinstance(source, pyvae.data.SparseSource) and (source.X.toarray() == counts).all()
     assert main(["train", "csr.npz", "--out", "csr", *SHORT, "--validation-fraction", "0.2"]) == 0
+    assert main("train --resume --out csr --epochs 4 --quiet csr.npz".split()) == 0
     assert isinstance(pyvae.load("csr/model.safetensors").likelihood, pyvae.NegativeBinomial)
     np.save("dense.npy", counts)
     assert main("encode csr csr.npz --out sparse-latents.npy".split()) == 0
@@ -342,6 +346,7 @@ WRONG = [
     ("train sparse.npz --image-shape 2x2", "leave it out, sparse.npz is a sparse matrix"),
     ("train sparse.npz --likelihood bernoulli", "is 3, but the Bernoulli likelihood takes numbers from 0 to 1; scale"),
     ("encode run sparse.npz", "DATA sparse.npz is no table"),
+    ("encode binary sparse.npz", "DATA sparse.npz is a sparse matrix, but the model was trained on black and"),
 ]  # fmt: skip
 
 FILES = {
@@ -376,7 +381,7 @@ def test_wrong_command_lines(line, words, runs, tmp_path, capsys):
         Path(name).write_text(text)
     np.save("rows.npy", np.full((3, 4), 0.5))
     sparse.save_npz("sparse.npz", sparse.csr_array(np.diag([1.0, 3.0, 1.0, 1.0])))
-    for name in ("run", "plain"):
+    for name in ("run", "plain", "binary"):
         os.symlink(runs / name, name)
 
     def files():
