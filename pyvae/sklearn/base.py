@@ -15,7 +15,7 @@ from pyvae.model import VAE
 from pyvae.optim import Adam
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.training import train
-from pyvae.words import LIKELIHOODS
+from pyvae.words import LIKELIHOODS, likelihood_of_entries
 
 SAMPLES = 100  # of z for each row, where rows are scored
 
@@ -105,7 +105,7 @@ class VAEEstimator(BaseEstimator):
             return TableColumns(X, self.kinds)
         likelihood = self.likelihood
         if isinstance(likelihood, str) and likelihood == "auto":
-            likelihood = _of_entries(X) if hasattr(X, "tocsr") else "gaussian"
+            likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
         return ArrayColumns(X, likelihood, weight)
 
     def _rows(self, X):
@@ -221,10 +221,3 @@ class Plateau:
         self.since = 0 if loss < self.lowest - self.tol else self.since + 1
         self.lowest = min(self.lowest, loss)
         return len(history) >= self.least and self.since >= self.patience
-
-
-def _of_entries(X):
-    """The likelihood for a sparse matrix: of zeros and ones, of counts, or of other numbers."""
-    if np.all(X.data == 1):
-        return "bernoulli"
-    return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
