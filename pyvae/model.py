@@ -31,7 +31,7 @@ from pyvae.priors import PriorCache, StandardNormal
 from pyvae.words import make_likelihood
 from pyvae.workspace import Lease, Workspace
 
-CHUNK_ROWS = 2048  # rows of decoder output that are evaluated together
+CHUNK_ROWS, CHUNK_NUMBERS = 2048, 2**20  # of decoder output, at most, that are evaluated together
 
 
 class ModelCache(NamedTuple):
@@ -275,7 +275,7 @@ class VAE(Module):
         """Slices of the rows (N, D) of a DataSource, each with its Batch; no result depends on where the cuts are.
         Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
-        step = max(1, CHUNK_ROWS // n_samples)
+        step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // self.decoder.n_out) // n_samples)
         for start in range(0, len(source), step):
             rows = slice(start, min(start + step, len(source)))
             workspace.reset()
