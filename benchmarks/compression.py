@@ -17,7 +17,7 @@ from pyvae import datasets
 from pyvae.sklearn import VAETransformer
 
 SETTING = {
-    "likelihood": "gaussian-shared", "hidden_layer_sizes": (256, 128), "max_iter": 20, "min_updates": 3000,
+    "likelihood": "gaussian-shared", "hidden_layer_sizes": (256, 128), "max_iter": 10, "min_updates": 3000,
     "early_stopping": True,
 }  # fmt: skip
 SIZES = {"digits": (2, 8), "mnist": (2, 8, 32)}

@@ -6,9 +6,9 @@ Entries are hidden completely at random, 20% or 50% of them, in the rows to trai
 hidden entries of the latter: the root mean squared error of numbers, in standard deviations of their column over all
 rows, and the share of categories that are wrong (Adult alone has any). Digits (64 gray pixels), breast cancer (30
 numbers), and Adult's six numbers and nine categories: as its rivals take long, for all of them 5,000 rows that have no
-entry missing of their own, drawn by the seed. VAETransformer has one setting for all (SETTING). The others, with their
-default settings, are given standardised numbers and one-hot categories, of which the largest is taken: the mean of that
-is the most frequent category. --quick: breast cancer alone, one seed.
+entry missing of their own, drawn by the seed. All have their default settings. Scikit-learn's are
+given standardised numbers and one-hot categories, of which the largest is taken: the mean of that is the most frequent
+category. --quick: breast cancer alone, one seed.
 """
 
 import argparse
@@ -25,7 +25,6 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 
 from pyvae.sklearn import VAETransformer
 
-SETTING = {}
 SHARES = (0.2, 0.5)
 IMPUTERS = {
     "mean": lambda seed: SimpleImputer(keep_empty_features=True),
@@ -103,7 +102,7 @@ def run(frame, share, seed):
             filled = make(seed).fit(numbers[n_held_out:]).transform(numbers[:n_held_out])
         results[name] = errors(np.split(filled, edges, axis=1), truth, hidden)
     is_array = all(dtype.kind == "f" for dtype in frame.dtypes)
-    estimator = VAETransformer(random_state=seed, **SETTING).fit(train.to_numpy() if is_array else train)
+    estimator = VAETransformer(random_state=seed).fit(train.to_numpy() if is_array else train)
     filled = estimator.impute(test.to_numpy() if is_array else test)
     filled = pd.DataFrame(filled, columns=frame.columns)
     return results | {"VAE": errors(encoded(filled, frame), truth, hidden)}
