@@ -6,8 +6,8 @@ Entries are hidden completely at random, 20% or 50% of them, in the rows to trai
 hidden entries of the latter: the root mean squared error of numbers, in standard deviations of their column over all
 rows, and the share of categories that are wrong (Adult alone has any). Digits (64 gray pixels), breast cancer (30
 numbers), and Adult's six numbers and nine categories: as its rivals take long, for all of them 5,000 rows that have no
-entry missing of their own, drawn by the seed. All have their default settings. Scikit-learn's are
-given standardised numbers and one-hot categories, of which the largest is taken: the mean of that is the most frequent
+entry missing of their own, drawn by the seed. All have their default settings. Those of scikit-learn are given
+standardised numbers and one-hot categories, of which the largest is taken: the mean of that is the most frequent
 category. --quick: breast cancer alone, one seed.
 """
 
