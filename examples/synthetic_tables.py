@@ -10,7 +10,8 @@ largest difference of the distribution functions (Kolmogorov and Smirnov). Both 
     python examples/synthetic_tables.py            half a minute; writes pictures/synthetic_tables.png
     python examples/synthetic_tables.py --rows 1000 --epochs 20
 
-MEASURED
+Measured with the default options: no total variation above 0.052; the largest differences of distributions are 0.033
+(age), 0.041 and 0.088 (capital losses and gains, which are 0 for most). As a count, hours-per-week would have 0.262.
 The table is read from $PYVAE_DATA/adult/adult.data.
 """
 
