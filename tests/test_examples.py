@@ -236,3 +236,18 @@ def test_molecules_of_the_data_are_balanced_and_survive_one_hot(matplotlib):
     X, symbols = module.one_hot(smiles)
     assert module.strings(X, symbols) == smiles
     assert (X.reshape(len(X), -1, len(symbols)).sum(axis=2) == 1).all()
+
+
+@pytest.mark.skipif(not (EXAMPLES.parent / "docs").is_dir(), reason="needs the repository's docs, which are not here")
+def test_the_code_of_the_page_on_estimators_runs(scikit_learn):
+    text = (EXAMPLES.parent / "docs" / "estimators.md").read_text()
+    there = {}
+    for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        exec(code, there)
+    assert there["plane"].shape == (360, 2) and there["again"].shape == (360, 64)
+    holes, filled = there["holes"], there["filled"]
+    assert np.array_equal(filled[~np.isnan(holes)], holes[~np.isnan(holes)]) and np.isfinite(filled).all()
+    assert set(there["group"]) <= set(range(10))
+    assert np.mean((there["low"] < there["progress"]) & (there["progress"] < there["high"])) > 0.8
+    np.testing.assert_allclose(there["probability"].sum(axis=1), 1)
+    assert there["threes"].shape == (10, 64)
