@@ -54,7 +54,7 @@ def main(argv=None):
         n_groups = group.max() + 1
         reducers = {"PCA": PCA(2), "VAE": VAETransformer(2, **settings)}
         for axes, (method, reducer) in zip(line, reducers.items(), strict=True):
-            kmeans = KMeans(n_groups, n_init=10, random_state=0).fit(reducer.fit_transform(X_train))
+            kmeans = KMeans(n_groups, n_init=5, random_state=0).fit(reducer.fit_transform(X_train))
             plane = reducer.transform(X_test)
             index = adjusted_rand_score(truth, kmeans.predict(plane))
             print(f"{name}s, {method} to 2 dimensions and KMeans: adjusted Rand index {index:.2f}")
