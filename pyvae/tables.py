@@ -60,7 +60,7 @@ class Column:
         Raises ValueError where no value is known, there are too many categories or numbers are too large; TypeError
         where its values are of no kind.
         """
-        known = series.dropna()
+        known = series.dropna().infer_objects()
         if known.empty:
             raise ValueError(f"column {shown(series.name)!r} has no known value: drop it")
         kind = kind or _kind_of(known)
@@ -90,7 +90,12 @@ class Column:
         value is none that it can hold."""
         if self.kind == "categorical":
             return self._one_hot(series)
-        return ((self._numbers(series) - self.mean) / self.scale)[:, None]
+        encoded = (self._numbers(series) - self.mean) / self.scale
+        wrong = np.flatnonzero(np.abs(encoded) > np.finfo(np.float32).max)
+        if wrong.size:
+            found = f"{shown(str(series.iloc[wrong[0]]))} in row {wrong[0]}"
+            raise ValueError(f"column {shown(self.name)!r} has {found}, too far from the rows that were fitted")
+        return encoded[:, None]
 
     def decode(self, x):
         """A pandas Series from (N, width) numbers: the likeliest category, or the number that they are nearest to."""
@@ -114,8 +119,11 @@ class Column:
         if str(known.dtype) == "category":
             index, self.ordered = known.cat.categories, bool(known.cat.ordered)
         else:
+            odd = [type(value).__name__ for value in known if isinstance(value, list | dict | set | np.ndarray)]
+            if odd:
+                raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
             values = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
-            index = pd.Index(values, dtype=known.dtype)
+            index = pd.Index(values, dtype=None if self.dtype == "object" else known.dtype)
         self.categories, self.categories_dtype = index.tolist(), str(index.dtype)
         if len(self.categories) > MOST_CATEGORIES:
             raise ValueError(
@@ -136,9 +144,10 @@ class Column:
         codes = self._index().get_indexer(pd.Index(series))
         unknown = np.flatnonzero((codes < 0) & ~missing)
         if unknown.size:
+            found = series.iloc[unknown[0]]
+            found = found.item() if isinstance(found, np.generic) else found
             raise ValueError(
-                f"column {shown(self.name)!r} has the category {shown(repr(series.iloc[unknown[0]]))} in row "
-                f"{unknown[0]}, which no fitted row had: they had {shown(', '.join(map(str, self.categories)))}"
+                f"column {shown(self.name)!r} has the category {shown(repr(found))} in row {unknown[0]}, which no fitted row had: they had {shown(', '.join(map(str, self.categories)))}"
             )
         x = np.zeros((len(codes), self.width))
         x[np.arange(len(codes)), codes] = 1
@@ -192,9 +201,7 @@ class Table:
             raise ValueError(f"kinds must be of {', '.join(KINDS)}, not {wrong[0]!r}")
         if not len(frame) or not len(frame.columns):
             raise ValueError("the table must have at least one row and one column")
-        twice = frame.columns[frame.columns.duplicated()]
-        if len(twice):
-            raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
+        _refuse_twice(frame)
         return cls(Column.infer(frame.iloc[:, j], kinds.get(name), weight) for j, name in enumerate(frame.columns))
 
     @property
@@ -213,6 +220,7 @@ class Table:
         has no known value at all, and what Column.encode raises.
         """
         given = list(frame.columns)
+        _refuse_twice(frame)
         if given != self.names:
             raise ValueError(_other_columns(given, self.names))
         X = np.empty((len(frame), self.n_features), np.float32)
@@ -268,7 +276,6 @@ class Table:
 
 
 def _kind_of(known):
-    known = known.infer_objects()
     if known.dtype.kind == "b":
         return "boolean"
     if known.dtype.kind in "iu":
@@ -278,6 +285,12 @@ def _kind_of(known):
     if str(known.dtype) in ("category", "object", "str") or str(known.dtype).startswith("string"):
         return "categorical"
     raise TypeError(f"column {shown(known.name)!r} holds {known.dtype}, which is no kind of column: drop or convert it")
+
+
+def _refuse_twice(frame):
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
 
 
 def _other_columns(given, expected):
