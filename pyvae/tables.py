@@ -146,8 +146,10 @@ class Column:
         if unknown.size:
             found = series.iloc[unknown[0]]
             found = found.item() if isinstance(found, np.generic) else found
+            known = shown(", ".join(map(str, self.categories)))
             raise ValueError(
-                f"column {shown(self.name)!r} has the category {shown(repr(found))} in row {unknown[0]}, which no fitted row had: they had {shown(', '.join(map(str, self.categories)))}"
+                f"column {shown(self.name)!r} has the category {shown(repr(found))} in row {unknown[0]}, "
+                f"which no fitted row had: they had {known}"
             )
         x = np.zeros((len(codes), self.width))
         x[np.arange(len(codes)), codes] = 1

@@ -2,7 +2,6 @@
 
 import warnings
 
-import numpy as np
 import pytest
 
 sklearn = pytest.importorskip("sklearn", reason="the estimators are scikit-learn's, which is not installed")

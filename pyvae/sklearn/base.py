@@ -152,8 +152,6 @@ class VAEEstimator(BaseEstimator):
             return X, None, y
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         kept = sample_weight > 0
-        if not kept.any():
-            raise ValueError("sample_weight must not be 0 for every row")
         if kept.all():
             return X, sample_weight, y
         X = X.iloc[kept] if hasattr(X, "iloc") else X[kept]
@@ -162,7 +160,7 @@ class VAEEstimator(BaseEstimator):
     def _fit(self, X, sample_weight=None, targets=None):
         """Train on rows that were validated and weighed, and targets (N, T) beside them. Sets what ``fit`` leaves
         behind."""
-        seed = self._seed = self._draw_seed()
+        seed = self._seed = draw_seed(self.random_state)
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
             self._begin(X, sample_weight)
@@ -177,17 +175,12 @@ class VAEEstimator(BaseEstimator):
 
     def _begin(self, X, sample_weight):
         """Scales or categories, and a model, for the first rows."""
+        if X.shape[0] < 2:
+            raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
         self.model_ = self._make_model(self.columns_, self._seed)
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
-
-    def _draw_seed(self):
-        try:
-            return int(check_random_state(self.random_state).randint(2**31 - 1))
-        except ValueError:
-            expected = "None, a whole number from 0 or a RandomState"
-            raise ValueError(f"random_state must be {expected}, not {shown(repr(self.random_state))}") from None
 
     def _make_model(self, columns, seed):
         """A VAE for the columns."""
@@ -214,7 +207,7 @@ class VAEEstimator(BaseEstimator):
     def _partial_fit(self, X, sample_weight=None):
         """One pass over rows that were validated and weighed, with Adam's moments going on from call to call."""
         if not hasattr(self, "model_"):
-            self._seed = self._draw_seed()
+            self._seed = draw_seed(self.random_state)
             self._begin(X, sample_weight)
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
         if getattr(self, "_optimizer", None) is None:
@@ -273,6 +266,15 @@ class Plateau:
         self.since = 0 if loss < self.lowest - self.tol else self.since + 1
         self.lowest = min(self.lowest, loss)
         return len(history) >= self.least and self.since >= self.patience
+
+
+def draw_seed(random_state):
+    """A seed from what scikit-learn calls a random_state. Raises ValueError where it is none."""
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError:
+        expected = "None, a whole number from 0 or a RandomState"
+        raise ValueError(f"random_state must be {expected}, not {shown(repr(random_state))}") from None
 
 
 def _of_entries(X):

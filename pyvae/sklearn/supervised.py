@@ -14,7 +14,7 @@ from samples of the prior, one is drawn with probability proportional to p(y|z),
 import numpy as np
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
@@ -28,7 +28,7 @@ from pyvae.likelihoods import Categorical, Gaussian
 from pyvae.mixed import Mixed, Weighted
 from pyvae.model import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 from pyvae.sklearn.columns import RELATIVE
 
 PRIOR_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
@@ -99,7 +99,7 @@ class JointEstimator(VAEEstimator):
 
     def _sample_given(self, targets, random_state):
         """One row x for each of the targets (n, T), as y is encoded."""
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        seed = draw_seed(random_state)
         z = self.model_.prior.sample(PRIOR_SAMPLES, self.n_components, Noise(seed), np.float32)
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
@@ -171,9 +171,10 @@ class VAERegressor(RegressorMixin, JointEstimator):
         return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * std
 
     def _check_targets(self, y):
+        y = column_or_1d(y, warn=True)
         try:
-            y = column_or_1d(y.to_numpy(float, na_value=np.nan) if hasattr(y, "iloc") else y, dtype=float, warn=True)
-        except TypeError:
+            y = np.where(_missing(y), np.nan, y).astype(float)
+        except (TypeError, ValueError):
             raise ValueError("y must hold real numbers alone") from None
         assert_all_finite(y, input_name="y")
         return y
@@ -221,8 +222,8 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
         return self._sample_given(self._encode_targets(column_or_1d(y)), random_state)
 
     def _check_targets(self, y):
-        missing = np.flatnonzero(y.isna()) if hasattr(y, "isna") else np.empty(0)
         y = column_or_1d(y, warn=True)
+        missing = np.flatnonzero(_missing(y))
         if missing.size:
             raise ValueError(f"y is missing in row {missing[0]}: drop it")
         check_classification_targets(y)
@@ -235,8 +236,15 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
         known = set(self.classes_.tolist())
         unknown = [label for label in y.tolist() if label not in known]
         if unknown:
-            raise ValueError(f"y has the class {shown(unknown[0])!r}, which was not fitted")
+            raise ValueError(f"y has the class {shown(repr(unknown[0]))}, which was not fitted")
         return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
 
     def _target_likelihood(self):
         return Categorical([len(self.classes_)])
+
+
+def _missing(y):
+    """Which values of an array are None, NaN or pandas' NA."""
+    import pandas as pd
+
+    return pd.isna(y)

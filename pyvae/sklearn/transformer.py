@@ -2,12 +2,12 @@
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
 from pyvae.importance import expected
-from pyvae.sklearn.base import SAMPLES, VAEEstimator
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstimator):
@@ -56,9 +56,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         """New rows x ~ p(x): an array (n_samples, D), or a DataFrame like the one that was fitted. Raises ValueError
         for n_samples below 1."""
         check_is_fitted(self)
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
         n_samples = check_count("n_samples", n_samples, 1)
-        return self.columns_.decode(self.model_.sample(n_samples, seed, mean=False))
+        return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False))
 
     def impute(self, X):
         """X with its missing entries filled by what is expected of them given the others of the row, (N, D): means of
