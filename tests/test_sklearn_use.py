@@ -220,7 +220,13 @@ def test_early_stopping_keeps_the_best_epoch():
     fitted.fit(X)
     best = int(np.argmax(fitted.validation_scores_))
     assert len(fitted.validation_scores_) == fitted.n_iter_ < 300 and best < fitted.n_iter_ - 20
+    at_best = train_for(fitted, X, best + 1)  # the same epochs, and no more
+    np.testing.assert_array_equal(at_best.transform(X), fitted.transform(X))
     assert make(VAETransformer).fit(X).validation_scores_ is None
+
+
+def train_for(estimator, X, epochs):
+    return clone(estimator).set_params(max_iter=epochs, min_updates=0, n_iter_no_change=epochs).fit(X)
 
 
 @pytest.mark.parametrize("estimator", [VAERegressor, VAEClassifier])
@@ -232,6 +238,8 @@ def test_early_stopping_holds_out_one_row_of_four(estimator):
 def test_min_updates_are_made_on_few_rows():
     X, _ = rows(10)
     assert make(VAETransformer, max_iter=1, min_updates=77).fit(X).n_iter_ == 77
+    stopping = make(VAETransformer, max_iter=1, min_updates=60, batch_size=9, early_stopping=True)
+    assert stopping.fit(X).n_iter_ >= 60  # of 9 rows, one step each; 10 would be two
     assert make(VAETransformer, max_iter=9, min_updates=0, batch_size=5, tol=0).fit(X).n_iter_ == 9
 
 

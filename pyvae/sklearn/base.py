@@ -165,8 +165,7 @@ class VAEEstimator(BaseEstimator):
         if not self._goes_on():
             self._begin(X, sample_weight)
         source = self.columns_.source(X, sample_weight, targets)
-        steps = math.ceil(len(source) / self._batch_size(len(source)))
-        history = self._train(source, max(self.max_iter, math.ceil(self.min_updates / steps)), seed)
+        history = self._train(source, seed)
         self.n_iter_ = len(history)
         self.loss_curve_ = history["train_loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
@@ -191,17 +190,17 @@ class VAEEstimator(BaseEstimator):
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
-    def _train(self, source, epochs, seed, **options):
-        batch_size = self._batch_size(len(source))
-        least = math.ceil(self.min_updates / math.ceil(len(source) / batch_size))
-        column = "val_loss" if self.early_stopping else "train_loss"
-        held_out = max(self.validation_fraction, 1 / len(source))  # one row at least
+    def _train(self, source, seed):
+        """The History of a training that makes min_updates steps at least."""
+        n_rows, batch_size = len(source), self._batch_size(len(source))
+        column, held_out = "train_loss", 0.0
+        if self.early_stopping:
+            column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
+        least = math.ceil(self.min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
         return train(
-            self.model_, source, epochs=epochs, batch_size=batch_size, learning_rate=self.learning_rate_init,
-            beta=self.beta, weight_decay=self.alpha, seed=seed, progress=bool(self.verbose),
-            validation_fraction=held_out if self.early_stopping else 0.0,
-            callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
-            **options,
+            self.model_, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
+            learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
+            progress=bool(self.verbose), callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip
 
     def _partial_fit(self, X, sample_weight=None):
