@@ -8,6 +8,9 @@ from pyvae.arguments import did_you_mean
 OTHER_WORDS = {
     "--batch": "--batch-size",
     "--clip": "--clip-norm",
+    "--dtypes": "--kinds",
+    "--dropout": "",  # which is not here, and nothing like --drop
+    "--exclude": "--drop",
     "--hidden-dim": "--hidden",
     "--kl-weight": "--beta",
     "--latent-dim": "--latent",
@@ -22,6 +25,7 @@ OTHER_WORDS = {
     "--overwrite": "--force",
     "--samples": "-n",
     "--save": "--out",
+    "--types": "--kinds",
     "--z-dim": "--latent",
     "-f": "--force",
     "-j": "--threads",
@@ -52,6 +56,8 @@ BARE = {
 ARGUMENTS = {
     "batch_size": "--batch-size",
     "clip_norm": "--clip-norm",
+    "drop names": "--drop names",
+    "kinds names": "--kinds names",
     "kl_warmup": "--kl-warmup",
     "learning_rate": "--lr",
     "n must be a whole number from": "-n must be a whole number from",
@@ -66,7 +72,10 @@ FACTORS = {"": 1, "k": 1000, "m": 1_000_000, "%": 0.01}
 
 def question(word, known):
     """A question that names the known word that was meant, or an empty text where there is none."""
-    other = next((other for other in OTHER_WORDS.get(word.lower(), "").split() if other in known), None)
+    others = OTHER_WORDS.get(word.lower())
+    if others == "":
+        return ""
+    other = next((other for other in (others or "").split() if other in known), None)
     return f"; did you mean {other}?" if other else did_you_mean(word, known)
 
 

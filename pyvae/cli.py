@@ -19,20 +19,24 @@ from pyvae.advice import name_options
 from pyvae.arguments import either
 from pyvae.checkpoints import CheckpointWarning
 from pyvae.cli_train import run_train
-from pyvae.data import ArraySource
+from pyvae.data import Rows
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.inputs import data_of, load_model, load_rows
+from pyvae.inputs import data_of, load_model, load_rows, log_scale, table_of
 from pyvae.options import Refusal, parse
-from pyvae.outputs import counted, output_file, tell, write_rows, write_table
+from pyvae.outputs import counted, output_file, tell, write_frame, write_rows, write_table
 
 MOST_PICTURES = 400  # rows in one .png file
 
 
 def run_sample(options):
     model = load_model(options.model)
-    out = picture_file(options, model, "samples", options.n, [options.model])
-    rows = model.sample(options.n, options.seed, mean=not options.draw)
-    write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
+    table = table_of(model)
+    out = rows_file(options, model, "samples", options.n, [options.model])
+    rows = model.sample(options.n, options.seed, mean=not (options.draw or table))
+    if table is not None:
+        write_frame(out, table.decode(rows))
+    else:
+        write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {counted(len(rows), 'sample')} to {out}", rows=len(rows), out=str(out))
     return 0
 
@@ -42,10 +46,14 @@ def run_reconstruct(options):
     data = data_of(options, model)
     split, source = load_rows(data, options.split, model)
     n = min(options.n, len(source))
-    out = picture_file(options, model, "reconstructions", n, [options.model, data])
-    originals = ArraySource(source.gather(np.arange(n)).x, name=source.name)
-    reconstructed = model.reconstruct(originals)
-    write_rows(out, reconstructed, lambda: plots.reconstructions(originals.X, reconstructed, *pictures.settings(model)))
+    out = rows_file(options, model, "reconstructions", n, [options.model, data])
+    originals = Rows(source, np.arange(n))
+    reconstructed, table = model.reconstruct(originals), table_of(model)
+    if table is not None:
+        write_frame(out, table.decode(reconstructed))
+    else:
+        x = originals.gather(np.arange(n)).x
+        write_rows(out, reconstructed, lambda: plots.reconstructions(x, reconstructed, *pictures.settings(model)))
     every = "all " if options.n > n > 1 else ""
     rows = counted(n, f"{split} row")
     tell(options, f"wrote reconstructions of {every}{rows} to {out}", rows=n, split=split, out=str(out))
@@ -74,12 +82,14 @@ def run_score(options):
     kinds = (".csv", ".npz", ".npy")
     out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
     split, source = load_rows(data, options.split, model)
+    scale = log_scale(source, table_of(model))
     if options.log_likelihood:
         score, samples = "log_likelihood", options.samples or 1000
-        columns = {score: model.log_likelihood(source, samples, options.seed)}
+        columns = {score: model.log_likelihood(source, samples, options.seed) - scale}
     else:
         score, samples = "elbo", options.samples or 1
         reconstruction, kl = model.elbo_terms(source, samples, options.seed)
+        reconstruction += scale
         columns = {score: -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
     write_table(out, {"row": np.arange(len(source)), **columns}, alone=score)
     means = {name: float(values.mean()) for name, values in columns.items()}
@@ -93,8 +103,11 @@ def run_score(options):
     return 0
 
 
-def picture_file(options, model, stem, n, inputs):
-    """``--out`` for n rows, which can be drawn where they are pictures and not too many."""
+def rows_file(options, model, stem, n, inputs):
+    """``--out`` for n rows: a .csv file where they are those of a table, else a .npy file, or a picture where they are
+    pictures and not too many."""
+    if "table" in model.metadata:
+        return output_file(options.out or Path(f"{stem}.csv"), (".csv",), options.force, inputs)
     is_picture = "image_shape" in model.metadata
     default = Path(f"{stem}{'.png' if is_picture else '.npy'}")
     out = output_file(options.out or default, (".png", ".npy"), options.force, inputs)

@@ -13,7 +13,7 @@ from pyvae import _kernels, datasets, persistence, pictures, runs, training
 from pyvae.advice import name_options
 from pyvae.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.data import DataSource
-from pyvae.inputs import check_values, describe_data, suited
+from pyvae.inputs import check_values, describe_data, load_training, log_scale, suited
 from pyvae.model import VAE
 from pyvae.options import Refusal, learning_rate
 from pyvae.outputs import counted, refuse_inputs, tell, writing
@@ -109,7 +109,8 @@ def resumed(options, given, checkpoints):
 
 
 def in_words(value):
-    """The value of an option as it is typed: 400,200 for (400, 200)."""
+    """The value of an option as it is typed: 400,200 for (400, 200), age=numeric for {"age": "numeric"}."""
+    value = tuple(f"{name}={kind}" for name, kind in value.items()) if isinstance(value, dict) else value
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -117,7 +118,7 @@ def prepare(options, out, is_resumed):
     """The Job that options ask for, refused where something is wrong with it; nothing is written."""
     if options.patience and not options.validation_fraction:
         raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
-    dataset = datasets.load(options.data, options.image_shape)
+    dataset = load_training(options)
     options.epochs = options.epochs or dataset.epochs
     rate = learning_rate(options, options.epochs)
     if options.binarize:
@@ -130,10 +131,13 @@ def prepare(options, out, is_resumed):
         warnings.warn(f"no checkpoint in {out}: the run begins anew", CheckpointWarning, stacklevel=2)
     runs.refuse_existing_run(out, may_exist=options.force or is_resumed or (options.resume and began_in_vain))
     refuse_inputs([out / name for name in runs.FILES], [options.data])
+    likelihood = options.likelihood if dataset.table is None else dataset.table.likelihood()
     model = VAE.mlp(
-        dataset.train.n_features, options.latent, options.hidden, options.activation, options.likelihood, options.seed
+        dataset.train.n_features, options.latent, options.hidden, options.activation, likelihood, options.seed
     )
-    describe_data(model, options.data, dataset)
+    if dataset.table is not None:
+        model.decoder.layers[-1].b[...] = dataset.table.first_outputs(dataset.train.X)
+    describe_data(model, options.data, dataset, options.drop)
     for source in dataset.splits().values():
         check_values(source, model.likelihood, advice=suited)
     rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
@@ -167,7 +171,14 @@ class Run:
         options, model, say = self.options, self.job.model, self.log.say
         layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
         say("data", describe_rows(self.job.dataset, self.job.held_out))
-        say("model", f"{layers} {options.activation}, {options.likelihood}, {model.parameters.count:,} parameters")
+        likelihood, table = options.likelihood, self.job.dataset.table
+        if table is not None:
+            first, *others = table.describe(71)
+            self.log.show(f"columns  {first}", *(" " * 9 + line for line in others))
+            if table.log_scale().any():
+                say("scale", "losses are of numbers of standard deviation 1, the result is of the values as given")
+            likelihood = "a likelihood of each column's kind"
+        say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
         say("kernels", kernels_in_words())
         if self.began is not None:
             say("resumed", f"from {self.began}")
@@ -197,14 +208,16 @@ class Run:
             self.log.say("trained", f"nothing, as {counted(len(self.history), 'epoch')} are done already")
 
     def evaluate(self):
-        """Means over the reported rows of -log p(x|z) and of the KL, nats; refuses a model that has none."""
+        """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuses a model
+        that has none."""
         reconstruction, kl = training.evaluate(self.job.model, self.job.reported, self.options.seed)
         if not np.isfinite(reconstruction + kl):
             self._discard()
             raise self.failure or Refusal(
                 f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
             )
-        return reconstruction, kl
+        scale = log_scale(self.job.reported, self.job.dataset.table)
+        return reconstruction + float(scale.mean()), kl
 
     def save(self, result):
         """Fill the folder; result is the last line of the log."""
@@ -255,7 +268,12 @@ class Run:
 def describe_rows(dataset, held_out):
     """How many rows and columns there are, which are not trained on, and what is made of their values."""
     source = dataset.train
-    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(source.n_features, 'column')}"]
+    n_columns = source.n_features if dataset.table is None else len(dataset.table.columns)
+    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(n_columns, 'column')}"]
+    if dataset.table is not None:
+        parts.append(f"{counted(source.n_features, 'number')} each")
+        missing = sum(int(np.isnan(source.X[:, place.start]).sum()) for place in dataset.table.places)
+        parts += [f"{counted(missing, 'cell')} missing"] if missing else []
     if held_out is not None:
         parts.append(f"{len(held_out)} held out to validate on")
     parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]

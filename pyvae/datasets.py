@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from pyvae import files
-from pyvae.arguments import did_you_mean
-from pyvae.data import ArraySource
+from pyvae.arguments import did_you_mean, shown
+from pyvae.data import ArraySource, DataSource, SparseSource
 from pyvae.noise import Noise
+from pyvae.tables import Table
 
 MIRRORS = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -53,13 +54,14 @@ class Dataset:
     """Rows to train on and, where there is a split, rows to test on and rows to validate on."""
 
     name: str
-    train: ArraySource
-    test: ArraySource | None = None
-    validation: ArraySource | None = None
+    train: DataSource
+    test: DataSource | None = None
+    validation: DataSource | None = None
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     image_shape: tuple | None = None  # (height, width) of a row, where rows are pictures
     epochs: int = 10  # enough to see something
+    table: Table | None = None  # whose numbers the rows are, where they are those of a table
 
     def splits(self):
         """The sources by their names, those that there are: test, validation, train."""
@@ -107,6 +109,10 @@ def from_file(path, image_shape=None):
     """
     path = Path(path)
     arrays = files.read(path)
+    if hasattr(arrays.X, "tocsr"):
+        if image_shape is not None:
+            raise ValueError(f"an image shape is given for arrays only: leave it out, {path} is a sparse matrix")
+        return Dataset(name_of(str(path)), SparseSource(arrays.X, path.name))
     splits = {"train": arrays.X, "validation": arrays.X_validation, "test": arrays.X_test}
     splits = {split: X for split, X in splits.items() if X is not None}
     shape = arrays.X.shape[1:]
@@ -131,6 +137,47 @@ def from_file(path, image_shape=None):
         sources["train"].place = partial(files.place_in_csv, path)
     labels = {"train_labels": arrays.y, "test_labels": arrays.y_test}
     return Dataset(name_of(str(path)), **sources, **labels, image_shape=image_shape or found)
+
+
+def table(path, kinds=None, drop=()):
+    """The rows of a table, a .csv file whose first line names its columns, all of them to train on.
+
+    kinds: name of a column -> its kind (pyvae.tables), where its values are not to decide: columns of nothing but 0 and
+    1 are boolean, which in a .csv file no type says; those that are said to be categorical keep their spelling, such as
+    00123. drop: names of columns that are left out. Raises ValueError,
+    naming the column, where it cannot be used, and ImportError without pandas.
+    """
+    path = Path(path)
+    kinds = kinds or {}
+    frame = files.read_table(path, [name for name, kind in kinds.items() if kind == "categorical"])
+    for argument, names in (("drop", drop), ("kinds", kinds)):
+        unknown = [name for name in names if name not in frame.columns]
+        if unknown:
+            meant = did_you_mean(unknown[0], frame.columns)
+            raise ValueError(f"{argument} names the column {shown(unknown[0])!r}, which {path} has not{meant}")
+    frame = frame.drop(columns=list(drop))
+    if len(frame) < 2:
+        raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
+    found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
+    return Dataset(name_of(str(path)), _source_of_table(found, frame, path.name), table=found)
+
+
+def rows_of_table(path, table, drop=()):
+    """The rows of a .csv file that has the columns of a Table, and perhaps some that are dropped, as a Dataset. Raises
+    what ``Table.encode`` raises where it is another table, and what ``table`` raises."""
+    path = Path(path)
+    as_text = [column.name for column in table.columns if column.dtype == "string"]
+    frame = files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
+    return Dataset(name_of(str(path)), _source_of_table(table, frame, path.name), table=table)
+
+
+def _are_bits(column):
+    return column.dtype.kind in "iu" and bool(column.dropna().isin([0, 1]).all())
+
+
+def _source_of_table(table, frame, name):
+    X = table.encode(frame)
+    return ArraySource(X, name=name, missing=bool(np.isnan(X).any()))
 
 
 def digits():

@@ -1,4 +1,4 @@
-"""Arrays from files: .npy, .npz, .csv and .idx, each with its values, range and split.
+"""Arrays from files: .npy, .npz, .csv and .idx, each with its values, range and split; tables from .csv files.
 
 A file is other people's data: what it says of its own size is compared with the bytes that are there before an array is
 made, nothing in it is executed, and what is wrong is said in one sentence that names the file and the place.
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyvae.arguments import did_you_mean
+from pyvae.arguments import did_you_mean, shown
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAME = re.compile(r"(\.idx|[.-]idx\d-u?\w+)(\.gz)?$")  # rows.idx.gz, and train-images-idx3-ubyte
@@ -37,7 +37,7 @@ KINDS = ".npy, .npz, .csv, .idx or .idx.gz"
 class Arrays(NamedTuple):
     """What a file holds: rows to train on, and those of its other splits, where it has any."""
 
-    X: np.ndarray  # (N, D), or (N, height, width)
+    X: np.ndarray  # (N, D), or (N, height, width); a SciPy sparse matrix (N, D)
     y: np.ndarray | None = None
     X_validation: np.ndarray | None = None
     X_test: np.ndarray | None = None
@@ -56,6 +56,15 @@ def read(path):
     Raises FileNotFoundError where there is no such file, PermissionError where it may not be read, and ValueError where
     its kind is not known or its content damaged.
     """
+    path = check_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return read_npz(path)
+    return Arrays({".npy": read_npy, ".csv": read_csv}.get(suffix, read_idx)(path))
+
+
+def check_file(path):
+    """The path, of a file that can be opened and is of a kind that is known. Raises what ``read`` raises."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it, {KINDS}")
@@ -66,10 +75,7 @@ def read(path):
         raise FileNotFoundError(f"no file {path}{did_you_mean(path.name, there)}")
     if not os.access(path, os.R_OK):
         raise PermissionError(f"{path} may not be read: chmod u+r lets its owner read it")
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
-        return read_npz(path)
-    return Arrays({".npy": read_npy, ".csv": read_csv}.get(suffix, read_idx)(path))
+    return path
 
 
 def read_npy(path):
@@ -84,13 +90,14 @@ def read_npz(path):
     """The Arrays in an .npz file: of any real numbers in any range.
 
     The rows are called X, x, data, X_train, x_train or train, or are the only array; labels y, labels or y_train. A
-    test split is called X_test, x_test or test, its labels y_test; validation rows X_val, X_valid or valid.
+    test split is called X_test, x_test or test, its labels y_test; validation rows X_val, X_valid or valid. Or one
+    sparse matrix, as scipy.sparse.save_npz writes it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if {"indptr", "indices"} <= set(names):
-                raise ValueError(f"{path} holds a sparse matrix: save it as rows, np.savez(file, X=matrix.toarray())")
+            if {"indptr", "indices"} <= set(names) or {"format", "shape"} <= set(names):
+                return Arrays(_sparse_matrix({name: archive.read(f"{name}.npy") for name in names}, path))
             keys = {
                 part: next((name for name in spellings if name in names), None) for part, spellings in NPZ_KEYS.items()
             }
@@ -106,6 +113,26 @@ def read_npz(path):
         if y is not None and (x is None or y.shape[:1] != x.shape[:1]):
             raise ValueError(f"{path} has {len(np.atleast_1d(y))} labels {name} for {0 if x is None else len(x)} rows")
     return arrays
+
+
+def _sparse_matrix(members, path):
+    """The matrix whose parts, .npy files by their names, scipy.sparse.save_npz wrote: CSR or CSC, in CSR."""
+    from scipy import sparse
+
+    try:
+        word = np.lib.format.read_array(io.BytesIO(members["format"]), allow_pickle=False).item()
+        make = {b"csr": sparse.csr_array, b"csc": sparse.csc_array}[word]
+        data, indices, indptr, shape = (
+            _npy_array(members[part], part) for part in ("data", "indices", "indptr", "shape")
+        )
+        matrix = make((data, indices, indptr), shape=tuple(map(int, shape)))
+        matrix.check_format(full_check=True)  # or an index beyond the shape would be read behind an array
+    except Exception:  # whatever SciPy's and NumPy's checks meet
+        raise ValueError(
+            f"{path} is no sparse matrix that can be read, or it is damaged: write it with "
+            "scipy.sparse.save_npz(file, matrix.tocsr())"
+        ) from None
+    return matrix.tocsr()
 
 
 def _npy_array(data, name):
@@ -129,6 +156,88 @@ def read_csv(path):
     and left out, where none of its cells is a number. A cell that is empty or no finite number is an error that names
     its line and column.
     """
+    lines, start, delimiter, header = _csv_lines(path)
+    X = _numbers(lines[start:], delimiter)
+    if X is None:
+        raise ValueError(_what_is_wrong(path, lines, start, delimiter, header))
+    return X
+
+
+def is_table(path):
+    """Whether a .csv file has a header and holds anything else than numbers from 0 to 1. Raises what ``read`` raises
+    where there is no such file, or no rows in it."""
+    lines, start, delimiter, header = _csv_lines(check_file(path))
+    X = _numbers(lines[start:], delimiter) if header else None
+    return bool(header) and (X is None or X.min() < 0 or X.max() > 1)
+
+
+def read_table(path, as_text=()):
+    """A DataFrame of the rows of a .csv file, whose first line names the columns; their types are those that pandas
+    finds: whole numbers, other numbers, True and False, text.
+
+    A cell is missing where it is empty, ? or a word that pandas takes for that, such as NA. as_text: names of columns
+    that are text, whatever stands in them. Raises ImportError without pandas, and ValueError, naming the line, where
+    columns have no name or two the same, or a row has more cells or fewer.
+    """
+    try:
+        import pandas as pd
+    except ImportError:
+        raise ImportError(
+            f'{path} is a table, which is read with pandas: pip install "pyvae[sklearn]", or add --likelihood gaussian '
+            "if all of it is numbers"
+        ) from None
+    lines, _, delimiter, header = _csv_lines(check_file(path))
+    if not header:
+        raise ValueError(f"{path} has numbers in its first line: begin it with a line of the columns' names")
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows(_records(path, lines, delimiter))
+    file.seek(0)
+    types = {name: "string" for name in as_text}
+    frame = pd.read_csv(
+        file, dtype=types, na_values=["?"], dtype_backend="numpy_nullable", skip_blank_lines=False, index_col=False
+    )
+    for name in frame.columns.difference(as_text):
+        words = frame[name].dropna() if frame[name].dtype == "string" else ()
+        found = next((word for word in words if not _is_number(word)), None)
+        if found is not None and all(map(_has_numbers, words)):
+            raise ValueError(
+                f"{path} has {found!r} in column {shown(name)!r}: write a number with a decimal point and no other mark"
+            )
+    return frame
+
+
+def _records(path, lines, delimiter):
+    """The cells of the header and of each row, with no blanks around them."""
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True, strict=True)
+    header = None
+    try:
+        for cells in reader:
+            record = [cell.strip() for cell in cells]
+            if record in ([], [""]):
+                continue
+            if header is None:
+                header = record
+                _check_names(path, header)
+            if len(record) != len(header):
+                raise ValueError(_other_width(path, reader.line_num, len(record), len(header)))
+            yield record
+    except csv.Error as error:
+        raise ValueError(f"{path} line {reader.line_num} cannot be read: {error}; close its quotes") from None
+
+
+def _check_names(path, header):
+    if "" in header:
+        raise ValueError(
+            f"{path} has no name for column {header.index('') + 1}: write one into its first line (pandas leaves its "
+            "index out with to_csv(file, index=False))"
+        )
+    twice = next((name for i, name in enumerate(header) if name in header[:i]), None)
+    if twice is not None:
+        raise ValueError(f"{path} has two columns named {shown(twice)!r}: rename one in its first line")
+
+
+def _csv_lines(path):
+    """The lines of a .csv file, where its rows start, what separates cells, and its header, [] where it has none."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -138,16 +247,19 @@ def read_csv(path):
     if first is None:
         raise ValueError(f"{path} is empty: a .csv file holds numbers with commas between them")
     start, delimiter, header = _layout(lines, first)
-    rows = [line for line in lines[start:] if line.strip()]
-    if not rows:
+    if not any(line.strip() for line in lines[start:]):
         raise ValueError(f"{path} holds a header and no rows: a .csv file holds numbers, a line for each row")
+    return lines, start, delimiter, header
+
+
+def _numbers(lines, delimiter):
+    """The numbers in lines of text (lines, columns), None where anything else is in them."""
+    rows = [line for line in lines if line.strip()]
     try:
         X = np.loadtxt(rows, delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
     except ValueError:
-        X = None
-    if X is None or not np.isfinite(X).all():
-        raise ValueError(_what_is_wrong(path, lines, start, delimiter, header))
-    return X
+        return None
+    return X if np.isfinite(X).all() else None
 
 
 def place_in_csv(path, i, j):
@@ -163,7 +275,7 @@ def _layout(lines, first):
     """Where the rows start, what separates cells, and the header, [] where there is none, if ``first`` is not blank."""
     delimiter = next((mark for mark in "\t;" if mark in lines[first]), ",")
     header = _cells(lines[first], delimiter)
-    return (first, delimiter, []) if any(map(_is_number, header)) else (first + 1, delimiter, header)
+    return (first, delimiter, []) if any(map(_has_numbers, header)) else (first + 1, delimiter, header)
 
 
 def _cell_name(number, column, header):
@@ -186,13 +298,19 @@ def _what_is_wrong(path, lines, start, delimiter, header):
         width = width or len(cells)
         for column, cell in enumerate(cells):
             if not _is_number(cell) or not math.isfinite(float(cell)):
-                return f"{path} {_cell_name(number, column, header)} is {_found(cell)}"
+                return f"{path} {_cell_name(number, column, header)} is {_found(cell, header)}"
         if cells and len(cells) != width:
-            return f"{path} line {number} has {len(cells)} cells, not {width} as the lines before it: complete it"
+            return _other_width(path, number, len(cells), width)
     return f"{path} is no table of numbers with commas between them"
 
 
-def _found(cell):
+def _other_width(path, line, cells, width):
+    """That a line has more cells or fewer than the lines before it, in a sentence."""
+    remedy = "complete it" if cells < width else "put what holds a comma between quotes"
+    return f"{path} line {line} has {cells} cells, not {width} as the lines before it: {remedy}"
+
+
+def _found(cell, header):
     """A cell that is no number, in words, and what to do about it."""
     if not cell.strip():
         return "empty: fill it with a number or drop the line"
@@ -200,7 +318,15 @@ def _found(cell):
         return f"{cell.strip()!r}: write decimals with a point"
     if len(cell.split()) > 1 and all(map(_is_number, cell.split())):
         return f"{cell.strip()[:40]!r}: separate cells with commas, semicolons or tabs, not blanks"
-    return f"{cell.strip()[:40]!r}, not a finite number: drop the line or the column, or write words as 0 and 1"
+    remedy = "drop the line or the column, or write words as 0 and 1"
+    if not header:
+        remedy = "begin the file with a line of names, none of them a number, and it is a table"
+    return f"{cell.strip()[:40]!r}, not a finite number: {remedy}"
+
+
+def _has_numbers(cell):
+    """Whether a cell is a number, also with a comma in it, or several with blanks between them: no name of a column."""
+    return bool(cell.split()) and all(_is_number(part.replace(",", ".")) for part in cell.split())
 
 
 def _is_number(cell):

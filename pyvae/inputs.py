@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pyvae import datasets, persistence
-from pyvae.arguments import either
-from pyvae.data import CHUNK_ROWS, check_support
+from pyvae import datasets, files, persistence
+from pyvae.arguments import either, shown
+from pyvae.data import CHUNK_ROWS, SparseSource, check_support
 from pyvae.likelihoods import Bernoulli
 from pyvae.refusals import Refusal
-from pyvae.words import LIKELIHOODS, make_likelihood
+from pyvae.tables import Table
+from pyvae.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
 
 
 def load_model(path):
@@ -41,14 +42,86 @@ def data_of(options, model):
     return data
 
 
+def load_training(options):
+    """DATA of ``pyvae train`` as a Dataset, and ``options.likelihood`` set where it is left to the data.
+
+    A .csv file with a header is a Dataset of a table, unless all of it is numbers from 0 to 1, or an option says that
+    it is an array.
+    """
+    of_array = [name for name in ("likelihood", "image_shape", "binarize") if getattr(options, name)]
+    of_table = [name for name in ("kinds", "drop") if getattr(options, name)]
+    is_csv = Path(options.data).suffix.lower() == ".csv"
+    if of_table and not is_csv:
+        raise Refusal(f"--{of_table[0]} goes with a table: leave it out, {options.data} is no .csv file")
+    if of_table and of_array:
+        array = f"--{of_array[0].replace('_', '-')}"
+        raise Refusal(
+            f"{array} is of arrays and --{of_table[0]} of tables, whose columns have each its own kind: leave one out"
+        )
+    if of_table or (is_csv and not of_array and files.is_table(options.data)):
+        return _load_table(options)
+    try:
+        dataset = datasets.load(options.data, options.image_shape)
+    except ValueError as error:
+        if is_csv and files.is_table(options.data):
+            raise Refusal(f"{error}; or leave out --{of_array[0].replace('_', '-')}, and it is a table") from None
+        raise
+    is_sparse = isinstance(dataset.train, SparseSource)
+    if is_sparse and options.binarize:
+        raise Refusal(f"--binarize is of arrays: leave it out, {options.data} is a sparse matrix")
+    options.likelihood = options.likelihood or (likelihood_of_entries(dataset.train.X) if is_sparse else "bernoulli")
+    return dataset
+
+
+def _load_table(options):
+    try:
+        return datasets.table(options.data, options.kinds, options.drop)
+    except (ValueError, TypeError) as error:
+        if not str(error).startswith("column "):
+            raise
+        raise Refusal(f"{options.data}: {error}; --drop leaves a column out, --kinds gives it another kind") from None
+
+
+def table_of(model):
+    """The Table whose rows a model was trained on, None where they were none."""
+    if "table" not in model.metadata:
+        return None
+    try:
+        table = Table.from_config(model.metadata["table"])
+        if table.n_features != model.n_features:
+            raise ValueError
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise Refusal("MODEL has notes of a table that is not its own: train it anew") from None
+    return table
+
+
+def log_scale(source, table):
+    """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array.
+
+    The sum over the row's known values of log of what they were divided by.
+    """
+    result = np.zeros(len(source))
+    if table is not None:
+        of_columns = table.log_scale()
+        for rows in np.array_split(np.arange(len(source)), 1 + len(source) // CHUNK_ROWS):
+            observed = source.gather(rows).observed
+            result[rows] = of_columns.sum() if observed is None else observed @ of_columns
+    return result
+
+
 def load_rows(data, split, model):
     """The name of a split of DATA (None: the first there is) and its rows, as the model was trained on them."""
-    splits = datasets.load(data).splits()
+    table = table_of(model)
+    splits = (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
     split = split or next(iter(splits))
     if split not in splits:
         raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
     source = splits[split]
+    if table is not None:
+        return split, source
     source.binarize = model.metadata.get("binarize")
+    if source.binarize and isinstance(source, SparseSource):
+        raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
     if source.n_features != model.n_features:
         trained_on = f", such as {model.metadata['data']}" if "data" in model.metadata else ""
         raise Refusal(
@@ -60,11 +133,26 @@ def load_rows(data, split, model):
     return split, source
 
 
-def describe_data(model, data, dataset):
+def _rows_of_table(data, table, model):
+    if not data.lower().endswith(".csv"):
+        raise Refusal(f"DATA {data} is no table: give a .csv file, as the model was trained on one")
+    try:
+        return datasets.rows_of_table(data, table, model.metadata.get("dropped", ()))
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(data):
+            raise
+        raise Refusal(
+            f"{data}: {error}; give the columns {shown(', '.join(table.names))}, with empty cells for what is not known"
+        ) from None
+
+
+def describe_data(model, data, dataset, dropped=()):
     """Note with the model what the other commands have to know of the rows it is trained on."""
     model.metadata = {"binarize": dataset.train.binarize}
     if data in datasets.NAMES:
         model.metadata["data"] = data
+    if dataset.table is not None:
+        model.metadata |= {"table": dataset.table.config(), "dropped": list(dropped)}
     if dataset.image_shape:
         model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
         model.metadata["value_range"] = dataset.value_range()
@@ -75,7 +163,8 @@ def check_values(source, likelihood, advice):
     try:
         check_support(source, likelihood)
     except ValueError as error:
-        is_finite = all(np.isfinite(X).all() for X in np.array_split(source.X, 1 + len(source) // CHUNK_ROWS))
+        X = source.X.data if isinstance(source, SparseSource) else source.X
+        is_finite = all(np.isfinite(part).all() for part in np.array_split(X, 1 + len(X) // CHUNK_ROWS))
         what = advice(source, likelihood) if is_finite else "fill or drop what is no finite number"
         raise Refusal(f"{error}; {what}") from None
 

@@ -6,8 +6,9 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from pyvae.advice import plain_number
-from pyvae.arguments import check_count, check_number
+from pyvae.advice import plain_number, question
+from pyvae.arguments import check_count, check_number, either
+from pyvae.tables import KINDS
 
 
 def checked(check, convert, *limits):
@@ -46,6 +47,25 @@ def sizes(text):
     if not re.fullmatch(r"(0*[1-9]\d*( *, *0*[1-9]\d*)*)?", text.strip()):
         raise argparse.ArgumentTypeError(f"it must be whole numbers from 1 with commas, such as 400,200, not {text!r}")
     return tuple(int(part) for part in text.split(",") if part.strip())
+
+
+def kinds(text):
+    """``age=numeric,zip=categorical`` as {"age": "numeric", "zip": "categorical"}."""
+    pairs = [pair.rpartition("=") for pair in text.split(",")]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise argparse.ArgumentTypeError(
+            f"it must be COLUMN=KIND with commas, such as age=numeric,zip=categorical, not {text!r}"
+        )
+    kinds = {name.strip(): kind.strip() for name, _, kind in pairs}
+    wrong = next((kind for kind in kinds.values() if kind not in KINDS), None)
+    if wrong is not None:
+        raise argparse.ArgumentTypeError(f"a kind must be {either(KINDS)}, not {wrong!r}{question(wrong, KINDS)}")
+    return kinds
+
+
+def names(text):
+    """``id,name`` as ("id", "name")."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def epochs_of_decay(text):

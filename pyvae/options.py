@@ -8,8 +8,9 @@ from pathlib import Path
 from pyvae import datasets, files, schedules, versions
 from pyvae._kernels import PRECISIONS
 from pyvae.layers import ACTIVATIONS
-from pyvae.option_values import count, epochs_of_decay, image_shape, number, output_path, sizes
+from pyvae.option_values import count, epochs_of_decay, image_shape, kinds, names, number, output_path, sizes
 from pyvae.refusals import Parser, Refusal, refuse_rest, refuse_words
+from pyvae.tables import KINDS
 from pyvae.words import LIKELIHOODS
 
 EXIT_STATUS = """\
@@ -68,18 +69,21 @@ def make_parser(commands):
         "train", "train a model and leave it, its history and pictures in a folder",
         "Train a variational autoencoder. The folder --out then holds the model, its history, pictures, config.json "
         "(what was asked for) and log.txt (what happened).",
-        "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train table.csv --likelihood gaussian",
+        "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train numbers.npy --likelihood gaussian",
+        "pyvae train people.csv --drop id --kinds zip=categorical --epochs 100",
     ))  # fmt: skip
 
     sample = command(
         "sample", "generate new rows", "Generate new rows from a model.",
-        "pyvae sample runs/digits -n 100 --out new.png",
+        "pyvae sample runs/digits -n 100 --out new.png", "pyvae sample runs/people -n 1000 --out people.csv",
     )  # fmt: skip
     add_model(sample)
     sample.add_argument("-n", type=count(1), default=64, metavar="N", help="how many (default: 64)")
-    sample.add_argument("--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean")
+    sample.add_argument(
+        "--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean; of a table always"
+    )
     add_seed(sample)
-    add_output(sample, "a .png picture or a .npy array (default: samples.png, or .npy)")
+    add_output(sample, "a .png picture or a .npy array; of a table a .csv (default: samples.png, .npy, .csv)")
 
     reconstruct = command(
         "reconstruct", "encode and decode rows, beside the originals", "Encode rows and decode them again.",
@@ -88,7 +92,9 @@ def make_parser(commands):
     add_model(reconstruct)
     add_rows(reconstruct)
     reconstruct.add_argument("-n", type=count(1), default=48, metavar="N", help="how many rows (default: the first 48)")
-    add_output(reconstruct, "a .png picture or a .npy array (default: reconstructions.png, or .npy)")
+    add_output(
+        reconstruct, "a .png picture or a .npy array; of a table a .csv (default: reconstructions.png, .npy, .csv)"
+    )
 
     encode = command(
         "encode", "write the posterior of every row",
@@ -105,6 +111,7 @@ def make_parser(commands):
         "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
         "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
         "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; a .npy file holds the score alone. "
+        "Nats of a table are those of its values as they stand in the file. "
         "The mean is printed.",
         "pyvae score runs/mnist --log-likelihood --samples 200 --out scores.csv",
     )  # fmt: skip
@@ -144,9 +151,16 @@ def add_train(parser):
     data = parser.add_argument_group("data")
     data.add_argument(
         "data", nargs="?", metavar="DATA",
-        help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv may have a header, the "
-        "arrays of an .npz are X and X_test or x_train and x_test, and uint8 above 1 is scaled by 1/255",
+        help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv that begins with "
+        "names is a table of numbers, counts, True or False, and words, in which cells may be empty; the arrays of an "
+        ".npz are X and X_test or x_train and x_test, or a sparse matrix of SciPy; uint8 above 1 is scaled by 1/255",
     )  # fmt: skip
+    data.add_argument(
+        "--kinds", type=kinds, metavar="C=KIND,..",
+        help=f"of columns of a table, in place of what their values look like: {', '.join(KINDS)}, such as "
+        "age=numeric,zip=categorical",
+    )  # fmt: skip
+    data.add_argument("--drop", type=names, default=(), metavar="C,..", help="columns of a table that are left out")
     data.add_argument(
         "--image-shape", type=image_shape, metavar="HxW",
         help="height and width of the rows of a file that are pictures, such as 28x28",
@@ -171,9 +185,10 @@ def add_train(parser):
         help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
     )  # fmt: skip
     model.add_argument(
-        "--likelihood", choices=LIKELIHOODS, default="bernoulli", metavar="WORD",
+        "--likelihood", choices=LIKELIHOODS, metavar="WORD",
         help="of the data: bernoulli for 0 to 1; for real numbers gaussian, gaussian-shared, gaussian-predicted, "
-        "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli)",
+        "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli; for tables and "
+        "sparse matrices what their values are)",
     )  # fmt: skip
 
     training = parser.add_argument_group("training")

@@ -66,6 +66,12 @@ def write_rows(out, rows, draw):
             pictures.write(draw(), out)
 
 
+def write_frame(out, frame):
+    """A DataFrame as a .csv file: a line of names, then one for each row, with nothing where an entry is missing."""
+    with writing(out):
+        write_file(out, frame.to_csv(index=False, lineterminator="\n").encode())
+
+
 def write_table(out, table, alone):
     """Columns by their names, each (N,) or (N, n): all of them in .npz and .csv files, ``alone`` in a .npy file.
 

@@ -85,7 +85,7 @@ def _draw(model, history, rows, labels, split, validation):
     numbers = np.arange(len(rows))
     if len(rows) > ENCODED_ROWS:
         numbers = np.linspace(0, len(rows) - 1, ENCODED_ROWS).astype(np.int64)  # from all over: files may be sorted
-    mu, logvar = model.encode(rows.gather(numbers).x)
+    mu, logvar = model.encode(Rows(rows, numbers))
     kl = metrics.kl_per_dimension(mu, logvar)
     figures = {
         "learning_curves.png": plots.learning_curves(history, validation),

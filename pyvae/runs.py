@@ -65,7 +65,8 @@ def config(options, dataset, rows, validation, model, learning_rate):
                 "rows": {split: 0 if source is None else len(source) for split, source in sources.items()},
                 "columns": model.n_features,
                 "image_shape": dataset.image_shape,
-                "scale": dataset.train.scale,
+                "kinds": dataset.table and {column.name: column.kind for column in dataset.table.columns},
+                "scale": getattr(dataset.train, "scale", 1.0),
                 "binarize": dataset.train.binarize,
             },
             "model": model.describe(),
@@ -120,10 +121,13 @@ class Log:
 
     def say(self, topic, text):
         """A line, or several of 80 columns and no word cut, under a word that says what it is about."""
-        lines = textwrap.wrap(
+        self.show(*textwrap.wrap(
             text, 80, initial_indent=f"{topic:<9}", subsequent_indent=" " * 9,
             break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
+        ))  # fmt: skip
+
+    def show(self, *lines):
+        """Lines as they are."""
         self.note(*lines)
         if not self.is_quiet:
             print("\n".join(lines))

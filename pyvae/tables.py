@@ -233,6 +233,22 @@ class Table:
             raise ValueError(f"row {empty[0]} of the table has no known value: drop it")
         return X
 
+    def first_outputs(self, X):
+        """The decoder's outputs (n_features,) at which each column has the mean of its known values in X (N,
+        n_features): 0 of numbers that are standardised, log m of counts, logit and log of the shares of others.
+
+        As the last bias of a decoder they spare the training a long way: to a count of 100,000 from exp(0). Half a
+        row is added, so that what no row has is unlikely instead of impossible.
+        """
+        mean = (np.nansum(X, axis=0, dtype=np.float64) + 0.5) / ((~np.isnan(X)).sum(axis=0) + 1)
+        result = np.zeros(self.n_features)
+        for column, place in zip(self.columns, self.places, strict=True):
+            if column.kind != "numeric":
+                result[place] = np.log(mean[place])
+            if column.kind == "boolean":
+                result[place] -= np.log1p(-mean[place])
+        return result
+
     def decode(self, X):
         """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
         import pandas as pd
@@ -248,8 +264,8 @@ class Table:
             result[place] = np.log(column.scale)
         return result
 
-    def describe(self):
-        """Lines of text: each column's name, kind and values."""
+    def describe(self, columns=79):
+        """Lines of text, each of so many columns at most: each column's name, kind and values."""
         width = max(len(shown(column.name)) for column in self.columns)
         lines = []
         for column in self.columns:
@@ -258,7 +274,7 @@ class Table:
             else:
                 values = f"{column.low:g} to {column.high:g}"
             line = f"{shown(column.name):{width}}  {column.kind:11}  {values}"
-            lines.append(line if len(line) <= 79 else line[:76] + "...")
+            lines.append(line if len(line) <= columns else line[: columns - 3] + "...")
         return lines
 
     def config(self):

@@ -73,7 +73,7 @@ def check_sparse(X, name="X"):
     if not rows.has_canonical_format:
         rows = rows.copy() if rows is X else rows
         rows.sum_duplicates()  # which puts them in order as well
-    if rows.dtype.kind in "iu" and rows.nnz and max(rows.data.max(), -rows.data.min()) > WHOLE:
+    if rows.dtype.kind in "iu" and rows.nnz and max(rows.data.max(), -int(rows.data.min())) > WHOLE:
         n = np.flatnonzero((rows.data > WHOLE) | (rows.data < -WHOLE))[0]
         i = np.searchsorted(rows.indptr, n, side="right") - 1
         _refuse_whole(rows.data[n], place(name, i, rows.indices[n]))

@@ -1,5 +1,7 @@
 """The words that stand for likelihoods in ``VAE.mlp`` and on the command line."""
 
+import numpy as np
+
 from pyvae.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.likelihoods import Bernoulli, Gaussian
 
@@ -13,6 +15,13 @@ LIKELIHOODS = {
     "multinomial": Multinomial,
     "negative-binomial": NegativeBinomial,
 }
+
+
+def likelihood_of_entries(X):
+    """The word for a sparse matrix of zeros and ones, of counts, or of other numbers."""
+    if np.all((X.data == 0) | (X.data == 1)):  # zeros may be stored too
+        return "bernoulli"
+    return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
 
 
 def make_likelihood(name, n_features):

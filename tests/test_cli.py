@@ -425,7 +425,7 @@ def test_help_of_train_names_every_likelihood_and_what_files_hold(capsys):
     text = capsys.readouterr().out
     words = re.sub(r"\s+", " ", text)
     assert set(LIKELIHOODS) <= set(re.findall(r"[\w-]+", words.split("--likelihood WORD")[-1].split("(default")[0]))
-    assert "a .csv may have a header" in words and "1/255" in words
+    assert "a .csv that begins with names is a table" in words and "1/255" in words
 
 
 def test_help_names_the_exit_status(capsys):

@@ -214,3 +214,25 @@ def test_a_tape_holds_the_calls_of_its_own_thread_alone():
     x[...] = 5
     tape.play()
     assert (out == 5).all()
+
+
+@native_only
+def test_a_tape_leaves_out_what_is_not_observed(rng):
+    """Both passes of the Bernoulli likelihood are one job on a tape only where all of x is observed."""
+    x, logits = rng.integers(0, 2, (5, 9)).astype(np.float32), rng.standard_normal((5, 9), np.float32)
+    observed, dlog_px = rng.integers(0, 2, (5, 9)).astype(np.float32), np.ones(5, np.float32)
+    results = []
+    for hidden in (None, observed):
+        log_px, dlogits = np.empty(5, np.float32), np.empty((5, 9), np.float32)
+        tape = _kernels.Tape()
+        with tape:
+            _kernels.bernoulli(x, logits, log_px, hidden)
+            _kernels.bernoulli_backward(dlog_px, x, logits, dlogits, hidden)
+        assert len(tape) == (1 if hidden is None else 2)
+        kept = log_px.copy(), dlogits.copy()
+        log_px[...], dlogits[...] = 0, 0
+        tape.play()
+        for played, right in zip((log_px, dlogits), kept, strict=True):
+            np.testing.assert_array_equal(played, right)
+        results.append(dlogits)
+    np.testing.assert_array_equal(results[1], results[0] * observed)

@@ -16,7 +16,7 @@ from pyvae.model import VAE
 from pyvae.optim import Adam
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.training import train
-from pyvae.words import LIKELIHOODS
+from pyvae.words import LIKELIHOODS, likelihood_of_entries
 
 SAMPLES = 100  # of z for each row, where rows are scored
 OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")
@@ -105,11 +105,14 @@ class VAEEstimator(BaseEstimator):
             _check_numeric(X)
         mapped = isinstance(X, np.memmap)  # stays on disk, in its own type
         accept_sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
+        dtypes = [np.float64, np.float32]
+        if hasattr(X, "tocsr") and X.dtype.kind in "iu":
+            dtypes.append(X.dtype)  # counts are used in place: a minibatch at a time becomes float32
         X = validate_data(
-            self, X, reset=reset, accept_sparse=accept_sparse, dtype="numeric" if mapped else (np.float64, np.float32),
+            self, X, reset=reset, accept_sparse=accept_sparse, dtype="numeric" if mapped else dtypes,
             ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1,
         )  # fmt: skip
-        if hasattr(X, "tocsr") and np.isnan(X.data).any():
+        if hasattr(X, "tocsr") and X.dtype.kind == "f" and np.isnan(X.data).any():
             raise ValueError("X must not hold NaN where it is sparse: only arrays and DataFrames may miss entries")
         return X.view(np.memmap) if mapped else X
 
@@ -125,7 +128,7 @@ class VAEEstimator(BaseEstimator):
             raise ValueError("kinds are of the columns of a DataFrame, with likelihood='auto': drop them here")
         likelihood = self.likelihood
         if isinstance(likelihood, str) and likelihood == "auto":
-            likelihood = _of_entries(X) if hasattr(X, "tocsr") else "gaussian"
+            likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
         return ArrayColumns(X, likelihood, weight, self._frame)
 
     def _rows(self, X):
@@ -274,13 +277,6 @@ def draw_seed(random_state):
     except ValueError:
         expected = "None, a whole number from 0 or a RandomState"
         raise ValueError(f"random_state must be {expected}, not {shown(repr(random_state))}") from None
-
-
-def _of_entries(X):
-    """The likelihood for a sparse matrix: of zeros and ones, of counts, or of other numbers."""
-    if np.all((X.data == 0) | (X.data == 1)):
-        return "bernoulli"
-    return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
 
 
 def _without_rows(frame):
