@@ -6,8 +6,8 @@
     table.decode(model.sample(100))             a DataFrame with the same columns and types
 
     kind          of columns of type            becomes                            likelihood
-    numeric       float, negative integers      (x - mean) / std                   Gaussian, a learned std per column
-    count         integers from 0               itself                             negative binomial
+    numeric       float, other integers         (x - mean) / std                   Gaussian, a learned std per column
+    count         integers from 0 to 2^24       itself                             negative binomial
     boolean       bool                          0 or 1                             Bernoulli
     categorical   category, text                one column per category, one-hot   categorical
 
@@ -22,6 +22,7 @@ from pyvae.arguments import shown
 from pyvae.counts import NegativeBinomial
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
 from pyvae.mixed import Mixed
+from pyvae.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
@@ -45,6 +46,7 @@ class Column:
     low: float = 0.0  # the least and the largest known value
     high: float = 0.0
     categories: list | None = None  # categorical
+    categories_dtype: str | None = None  # pandas' name of their type
     ordered: bool = False
 
     @property
@@ -52,71 +54,102 @@ class Column:
         return len(self.categories) if self.kind == "categorical" else 1
 
     @classmethod
-    def infer(cls, series, kind=None):
-        """From the values of a pandas Series; kind: None for what its type says.
+    def infer(cls, series, kind=None, weight=None):
+        """From the values of a pandas Series; kind: None for what its type says; weight (N,) of each in mean and scale.
 
-        Raises ValueError where no value is known, or there are too many categories; TypeError where its values are of
-        no kind.
+        Raises ValueError where no value is known, there are too many categories or numbers are too large; TypeError
+        where its values are of no kind.
         """
-        known = series.dropna()
+        known = series.dropna().infer_objects()
         if known.empty:
             raise ValueError(f"column {shown(series.name)!r} has no known value: drop it")
         kind = kind or _kind_of(known)
-        column = cls(series.name, kind, str(series.dtype))
+        name = series.name.item() if isinstance(series.name, np.generic) else series.name
+        column = cls(name, kind, str(series.dtype))
         if kind == "categorical":
             column._find_categories(known)
             return column
         values = column._numbers(series)
-        values = values[~np.isnan(values)]
+        here = ~np.isnan(values)
+        values, weight = values[here], None if weight is None else weight[here]
         column.low, column.high = float(values.min()), float(values.max())
         if kind == "numeric":
-            column.mean, std = float(values.mean()), float(values.std())
-            column.scale = std if std > 1e-12 * max(abs(column.low), abs(column.high)) else 1.0
+            column._standardize(values, weight)
         return column
+
+    def _standardize(self, values, weight):
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            self.mean = float(np.average(values, weights=weight))
+            std = float(np.sqrt(np.average((values - self.mean) ** 2, weights=weight)))
+        if not np.isfinite(std):
+            raise ValueError(f"column {shown(self.name)!r} holds numbers too large to be scaled: divide them before")
+        self.scale = std if std > 1e-12 * max(abs(self.low), abs(self.high)) else 1.0
 
     def encode(self, series):
         """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where a
         value is none that it can hold."""
         if self.kind == "categorical":
             return self._one_hot(series)
-        return ((self._numbers(series) - self.mean) / self.scale)[:, None]
+        encoded = (self._numbers(series) - self.mean) / self.scale
+        wrong = np.flatnonzero(np.abs(encoded) > np.finfo(np.float32).max)
+        if wrong.size:
+            found = f"{shown(str(series.iloc[wrong[0]]))} in row {wrong[0]}"
+            raise ValueError(f"column {shown(self.name)!r} has {found}, too far from the rows that were fitted")
+        return encoded[:, None]
 
     def decode(self, x):
         """A pandas Series from (N, width) numbers: the likeliest category, or the number that they are nearest to."""
         import pandas as pd
 
         if self.kind == "categorical":
-            values = pd.Categorical.from_codes(np.argmax(x, axis=1), self.categories, ordered=self.ordered)
-            return pd.Series(values, name=self.name).astype(None if self.dtype == "category" else self.dtype)
+            values = pd.Categorical.from_codes(np.argmax(x, axis=1), self._index(), ordered=self.ordered)
+            values = pd.Series(values, name=self.name)
+            return values if self.dtype == "category" else values.astype(self.dtype)
         values = np.clip(x[:, 0].astype(np.float64) * self.scale + self.mean, self.low, self.high)
-        if self.kind == "boolean":
+        if self.kind == "boolean" or self.dtype.startswith("bool"):
             values = values >= 0.5
-        elif "int" in self.dtype.lower():
+        elif self.kind == "count" or "int" in self.dtype.lower():
             values = np.rint(values)
+            values = values.astype(np.int64) if self.dtype == "object" else values
         return pd.Series(values, name=self.name).astype(self.dtype)
 
     def _find_categories(self, known):
+        import pandas as pd
+
         if str(known.dtype) == "category":
-            self.categories, self.ordered = list(known.cat.categories), bool(known.cat.ordered)
+            index, self.ordered = known.cat.categories, bool(known.cat.ordered)
         else:
-            self.categories = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
-        self.categories = [value.item() if isinstance(value, np.generic) else value for value in self.categories]
+            odd = [type(value).__name__ for value in known if isinstance(value, list | dict | set | np.ndarray)]
+            if odd:
+                raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
+            values = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
+            index = pd.Index(values, dtype=None if self.dtype == "object" else known.dtype)
+        self.categories, self.categories_dtype = index.tolist(), str(index.dtype)
         if len(self.categories) > MOST_CATEGORIES:
             raise ValueError(
                 f"column {shown(self.name)!r} has {len(self.categories)} different values, more than the "
                 f"{MOST_CATEGORIES} that a categorical column may have: drop it, or make it a number"
             )
 
+    def _index(self):
+        """The categories as a pandas Index."""
+        import pandas as pd
+
+        return pd.Index(self.categories, dtype=self.categories_dtype)
+
     def _one_hot(self, series):
         import pandas as pd
 
         missing = series.isna().to_numpy()
-        codes = pd.Index(self.categories).get_indexer(pd.Index(series))
+        codes = self._index().get_indexer(pd.Index(series))
         unknown = np.flatnonzero((codes < 0) & ~missing)
         if unknown.size:
+            found = series.iloc[unknown[0]]
+            found = found.item() if isinstance(found, np.generic) else found
+            known = shown(", ".join(map(str, self.categories)))
             raise ValueError(
-                f"column {shown(self.name)!r} has the category {shown(repr(series.iloc[unknown[0]]))} in row "
-                f"{unknown[0]}, which no fitted row had: they had {shown(', '.join(map(str, self.categories)))}"
+                f"column {shown(self.name)!r} has the category {shown(repr(found))} in row {unknown[0]}, "
+                f"which no fitted row had: they had {known}"
             )
         x = np.zeros((len(codes), self.width))
         x[np.arange(len(codes)), codes] = 1
@@ -125,8 +158,9 @@ class Column:
 
     def _numbers(self, series):
         """The values as float64 (N,), NaN where missing, checked."""
-        if series.dtype.kind not in "biuf" and not (series.dtype == object and self.kind == "boolean"):
-            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {series.dtype}")
+        known = series.dropna().infer_objects()  # of objects: what they are
+        if len(known) and known.dtype.kind not in "biuf":
+            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {known.dtype}")
         values = series.to_numpy(np.float64, na_value=np.nan)
         wrong, expected = np.isinf(values), "finite numbers"
         if self.kind == "count":
@@ -153,8 +187,9 @@ class Table:
             self.places[j] = slice(int(first), int(end))
 
     @classmethod
-    def infer(cls, frame, kinds=None):
-        """From a DataFrame. kinds: name of a column -> its kind, where its type is not to decide.
+    def infer(cls, frame, kinds=None, weight=None):
+        """From a DataFrame. kinds: name of a column -> its kind, where its type is not to decide. weight (N,): of each
+        row in means and scales.
 
         Raises ValueError for kinds or columns that there are not, or names that occur twice, and what Column.infer
         raises.
@@ -168,10 +203,8 @@ class Table:
             raise ValueError(f"kinds must be of {', '.join(KINDS)}, not {wrong[0]!r}")
         if not len(frame) or not len(frame.columns):
             raise ValueError("the table must have at least one row and one column")
-        twice = frame.columns[frame.columns.duplicated()]
-        if len(twice):
-            raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
-        return cls(Column.infer(frame.iloc[:, j], kinds.get(name)) for j, name in enumerate(frame.columns))
+        _refuse_twice(frame)
+        return cls(Column.infer(frame.iloc[:, j], kinds.get(name), weight) for j, name in enumerate(frame.columns))
 
     @property
     def names(self):
@@ -189,6 +222,7 @@ class Table:
         has no known value at all, and what Column.encode raises.
         """
         given = list(frame.columns)
+        _refuse_twice(frame)
         if given != self.names:
             raise ValueError(_other_columns(given, self.names))
         X = np.empty((len(frame), self.n_features), np.float32)
@@ -244,7 +278,13 @@ class Table:
         return lines
 
     def config(self):
-        """What JSON can hold, and ``from_config`` reads."""
+        """What JSON can hold, and ``from_config`` reads. Raises TypeError where categories are neither text nor numbers
+        nor True and False, such as intervals: only pickles hold those."""
+        for column in self.columns:
+            odd = [value for value in column.categories or [] if not isinstance(value, str | int | float)]
+            if odd:
+                found = f"categories of type {type(odd[0]).__name__}"
+                raise TypeError(f"column {shown(column.name)!r} has {found}, which JSON cannot hold: make them text")
         return [asdict(column) for column in self.columns]
 
     @classmethod
@@ -254,15 +294,21 @@ class Table:
 
 
 def _kind_of(known):
-    if known.dtype.kind == "b" or (known.dtype == object and all(isinstance(value, bool) for value in known)):
+    if known.dtype.kind == "b":
         return "boolean"
     if known.dtype.kind in "iu":
-        return "count" if known.min() >= 0 else "numeric"
+        return "count" if known.min() >= 0 and known.max() <= WHOLE else "numeric"
     if known.dtype.kind == "f":
         return "numeric"
     if str(known.dtype) in ("category", "object", "str") or str(known.dtype).startswith("string"):
         return "categorical"
     raise TypeError(f"column {shown(known.name)!r} holds {known.dtype}, which is no kind of column: drop or convert it")
+
+
+def _refuse_twice(frame):
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
 
 
 def _other_columns(given, expected):

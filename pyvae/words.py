@@ -19,7 +19,7 @@ LIKELIHOODS = {
 
 def likelihood_of_entries(X):
     """The word for a sparse matrix of zeros and ones, of counts, or of other numbers."""
-    if np.all(X.data == 1):
+    if np.all((X.data == 0) | (X.data == 1)):  # zeros may be stored too
         return "bernoulli"
     return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
 

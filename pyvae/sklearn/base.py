@@ -1,14 +1,15 @@
 """What the estimators share: parameters and their checks, X as rows of a model, training."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pyvae.arguments import check_count, check_number, either
-from pyvae.data import SameNoise
+from pyvae.arguments import check_count, check_number, either, shown
+from pyvae.data import CHUNK_ROWS, SameNoise
 from pyvae.layers import ACTIVATIONS
 from pyvae.likelihoods import Likelihood
 from pyvae.model import VAE
@@ -18,6 +19,7 @@ from pyvae.training import train
 from pyvae.words import LIKELIHOODS, likelihood_of_entries
 
 SAMPLES = 100  # of z for each row, where rows are scored
+OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")
 
 
 class VAEEstimator(BaseEstimator):
@@ -62,14 +64,18 @@ class VAEEstimator(BaseEstimator):
         check_count("n_components", self.n_components, 1)
         sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else self.hidden_layer_sizes
         self._hidden = [check_count("hidden_layer_sizes", size, 1) for size in sizes]
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be {either(ACTIVATIONS)}, not {self.activation!r}")
-        if not isinstance(self.likelihood, Likelihood) and self.likelihood not in ("auto", *LIKELIHOODS):
-            raise ValueError(f"likelihood must be {either(['auto', *LIKELIHOODS])} or a Likelihood")
+        _check_word("activation", self.activation, ACTIVATIONS)
+        if not isinstance(self.likelihood, Likelihood):
+            _check_word("likelihood", self.likelihood, ["auto", *LIKELIHOODS, "a Likelihood"])
+        if not isinstance(self.kinds, Mapping | None):
+            raise ValueError(f"kinds must be a dict, {{name of a column: kind}}, not {shown(repr(self.kinds))}")
         check_number("beta", self.beta, 0, low_included=True)
         check_number("alpha", self.alpha, 0, low_included=True)
-        if self.batch_size != "auto":
+        if not isinstance(self.batch_size, str) or self.batch_size != "auto":
             check_count("batch_size", self.batch_size, 1)
+        for name in ("early_stopping", "warm_start"):
+            if not isinstance(getattr(self, name), bool | np.bool):
+                raise ValueError(f"{name} must be True or False, not {shown(repr(getattr(self, name)))}")
         check_number("learning_rate_init", self.learning_rate_init, 0)
         for name in ("max_iter", "n_iter_no_change"):
             check_count(name, getattr(self, name), 1)
@@ -83,30 +89,47 @@ class VAEEstimator(BaseEstimator):
         """X as an array with NaN where entries are missing, a CSR matrix, or a DataFrame of several kinds of
         columns."""
         is_frame = hasattr(X, "iloc") and hasattr(X, "columns")
-        if is_frame and (self._is_table(X) if reset else isinstance(self.columns_, TableColumns)):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            if reset and len(X) < 2:
+        is_table = (is_frame and self._is_table(X)) if reset else isinstance(self.columns_, TableColumns)
+        if reset:
+            self._frame = _without_rows(X) if is_frame else None
+        if is_table and not reset:  # the table says which column is another
+            if not is_frame:
+                raise TypeError(f"X must be a DataFrame like the one that was fitted, not of type {type(X).__name__}")
+            return X
+        if is_table:
+            validate_data(self, X, reset=True, skip_check_array=True)
+            if len(X) < 2:
                 raise ValueError(f"X has n_samples = {len(X)}, but at least 2 are required")
             return X
+        if is_frame:
+            _check_numeric(X)
+        mapped = isinstance(X, np.memmap)  # stays on disk, in its own type
         accept_sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
         dtypes = [np.float64, np.float32]
         if hasattr(X, "tocsr") and X.dtype.kind in "iu":
             dtypes.append(X.dtype)  # counts are used in place: a minibatch at a time becomes float32
-        return validate_data(
-            self, X, reset=reset, accept_sparse=accept_sparse, dtype=dtypes,
+        X = validate_data(
+            self, X, reset=reset, accept_sparse=accept_sparse, dtype="numeric" if mapped else dtypes,
             ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1,
         )  # fmt: skip
+        if hasattr(X, "tocsr") and X.dtype.kind == "f" and np.isnan(X.data).any():
+            raise ValueError("X must not hold NaN where it is sparse: only arrays and DataFrames may miss entries")
+        return X.view(np.memmap) if mapped else X
 
     def _is_table(self, frame):
-        return self.likelihood == "auto" and not all(dtype.kind == "f" for dtype in frame.dtypes)
+        """Whether the columns of a DataFrame are to be told apart."""
+        is_auto = isinstance(self.likelihood, str) and self.likelihood == "auto"
+        return is_auto and (bool(self.kinds) or not all(dtype.kind == "f" for dtype in frame.dtypes))
 
     def _make_columns(self, X, weight):
         if hasattr(X, "iloc"):
-            return TableColumns(X, self.kinds)
+            return TableColumns(X, self.kinds, weight)
+        if self.kinds:
+            raise ValueError("kinds are of the columns of a DataFrame, with likelihood='auto': drop them here")
         likelihood = self.likelihood
         if isinstance(likelihood, str) and likelihood == "auto":
             likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
-        return ArrayColumns(X, likelihood, weight)
+        return ArrayColumns(X, likelihood, weight, self._frame)
 
     def _rows(self, X):
         """X, validated to be like what was fitted."""
@@ -115,33 +138,51 @@ class VAEEstimator(BaseEstimator):
 
     # --- Training ---------------------------------------------------------------------------------------------------
 
-    def _fit(self, X, sample_weight=None, targets=None):
-        """Train on rows that were validated, and targets (N, T) beside them. Sets what ``fit`` leaves behind."""
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            kept = sample_weight > 0
-            if not kept.any():
-                raise ValueError("sample_weight must not be 0 for every row")
-            if not kept.all():
-                X, sample_weight = (X.iloc if hasattr(X, "iloc") else X)[kept], sample_weight[kept]
-                targets = None if targets is None else targets[kept]
-        seed = self._seed = self._draw_seed()
-        self._optimizer = None  # of partial_fit
+    def _goes_on(self):
+        """Whether fit goes on from the last one's weights. Raises ValueError where its parameters make another
+        model."""
         if not (self.warm_start and hasattr(self, "model_")):
-            self.columns_ = self._make_columns(X, sample_weight)
-            self.model_ = self._make_model(self.columns_, seed)
+            return False
+        for name, last in self._of_the_model.items():
+            if repr(getattr(self, name)) != repr(last):
+                raise ValueError(f"{name} must stay {shown(repr(last))} for a warm_start, not become "
+                                 f"{shown(repr(getattr(self, name)))}")  # fmt: skip
+        return True
+
+    def _weighed(self, X, sample_weight, y=None):
+        """X, the weights and y without the rows of weight 0, which are as if they had not been given."""
+        if sample_weight is None:
+            return X, None, y
+        sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        kept = sample_weight > 0
+        if kept.all():
+            return X, sample_weight, y
+        X = X.iloc[kept] if hasattr(X, "iloc") else X[kept]
+        return X, sample_weight[kept], None if y is None else y[kept]
+
+    def _fit(self, X, sample_weight=None, targets=None):
+        """Train on rows that were validated and weighed, and targets (N, T) beside them. Sets what ``fit`` leaves
+        behind."""
+        seed = self._seed = draw_seed(self.random_state)
+        self._optimizer = None  # of partial_fit
+        if not self._goes_on():
+            self._begin(X, sample_weight)
         source = self.columns_.source(X, sample_weight, targets)
-        steps = math.ceil(len(source) / self._batch_size(len(source)))
-        history = self._train(source, max(self.max_iter, math.ceil(self.min_updates / steps)), seed)
+        history = self._train(source, seed)
         self.n_iter_ = len(history)
         self.loss_curve_ = history["train_loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         self.validation_scores_ = [-loss for loss in history["val_loss"]] if self.early_stopping else None
-        self._n_features_out = self.n_components
         return self
 
-    def _draw_seed(self):
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+    def _begin(self, X, sample_weight):
+        """Scales or categories, and a model, for the first rows."""
+        if X.shape[0] < 2:
+            raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
+        self.columns_ = self._make_columns(X, sample_weight)
+        self.model_ = self._make_model(self.columns_, self._seed)
+        self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
+        self._n_features_out = self.n_components
 
     def _make_model(self, columns, seed):
         """A VAE for the columns."""
@@ -152,26 +193,25 @@ class VAEEstimator(BaseEstimator):
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
-    def _train(self, source, epochs, seed, **options):
-        batch_size = self._batch_size(len(source))
-        least = math.ceil(self.min_updates / math.ceil(len(source) / batch_size))
-        column = "val_loss" if self.early_stopping else "train_loss"
+    def _train(self, source, seed):
+        """The History of a training that makes min_updates steps at least."""
+        n_rows, batch_size = len(source), self._batch_size(len(source))
+        column, held_out = "train_loss", 0.0
+        if self.early_stopping:
+            column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
+        least = math.ceil(self.min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
         return train(
-            self.model_, source, epochs=epochs, batch_size=batch_size, learning_rate=self.learning_rate_init,
-            beta=self.beta, weight_decay=self.alpha, seed=seed, progress=bool(self.verbose),
-            validation_fraction=self.validation_fraction if self.early_stopping else 0.0,
-            callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
-            **options,
+            self.model_, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
+            learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
+            progress=bool(self.verbose), callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip
 
     def _partial_fit(self, X, sample_weight=None):
-        """One pass over rows that were validated, with Adam's moments going on from call to call."""
+        """One pass over rows that were validated and weighed, with Adam's moments going on from call to call."""
         if not hasattr(self, "model_"):
-            self._seed = self._draw_seed()
-            self.columns_ = self._make_columns(X, sample_weight)
-            self.model_ = self._make_model(self.columns_, self._seed)
+            self._seed = draw_seed(self.random_state)
+            self._begin(X, sample_weight)
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
-            self._n_features_out = self.n_components
         if getattr(self, "_optimizer", None) is None:
             self._optimizer = Adam(self.model_.parameters, weight_decay=self.alpha)
         source = self.columns_.source(X, sample_weight)
@@ -188,11 +228,18 @@ class VAEEstimator(BaseEstimator):
     # --- Scores -----------------------------------------------------------------------------------------------------
 
     def _log_scale(self, source):
-        """What a row's log p(x) of the model's numbers is to be lessened by, so that it is that of X as given."""
+        """What a row's log p(x) of the model's numbers is to be lessened by, so that it is that of X as given: a
+        number, or (N,)."""
         log_scale = self.columns_.log_scale()
         if not getattr(source, "missing", False) or not log_scale.any():
             return log_scale.sum()
-        return (~np.isnan(source.X)) @ log_scale
+        result = np.full(len(source), log_scale.sum())
+        for start in range(0, len(source), CHUNK_ROWS):
+            rows = np.arange(start, min(start + CHUNK_ROWS, len(source)))
+            observed = source.gather(rows).observed
+            if observed is not None:
+                result[rows] = np.where(observed, log_scale, 0).sum(axis=1)
+        return result
 
     def _alike(self, X):
         """Rows that were validated, all with the same noise, so that no score depends on a row's neighbours; and what
@@ -221,3 +268,33 @@ class Plateau:
         self.since = 0 if loss < self.lowest - self.tol else self.since + 1
         self.lowest = min(self.lowest, loss)
         return len(history) >= self.least and self.since >= self.patience
+
+
+def draw_seed(random_state):
+    """A seed from what scikit-learn calls a random_state. Raises ValueError where it is none."""
+    try:
+        return int(check_random_state(random_state).randint(2**31 - 1))
+    except ValueError:
+        expected = "None, a whole number from 0 or a RandomState"
+        raise ValueError(f"random_state must be {expected}, not {shown(repr(random_state))}") from None
+
+
+def _without_rows(frame):
+    """The names and types of a DataFrame's columns, as a DataFrame. Raises ValueError where a name occurs twice."""
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"X has two columns named {shown(twice[0])!r}: rename one")
+    return frame.iloc[:0].copy()
+
+
+def _check_numeric(frame):
+    """Raise TypeError, naming the column, where a DataFrame that is to become one array of numbers holds others."""
+    for name, dtype in frame.dtypes.items():
+        if dtype.kind not in "biuf" and str(dtype) != "object":
+            raise TypeError(f"X must hold numbers alone here, but its column {shown(name)!r} holds {dtype}")
+
+
+def _check_word(name, value, words):
+    """Raise ValueError unless the value is one of the words."""
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"{name} must be {either(words)}, not {shown(repr(value))}")

@@ -36,12 +36,13 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
         ValueError, naming the column, where they cannot be used, or where there are fewer rows than clusters."""
         self._check_parameters()
         check_count("n_clusters", self.n_clusters, 1)
-        X = self._validated(X, reset=True)
-        if X.shape[0] < self.n_clusters:
-            raise ValueError(f"n_samples = {X.shape[0]} must be at least n_clusters = {self.n_clusters}")
-        self._fit(X, sample_weight)
-        self.mixture_ = GaussianMixture(self.n_clusters, n_init=5, random_state=self._seed)
-        self.labels_ = self.mixture_.fit_predict(self._latent(X))
+        X = self._validated(X, reset=not self._goes_on())
+        kept, sample_weight, _ = self._weighed(X, sample_weight)
+        if kept.shape[0] < self.n_clusters:
+            raise ValueError(f"n_samples = {kept.shape[0]} must be at least n_clusters = {self.n_clusters}")
+        self._fit(kept, sample_weight)
+        self.mixture_ = GaussianMixture(self.n_clusters, n_init=5, random_state=self._seed).fit(self._latent(kept))
+        self.labels_ = self.mixture_.predict(self._latent(X))
         return self
 
     def predict(self, X):

@@ -9,45 +9,63 @@ from copy import deepcopy
 
 import numpy as np
 
-from pyvae.data import ArraySource, DataSource, SparseSource
+from pyvae.arguments import shown
+from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, SparseSource
 from pyvae.likelihoods import Likelihood
 from pyvae.tables import Table
-from pyvae.validation import check_row_numbers
+from pyvae.validation import check_row_numbers, check_sparse
 from pyvae.words import make_likelihood
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
+RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column
 
 
 class ArrayColumns:
     """The columns of an array or a sparse matrix, all described by one likelihood, a word of pyvae.words or a
-    Likelihood, whose columns are taken as they are."""
+    Likelihood, whose columns are taken as they are.
 
-    def __init__(self, X, likelihood, weight=None):
-        """From the rows that are fitted. Raises ValueError where a column has no known value."""
-        self.n_features, self.word = X.shape[1], likelihood
+    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays.
+    """
+
+    def __init__(self, X, likelihood, weight=None, frame=None):
+        """From the rows that are fitted. Raises ValueError where a column has no known value, or numbers too large, or
+        the Likelihood has other columns."""
+        self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
         self.mean, self.scale = np.zeros(self.n_features), np.ones(self.n_features)
-        if not isinstance(likelihood, Likelihood) and likelihood in STANDARDIZED:
+        if isinstance(likelihood, Likelihood) and likelihood.n_features != self.n_features:
+            raise ValueError(f"likelihood has {likelihood.n_features} columns, but X has {self.n_features}")
+        if isinstance(likelihood, str) and likelihood in STANDARDIZED:
             self._standardize(X, weight, STANDARDIZED[likelihood])
-        elif not hasattr(X, "tocsr") and np.isnan(X).all(axis=0).any():
-            _refuse_empty(np.isnan(X).all(axis=0))
+        elif not hasattr(X, "tocsr"):
+            self._known_weight(X)
 
+    @np.errstate(over="ignore", invalid="ignore")  # what becomes of the sums is looked at here
     def _standardize(self, X, weight, which):
-        if hasattr(X, "tocsr"):  # the mean stays, or no entry would be zero
-            X = X.astype(np.float64)
-            second = np.asarray(X.multiply(X).mean(axis=0)).ravel()
-            variance = second - np.asarray(X.mean(axis=0)).ravel() ** 2
+        weight = np.ones(X.shape[0]) if weight is None else weight
+        if hasattr(X, "tocsr"):
+            mean, variance = _sparse_moments(check_sparse(X), weight)  # the mean stays, or no entry would be zero
         else:
-            known = ~np.isnan(X)
-            _refuse_empty(~known.any(axis=0))
-            w = known if weight is None else known * weight[:, None]
-            total = np.maximum(w.sum(axis=0), np.finfo(float).tiny)
-            self.mean = (w * np.where(known, X, 0)).sum(axis=0, dtype=np.float64) / total
-            variance = (w * np.where(known, X - self.mean, 0) ** 2).sum(axis=0, dtype=np.float64) / total
+            total = self._known_weight(X, weight)
+            mean = self.mean = _sum(X, lambda x: np.where(np.isnan(x), 0, x), weight) / total
+            variance = _sum(X, lambda x: np.where(np.isnan(x), 0, x - mean) ** 2, weight) / total
+        wrong = np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(variance))
+        if wrong.size:
+            raise ValueError(f"{self._name(wrong[0])} holds numbers too large to be scaled: divide them before")
         if which == "all":
-            variance = np.full(self.n_features, variance.mean())
-        std = np.sqrt(np.maximum(variance, 0))
-        self.scale = np.where(std > 1e-7 * np.abs(self.mean), std, 1.0)
-        self.scale[self.scale == 0] = 1.0
+            mean, variance = np.full_like(mean, np.abs(mean).max()), np.full_like(variance, variance.mean())
+        std = np.sqrt(variance)
+        self.scale = np.where(std > RELATIVE * np.abs(mean), std, 1.0)
+
+    def _known_weight(self, X, weight=None):
+        """Of each column the weight of its known entries, (n_features,). Raises ValueError where it has none."""
+        total = _sum(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
+        empty = np.flatnonzero(total == 0)
+        if empty.size:
+            raise ValueError(f"{self._name(empty[0])} has no known value: drop it")
+        return total
+
+    def _name(self, j):
+        return f"column {j} of X" if self.frame is None else f"column {shown(self.frame.columns[j])!r} of X"
 
     def likelihood(self):
         """A new Likelihood."""
@@ -62,36 +80,60 @@ class ArrayColumns:
         """log of what the numbers of each column were divided by, (n_features,)."""
         return np.log(self.scale)
 
+    def known(self, X):
+        """Which entries of an array are not missing, (N, D)."""
+        return ~np.isnan(X)
+
     def source(self, X, weight=None, targets=None):
         """A DataSource of the rows of X, an array that may have NaN, a memory-mapped one, or a sparse matrix; of an
         array with targets (N, T) beside it."""
         if hasattr(X, "tocsr"):
-            scaled = X if np.all(self.scale == 1) else X.multiply(1 / self.scale).tocsr()
-            return SparseSource(scaled, weight=weight)
-        if isinstance(X, np.memmap) and targets is None:
-            return MappedSource(X, self.encode, weight)
+            return SparseSource(self._scaled(X), weight=weight)
+        if isinstance(X, np.memmap):
+            return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
 
-    def encode(self, X):
-        """The numbers of an array as float32. Raises ValueError where a row has no known value."""
+    def _scaled(self, X):
+        """A sparse matrix with its columns divided by their scales."""
+        if np.all(self.scale == 1):
+            return X
+        data = (X.data / self.scale[X.indices]).astype(np.float32)
+        return type(X)((data, X.indices, X.indptr), shape=X.shape)
+
+    @np.errstate(over="ignore")
+    def encode(self, X, rows=None):
+        """The numbers of an array as float32. rows: their numbers in messages; None: 0, 1, ... Raises ValueError where
+        a row has no known value, or one that float32 cannot hold."""
+        rows = range(len(X)) if rows is None else rows
         encoded = ((X - self.mean) / self.scale).astype(np.float32)
-        _refuse_empty(np.isnan(encoded).all(axis=1), "row")
+        wrong = np.argwhere(np.isinf(encoded))
+        if wrong.size:
+            i, j = wrong[0]
+            raise ValueError(
+                f"{self._name(j)} has {X[i, j]:g} in row {rows[i]}, too far from the rows that were fitted"
+            )
+        empty = np.flatnonzero(np.isnan(encoded).all(axis=1))
+        if empty.size:
+            raise ValueError(f"row {rows[empty[0]]} of X has no known value: drop it")
         return encoded
 
-    def decode(self, x, drawn=False):
-        """An array from a model's means or draws."""
-        return x * self.scale + self.mean
+    def decode(self, x, dtype=np.float64):
+        """An array of this type from a model's means or draws, or a DataFrame, where one was fitted."""
+        values = (x * self.scale + self.mean).astype(dtype)
+        return values if self.frame is None else _like(self.frame, values)
 
-    def fill(self, X, x):
-        """X with the missing entries taken from a model's means."""
-        return np.where(np.isnan(X), self.decode(x), X)
+    def fill(self, given, X, x):
+        """X, which is ``given`` as an array, with the missing entries taken from a model's means; a DataFrame, where
+        one was given."""
+        filled = np.where(np.isnan(X), x * self.scale + self.mean, X).astype(X.dtype)
+        return _like(given, filled, given.index) if hasattr(given, "iloc") else filled
 
 
 class TableColumns:
     """The columns of a DataFrame, each of its own kind."""
 
-    def __init__(self, frame, kinds=None):
-        self.table = Table.infer(frame, kinds)
+    def __init__(self, frame, kinds=None, weight=None):
+        self.table = Table.infer(frame, kinds, weight)
         self.n_features = self.table.n_features
 
     def likelihood(self):
@@ -107,16 +149,20 @@ class TableColumns:
         """log of what the numbers of each column were divided by, (n_features,)."""
         return self.table.log_scale()
 
+    def known(self, frame):
+        """Which entries of a DataFrame are not missing, (N, number of columns)."""
+        return frame.notna().to_numpy()
+
     def source(self, frame, weight=None, targets=None):
         """A DataSource of the rows of a DataFrame, with targets (N, T) beside it. Raises TypeError or ValueError where
         it is another table."""
         return _source(self.table.encode(frame), weight, targets)
 
-    def decode(self, x, drawn=False):
+    def decode(self, x, dtype=None):
         """A DataFrame from a model's means or draws."""
         return self.table.decode(x)
 
-    def fill(self, frame, x):
+    def fill(self, given, frame, x):
         """The DataFrame with the missing entries taken from a model's means."""
         decoded = self.decode(x)
         decoded.index = frame.index
@@ -124,19 +170,23 @@ class TableColumns:
 
 
 class MappedSource(DataSource):
-    """Rows of a memory-mapped array, which are read and encoded a minibatch at a time."""
+    """Rows of a memory-mapped array, which are read and encoded a minibatch at a time, with targets (N, T) beside."""
 
     plain = False
+    missing = True  # perhaps
 
-    def __init__(self, X, encode, weight=None):
-        self.X, self.encode, self.weight, self.n_features = X, encode, weight, X.shape[1]
+    def __init__(self, X, encode, weight=None, targets=None):
+        self.X, self.encode, self.weight, self.targets = X, encode, weight, targets
+        self.n_features = X.shape[1] + (0 if targets is None else targets.shape[1])
 
     def __len__(self):
         return len(self.X)
 
     def gather(self, rows, noise=None, out=None):
-        encoded = self.encode(self.X[rows])
-        batch = _source(encoded).gather(np.arange(len(rows)), noise, out)
+        targets = None if self.targets is None else self.targets[rows]
+        batch = _source(self.encode(np.asarray(self.X[rows]), rows), None, targets).gather(
+            np.arange(len(rows)), noise, out
+        )
         batch.rows, batch.weight = check_row_numbers(rows), None if self.weight is None else self.weight[rows]
         return batch
 
@@ -146,7 +196,27 @@ def _source(encoded, weight=None, targets=None):
     return ArraySource(encoded, weight=weight, missing=bool(np.isnan(encoded).any()))
 
 
-def _refuse_empty(empty, what="column"):
-    found = np.flatnonzero(empty)
-    if found.size:
-        raise ValueError(f"{what} {found[0]} of X has no known value: drop it")
+def _sum(X, function, weight):
+    """sum_i weight_i function(x_i), (D,), over the rows of an array, of which a few at a time are looked at."""
+    total = np.zeros(X.shape[1])
+    for start in range(0, len(X), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        total += (weight[rows, None] * function(np.asarray(X[rows], np.float64))).sum(axis=0)
+    return total
+
+
+def _sparse_moments(X, weight):
+    """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
+    w = np.repeat(weight, np.diff(X.indptr))  # of each entry
+    total, stored = weight.sum(), np.bincount(X.indices, w, X.shape[1])
+    mean = np.bincount(X.indices, w * X.data, X.shape[1]) / total
+    squares = np.bincount(X.indices, w * (X.data - mean[X.indices]) ** 2, X.shape[1])
+    return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
+
+
+def _like(frame, values, index=None):
+    """values (N, D) as a DataFrame with the columns of another, and its types of floating-point numbers."""
+    import pandas as pd
+
+    types = {name: dtype for name, dtype in frame.dtypes.items() if dtype.kind == "f"}
+    return pd.DataFrame(values, columns=frame.columns, index=index).astype(types)

@@ -40,7 +40,8 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         self._check_parameters()
         if check_number("contamination", self.contamination, 0) > 0.5:
             raise ValueError(f"contamination must be at most 0.5, not {self.contamination}")
-        X = self._validated(X, reset=True)
+        X = self._validated(X, reset=not self._goes_on())
+        X, sample_weight, _ = self._weighed(X, sample_weight)
         self._fit(X, sample_weight)
         self.offset_ = float(np.percentile(self._log_likelihood(X), 100 * self.contamination))
         return self
@@ -61,10 +62,12 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
 
     def contributions(self, X):
         """Which features make the rows of X odd: -E[log p(x_j|z) | x] for row and feature, (N, number of features),
-        nats; a DataFrame, where X is one. Compare a feature with its median over normal rows: what is far above it is
-        odd. Missing entries contribute 0. Raises what ``fit`` raises."""
-        alike, _ = self._alike(self._rows(X))
-        surprises = surprise(self.model_, alike, self.columns_.places, SAMPLES)
+        nats, of X as it is given; a DataFrame, where X is one. Compare a feature with its median over normal rows: what
+        is far above it is odd. Missing entries contribute 0. Raises what ``fit`` raises."""
+        known, places = self._rows(X), self.columns_.places
+        surprises = surprise(self.model_, self._alike(known)[0], places, SAMPLES)
+        log_scale = np.array([self.columns_.log_scale()[place].sum() for place in places])
+        surprises += log_scale if hasattr(X, "tocsr") else np.where(self.columns_.known(known), log_scale, 0)
         if hasattr(X, "columns"):
             import pandas as pd
 

@@ -14,12 +14,12 @@ from samples of the prior, one is drawn with probability proportional to p(y|z),
 import numpy as np
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from pyvae.activations import Symlog
-from pyvae.arguments import check_number
+from pyvae.arguments import check_number, shown
 from pyvae.blocks import FirstColumns
 from pyvae.counts import has_counts
 from pyvae.data import CHUNK_ROWS
@@ -28,7 +28,8 @@ from pyvae.likelihoods import Categorical, Gaussian
 from pyvae.mixed import Mixed, Weighted
 from pyvae.model import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
+from pyvae.sklearn.columns import RELATIVE
 
 PRIOR_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
 BISECTIONS = 50  # of quantiles
@@ -58,13 +59,20 @@ class JointEstimator(VAEEstimator):
         self.target_weight = target_weight
 
     def _fit_joint(self, X, y, sample_weight):
-        """Train on X, and y as ``_encode_targets`` makes it."""
+        """Train on X, and y as ``_encode_targets`` makes it. What that needs to know, ``_learn_targets`` finds in the
+        first rows."""
         self._check_parameters()
         check_number("target_weight", self.target_weight, 0)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        X = self._validated(X, reset=True)
-        check_consistent_length(X, y)
+        goes_on = self._goes_on()
+        X = self._validated(X, reset=not goes_on)
+        y = self._check_targets(y)
+        if len(y) != X.shape[0]:
+            raise ValueError(f"y must have one value for each of the {X.shape[0]} rows of X, not {len(y)} in all")
+        X, sample_weight, y = self._weighed(X, sample_weight, y)
+        if not goes_on:
+            self._learn_targets(y, sample_weight)
         return self._fit(X, sample_weight, self._encode_targets(y))
 
     def _make_model(self, columns, seed):
@@ -92,7 +100,7 @@ class JointEstimator(VAEEstimator):
 
     def _sample_given(self, targets, random_state):
         """One row x for each of the targets (n, T), as y is encoded."""
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        seed = draw_seed(random_state)
         z = self.model_.prior.sample(PRIOR_SAMPLES, self.n_components, Noise(seed), np.float32)
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
@@ -103,7 +111,7 @@ class JointEstimator(VAEEstimator):
             chosen[i] = np.searchsorted(reached, uniform[i, 0] * reached[-1])
         outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
         x = self.model_.likelihood.draw(outputs, Noise(seed, step=1))[:, : self.columns_.n_features]
-        return self.columns_.decode(x, drawn=True)
+        return self.columns_.decode(x)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -154,9 +162,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
         """A new row x ~ p(x|y) for each of the numbers y (n,): an array (n, D), or a DataFrame like the one that was
         fitted. Raises ValueError where y are no finite numbers."""
         check_is_fitted(self)
-        y = column_or_1d(y, dtype=float)
-        assert_all_finite(y, input_name="y")
-        return self._sample_given((y[:, None] - self._y_mean) / self._y_scale, random_state)
+        return self._sample_given(self._encode_targets(self._check_targets(y)), random_state)
 
     def _components(self, X):
         """Means and standard deviations of the mixture p(y|x), (N, SAMPLES) each, in y's units."""
@@ -165,10 +171,21 @@ class VAERegressor(RegressorMixin, JointEstimator):
         std = np.sqrt(floor**2 + np.exp(outputs[..., 1]))
         return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * std
 
-    def _encode_targets(self, y):
-        y = column_or_1d(y, dtype=float, warn=True)
+    def _check_targets(self, y):
+        y = column_or_1d(y, warn=True)
+        try:
+            y = np.where(_missing(y), np.nan, y).astype(float)
+        except (TypeError, ValueError):
+            raise ValueError("y must hold real numbers alone") from None
         assert_all_finite(y, input_name="y")
-        self._y_mean, self._y_scale = y.mean(), y.std() or 1.0
+        return y
+
+    def _learn_targets(self, y, weight):
+        self._y_mean = np.average(y, weights=weight)
+        std = np.sqrt(np.average((y - self._y_mean) ** 2, weights=weight))
+        self._y_scale = std if std > RELATIVE * np.abs(self._y_mean) else 1.0
+
+    def _encode_targets(self, y):
         return ((y - self._y_mean) / self._y_scale)[:, None]
 
     def _target_likelihood(self):
@@ -203,17 +220,32 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
         """A new row x ~ p(x|y) for each of the classes y (n,): an array (n, D), or a DataFrame like the one that was
         fitted. Raises ValueError for a class that was not fitted."""
         check_is_fitted(self)
-        y = column_or_1d(y)
-        unknown = [label for label in y if label not in self.classes_]
-        if unknown:
-            raise ValueError(f"y has the class {unknown[0]!r}, which was not fitted")
-        return self._sample_given(np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)], random_state)
+        return self._sample_given(self._encode_targets(column_or_1d(y)), random_state)
+
+    def _check_targets(self, y):
+        y = column_or_1d(y, warn=True)
+        missing = np.flatnonzero(_missing(y))
+        if missing.size:
+            raise ValueError(f"y is missing in row {missing[0]}: drop it")
+        check_classification_targets(y)
+        return y
+
+    def _learn_targets(self, y, weight):
+        self.classes_ = np.unique(y)
 
     def _encode_targets(self, y):
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        return np.eye(len(self.classes_))[codes]
+        known = set(self.classes_.tolist())
+        unknown = [label for label in y.tolist() if label not in known]
+        if unknown:
+            raise ValueError(f"y has the class {shown(repr(unknown[0]))}, which was not fitted")
+        return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
 
     def _target_likelihood(self):
         return Categorical([len(self.classes_)])
+
+
+def _missing(y):
+    """Which values of an array are None, NaN or pandas' NA."""
+    import pandas as pd
+
+    return pd.isna(y)

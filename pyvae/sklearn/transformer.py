@@ -2,12 +2,12 @@
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
 from pyvae.importance import expected
-from pyvae.sklearn.base import SAMPLES, VAEEstimator
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstimator):
@@ -26,13 +26,17 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         """Train on the rows of X (N, D), with weights sample_weight (N,). Raises TypeError or ValueError, naming the
         column, where they cannot be used."""
         self._check_parameters()
-        return self._fit(self._validated(X, reset=True), sample_weight)
+        X = self._validated(X, reset=not self._goes_on())
+        X, sample_weight, _ = self._weighed(X, sample_weight)
+        return self._fit(X, sample_weight)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """One pass over the rows of X (N, D), the next ones of a stream. Scales and categories are those of the first
         call. Raises what ``fit`` raises."""
         self._check_parameters()
-        return self._partial_fit(self._validated(X, reset=not hasattr(self, "model_")), sample_weight)
+        X = self._validated(X, reset=not hasattr(self, "model_"))
+        X, sample_weight, _ = self._weighed(X, sample_weight)
+        return self._partial_fit(X, sample_weight)
 
     def transform(self, X):
         """The posterior means of the rows of X: (N, n_components). Raises what ``fit`` raises."""
@@ -44,22 +48,25 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         Raises ValueError where X has another number of columns."""
         check_is_fitted(self)
         Z = check_array(X, dtype=(np.float64, np.float32))
-        return self.columns_.decode(self.model_.decode(Z))
+        if Z.shape[1] != self.model_.latent_dim:
+            raise ValueError(f"X must have {self.model_.latent_dim} columns, as transform makes, not {Z.shape[1]}")
+        return self.columns_.decode(self.model_.decode(Z), Z.dtype)
 
     def sample(self, n_samples=1, random_state=None):
         """New rows x ~ p(x): an array (n_samples, D), or a DataFrame like the one that was fitted. Raises ValueError
         for n_samples below 1."""
         check_is_fitted(self)
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
         n_samples = check_count("n_samples", n_samples, 1)
-        return self.columns_.decode(self.model_.sample(n_samples, seed, mean=False), drawn=True)
+        return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False))
 
     def impute(self, X):
         """X with its missing entries filled by what is expected of them given the others of the row, (N, D): means of
         numbers, the likeliest category. Raises what ``fit`` raises."""
-        X = self._rows(X)
-        alike, _ = self._alike(X)
-        return self.columns_.fill(X, expected(self.model_, alike, SAMPLES))
+        if hasattr(X, "tocsr"):
+            raise TypeError("X must be an array or a DataFrame: no entry of a sparse matrix is missing")
+        known = self._rows(X)
+        alike, _ = self._alike(known)
+        return self.columns_.fill(X, known, expected(self.model_, alike, SAMPLES))
 
     def score_samples(self, X):
         """The evidence lower bound on log p(x) of each row of X, (N,), nats. Raises what ``fit`` raises."""
