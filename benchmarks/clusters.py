@@ -3,8 +3,8 @@
     python benchmarks/clusters.py [--seeds 5] [--beta 0.01] [--quick]
 
 1,000 points of four Gaussian blobs with standard deviation 0.4 (scikit-learn's make_blobs, whose centers each seed
-draws anew) are sent through a fixed random network, tanh(tanh(x V + c) W), to 50 columns, with noise of 0.1 added. 800 rows
-train VAETransformer(2) and PCA(2), and KMeans on what they make of them; 200 rows are judged:
+draws anew) are sent through a fixed random network, tanh(tanh(x V + c) W), to 50 columns, with noise of 0.1 added. 800
+rows train VAETransformer(2) and PCA(2), and KMeans on what they make of them; 200 rows are judged:
 
     ARI          adjusted Rand index of KMeans' clusters and the blobs
     silhouette   of the blobs in the two dimensions

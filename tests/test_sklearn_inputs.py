@@ -247,13 +247,13 @@ def test_mapped_rows_are_the_same_rows(dtype, tmp_path):
 
 @pytest.mark.parametrize("estimator", [VAETransformer, VAERegressor])
 def test_mapped_rows_stay_on_disk(estimator, tmp_path):
-    X = np.random.default_rng(0).normal(size=(20_000, 100)).astype(np.float32)
+    X = np.random.default_rng(0).normal(size=(40_000, 100)).astype(np.float32)
     file, y, size = mapped(tmp_path, X), X[:, 0].astype(float), X.nbytes
     del X
     fitted = make(estimator, max_iter=1, min_updates=1, batch_size=500, early_stopping=False)
     tracemalloc.start()
     try:
-        fitted.fit(file, y, sample_weight=np.ones(20_000))
+        fitted.fit(file, y, sample_weight=np.ones(40_000))
         if estimator is VAETransformer:
             assert isinstance(fitted.columns_.source(fitted._rows(file)), MappedSource)
         peak = tracemalloc.get_traced_memory()[1]

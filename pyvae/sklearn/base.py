@@ -59,6 +59,8 @@ class VAEEstimator(BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
+    _std = "learned"  # of the numbers of a Gaussian, for likelihood="auto"
+
     def _check_parameters(self):
         """Raise ValueError where a parameter is out of range."""
         check_count("n_components", self.n_components, 1)
@@ -123,13 +125,15 @@ class VAEEstimator(BaseEstimator):
 
     def _make_columns(self, X, weight):
         if hasattr(X, "iloc"):
-            return TableColumns(X, self.kinds, weight)
+            return TableColumns(X, self.kinds, weight, self._std)
         if self.kinds:
             raise ValueError("kinds are of the columns of a DataFrame, with likelihood='auto': drop them here")
-        likelihood = self.likelihood
-        if isinstance(likelihood, str) and likelihood == "auto":
-            likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
-        return ArrayColumns(X, likelihood, weight, self._frame)
+        if not isinstance(self.likelihood, str) or self.likelihood != "auto":
+            return ArrayColumns(X, self.likelihood, weight, self._frame)
+        if hasattr(X, "tocsr"):
+            return ArrayColumns(X, likelihood_of_entries(X), weight)
+        likelihood = "gaussian" if self._std == "learned" else f"gaussian-{self._std}"
+        return ArrayColumns(X, likelihood, weight, self._frame, standardize="each")
 
     def _rows(self, X):
         """X, validated to be like what was fitted."""
@@ -181,6 +185,9 @@ class VAEEstimator(BaseEstimator):
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
         self.model_ = self._make_model(self.columns_, self._seed)
+        if isinstance(self.columns_, TableColumns):  # a count of 100,000 is a long way from exp(0)
+            start = self.columns_.first_outputs(X)
+            self.model_.decoder.layers[-1].b[: len(start)] = start
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
 

@@ -8,12 +8,14 @@ y is predicted by what it knows of z:
     p(y|x) ~ E_q(z|x)[p(y|z)]
 
 a mixture over samples of z, whose spread is the uncertainty of the prediction. Backwards, rows are made for a wanted y:
-from samples of the prior, one is drawn with probability proportional to p(y|z), and decoded.
+from samples of where the rows lie in the latent space, one is drawn with probability proportional to p(y|z), and
+decoded.
 """
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.mixture import GaussianMixture
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
@@ -31,7 +33,8 @@ from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 from pyvae.sklearn.columns import RELATIVE
 
-PRIOR_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
+LATENT_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
+MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that they are drawn from
 BISECTIONS = 50  # of quantiles
 
 
@@ -73,7 +76,24 @@ class JointEstimator(VAEEstimator):
         X, sample_weight, y = self._weighed(X, sample_weight, y)
         if not goes_on:
             self._learn_targets(y, sample_weight)
-        return self._fit(X, sample_weight, self._encode_targets(y))
+        self._fit(X, sample_weight, self._encode_targets(y))
+        self._latent_mixture = self._fit_mixture(X)
+        return self
+
+    def _fit_mixture(self, X):
+        """The density of z over the rows that are fitted: a Gaussian mixture of samples from their q(z|x). The prior is
+        broader where classes lie apart, and what is between them decodes to rows of none (Ghosh et al. 2020)."""
+        rows = np.unique(np.linspace(0, X.shape[0] - 1, MOST_ROWS).astype(int))
+        mu, logvar = self._encode(X.iloc[rows] if hasattr(X, "iloc") else X[rows])
+        z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, rows)
+        n = min(MOST_COMPONENTS, 1 + len(rows) // ROWS_PER_COMPONENT)
+        mixture = GaussianMixture(n, reg_covar=1e-4, random_state=self._seed)
+        return mixture.fit(z.astype(np.float64))
+
+    def _encode(self, X):
+        """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
+        targets = np.full((X.shape[0], self._target_likelihood().n_features), np.nan)
+        return self.model_.encode(self.columns_.source(X, None, targets))
 
     def _make_model(self, columns, seed):
         likelihood = columns.likelihood()
@@ -85,9 +105,7 @@ class JointEstimator(VAEEstimator):
 
     def _target_outputs(self, X):
         """What the decoder says of y, (N, SAMPLES, n_outputs), for z from q(z|x), by the same noise for all rows."""
-        X = self._rows(X)
-        targets = np.full((X.shape[0], self._target_likelihood().n_features), np.nan)
-        mu, logvar = self.model_.encode(self.columns_.source(X, None, targets))
+        mu, logvar = self._encode(self._rows(X))
         eps = Noise(0).normal("z", (SAMPLES, mu.shape[1]), np.zeros(1, int))
         chunks = np.array_split(np.arange(len(mu)), 1 + len(mu) * SAMPLES // (16 * CHUNK_ROWS))
         parts = [self._decode_targets(mu[i, None] + np.exp(logvar[i, None] / 2) * eps) for i in chunks]
@@ -101,12 +119,12 @@ class JointEstimator(VAEEstimator):
     def _sample_given(self, targets, random_state):
         """One row x for each of the targets (n, T), as y is encoded."""
         seed = draw_seed(random_state)
-        z = self.model_.prior.sample(PRIOR_SAMPLES, self.n_components, Noise(seed), np.float32)
+        z = self._latent_mixture.set_params(random_state=seed % 2**32).sample(LATENT_SAMPLES)[0].astype(np.float32)
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
         chosen = np.empty(len(targets), int)
         for i, target in enumerate(targets.astype(np.float32)):
-            log_py, _ = likelihood.log_density(np.repeat(target[None], PRIOR_SAMPLES, axis=0), outputs)
+            log_py, _ = likelihood.log_density(np.repeat(target[None], LATENT_SAMPLES, axis=0), outputs)
             reached = np.cumsum(np.exp(log_py.astype(np.float64) - log_py.max()))
             chosen[i] = np.searchsorted(reached, uniform[i, 0] * reached[-1])
         outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
