@@ -2,8 +2,8 @@
 
 What one learns: a joint model of rows and classes works in both directions. VAEClassifier predicts the class of a row;
 backwards, ``sample`` makes rows for a wanted class: of many z from where the rows lie it draws one by p(class|z), and
-then a row from p(x|z), noise of the pixels included. How good the made rows are is told by a classifier that has seen real rows
-alone.
+then a row from p(x|z), noise of the pixels included. How good the made rows are is told by a classifier that has seen
+real rows alone.
 
     python examples/conditional.py            some seconds; writes pictures/conditional.png, ten of each digit
     python examples/conditional.py --rows 500

@@ -27,10 +27,10 @@ from pyvae.validation import WHOLE
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
 LIKELIHOODS = {
-    "numeric": lambda columns, std: Gaussian(len(columns), std),
-    "count": lambda columns, std: NegativeBinomial(len(columns)),
-    "boolean": lambda columns, std: Bernoulli(len(columns)),
-    "categorical": lambda columns, std: Categorical([column.width for column in columns]),
+    "numeric": lambda columns: Gaussian(len(columns), std="learned"),
+    "count": lambda columns: NegativeBinomial(len(columns)),
+    "boolean": lambda columns: Bernoulli(len(columns)),
+    "categorical": lambda columns: Categorical([column.width for column in columns]),
 }
 
 
@@ -210,11 +210,10 @@ class Table:
     def names(self):
         return [column.name for column in self.columns]
 
-    def likelihood(self, std="learned"):
-        """A Mixed likelihood of the table's columns, in the order of ``places``. std: of the numeric ones, of a
-        Gaussian."""
+    def likelihood(self):
+        """A Mixed likelihood of the table's columns, in the order of ``places``."""
         groups = [[column for column in self.columns if column.kind == kind] for kind in KINDS]
-        return Mixed([LIKELIHOODS[group[0].kind](group, std) for group in groups if group])
+        return Mixed([LIKELIHOODS[group[0].kind](group) for group in groups if group])
 
     def encode(self, frame):
         """The rows of a DataFrame as (N, n_features) float32, NaN where an entry is missing.

@@ -59,8 +59,6 @@ class VAEEstimator(BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    _std = "learned"  # of the numbers of a Gaussian, for likelihood="auto"
-
     def _check_parameters(self):
         """Raise ValueError where a parameter is out of range."""
         check_count("n_components", self.n_components, 1)
@@ -125,15 +123,13 @@ class VAEEstimator(BaseEstimator):
 
     def _make_columns(self, X, weight):
         if hasattr(X, "iloc"):
-            return TableColumns(X, self.kinds, weight, self._std)
+            return TableColumns(X, self.kinds, weight)
         if self.kinds:
             raise ValueError("kinds are of the columns of a DataFrame, with likelihood='auto': drop them here")
-        if not isinstance(self.likelihood, str) or self.likelihood != "auto":
-            return ArrayColumns(X, self.likelihood, weight, self._frame)
-        if hasattr(X, "tocsr"):
-            return ArrayColumns(X, likelihood_of_entries(X), weight)
-        likelihood = "gaussian" if self._std == "learned" else f"gaussian-{self._std}"
-        return ArrayColumns(X, likelihood, weight, self._frame, standardize="each")
+        likelihood = self.likelihood
+        if isinstance(likelihood, str) and likelihood == "auto":
+            likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
+        return ArrayColumns(X, likelihood, weight, self._frame)
 
     def _rows(self, X):
         """X, validated to be like what was fitted."""

@@ -24,11 +24,10 @@ class ArrayColumns:
     """The columns of an array or a sparse matrix, all described by one likelihood, a word of pyvae.words or a
     Likelihood, whose columns are taken as they are.
 
-    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays. standardize:
-    "each" column by its own factor or "all" by one, where the likelihood's word is not to say which.
+    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays.
     """
 
-    def __init__(self, X, likelihood, weight=None, frame=None, standardize=None):
+    def __init__(self, X, likelihood, weight=None, frame=None):
         """From the rows that are fitted. Raises ValueError where a column has no known value, or numbers too large, or
         the Likelihood has other columns."""
         self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
@@ -36,7 +35,7 @@ class ArrayColumns:
         if isinstance(likelihood, Likelihood) and likelihood.n_features != self.n_features:
             raise ValueError(f"likelihood has {likelihood.n_features} columns, but X has {self.n_features}")
         if isinstance(likelihood, str) and likelihood in STANDARDIZED:
-            self._standardize(X, weight, standardize or STANDARDIZED[likelihood])
+            self._standardize(X, weight, STANDARDIZED[likelihood])
         elif not hasattr(X, "tocsr"):
             self._known_weight(X)
 
@@ -133,14 +132,13 @@ class ArrayColumns:
 class TableColumns:
     """The columns of a DataFrame, each of its own kind."""
 
-    def __init__(self, frame, kinds=None, weight=None, std="learned"):
-        """std: of the likelihood of numeric columns, "learned" for each or "shared"."""
-        self.table, self.std = Table.infer(frame, kinds, weight), std
+    def __init__(self, frame, kinds=None, weight=None):
+        self.table = Table.infer(frame, kinds, weight)
         self.n_features = self.table.n_features
 
     def likelihood(self):
         """A new Likelihood."""
-        return self.table.likelihood(self.std)
+        return self.table.likelihood()
 
     def first_outputs(self, frame):
         """Outputs of a decoder at which each column has its mean over these rows, (n_features,)."""

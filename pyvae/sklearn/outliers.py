@@ -19,8 +19,6 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     Source: Burda et al. 2016, eq. 8, for the score.
     """
 
-    _std = "shared"  # or a column that hardly varies would outweigh all others
-
     def __init__(
         self, n_components=8, *, contamination=0.1, hidden_layer_sizes=(100, 50), activation="relu", likelihood="auto",
         kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=100, min_updates=5000,
