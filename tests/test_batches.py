@@ -7,6 +7,7 @@ from scipy import sparse, stats
 import pyvae
 from pyvae.data import Batch, SparseSource
 from pyvae.gradcheck import check_gradient
+from pyvae.importance import expected
 from pyvae.training import evaluate
 
 
@@ -118,3 +119,34 @@ def test_sparse_matrices_are_not_changed(rng):
         np.testing.assert_array_equal(array, before)
     ordered = sparse.csr_array(np.eye(3, dtype=np.float32))
     assert np.shares_memory(SparseSource(ordered).X.data, ordered.data)
+
+
+def test_what_is_missing_cannot_be_binarised():
+    with pytest.raises(ValueError, match="give binarize or missing, not both"):
+        pyvae.ArraySource(np.ones((3, 2)), binarize="draw", missing=True)
+
+
+def test_an_optimizer_of_another_model_is_refused(rng):
+    model, other = (pyvae.VAE.mlp(6, 2, (5,)) for _ in range(2))
+    for optimizer in (pyvae.Adam(other.parameters), "adam"):
+        with pytest.raises(ValueError, match="optimizer must be an Adam of model.parameters"):
+            pyvae.train(model, rng.random((8, 6)), epochs=1, optimizer=optimizer, progress=False)
+
+
+def test_moments_go_on_with_an_optimizer(rng):
+    """Two trainings of an epoch are one of two, but for the order and noise of the second epoch."""
+    X = rng.random((8, 6)).astype(np.float32)
+    model = pyvae.VAE.mlp(6, 2, (5,))
+    optimizer = pyvae.Adam(model.parameters)
+    for epochs in (1, 2):
+        pyvae.train(model, X, epochs=1, batch_size=4, optimizer=optimizer, progress=False)
+        assert optimizer.t == 2 * epochs
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
+def test_weights_that_overflow_name_the_row():
+    model = pyvae.VAE.mlp(6, 2, (5,), likelihood="gaussian-fixed")
+    X = np.zeros((3, 6), np.float32)
+    X[1] = 1e30
+    with pytest.raises(FloatingPointError, match="of row 1 cannot be computed"):
+        expected(model, pyvae.ArraySource(X), 5)

@@ -328,6 +328,7 @@ WRONG = [
     ("train quotes.csv", "quotes.csv line 3 cannot be read: unexpected end of data; close its quotes"),
     ("train german.csv", "german.csv has '1,5' in column 'height': write a number with a decimal point"),
     # rows like those that were trained on
+    ("encode run short.csv", "short.csv line 3 has 1 cells, not 2 as the lines before it: complete it"),
     ("encode run unlike.csv", "column 'job' has the category 'diver' in row 1, which no fitted row had"),
     ("encode run unlike.csv", "; give the columns age, height, vegan, lame, job, with empty cells for what"),
     ("encode run moved.csv", "column 0 of the table is 'height', but was 'age' in the rows that were fitted"),
