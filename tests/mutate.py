@@ -145,7 +145,8 @@ class Copy:
             except subprocess.TimeoutExpired:
                 return Result(False, "no end in time")
             if done.returncode != 0:
-                failed = re.search(r"^(?:FAILED|ERROR) tests/(\w+)\.py\S*(?: - (\w+))?", done.stdout, re.MULTILINE)
+                line = r"^(?:FAILED|ERROR) tests/(\w+)\.py\S*(?: - (?:\w+\.)*(\w+))?"
+                failed = re.search(line, done.stdout, re.MULTILINE)
                 return Result(True, f"{failed[1]}: {failed[2]}" if failed else "crash")
         return Result(False, "passed")
 
