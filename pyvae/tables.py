@@ -160,7 +160,7 @@ class Column:
         """The values as float64 (N,), NaN where missing, checked."""
         known = series.dropna().infer_objects()  # of objects: what they are
         if len(known) and known.dtype.kind not in "biuf":
-            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {known.dtype}")
+            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {contents(known)}")
         values = series.to_numpy(np.float64, na_value=np.nan)
         wrong, expected = np.isinf(values), "finite numbers"
         if self.kind == "count":
@@ -291,6 +291,13 @@ class Table:
     def from_config(cls, config):
         """The inverse of ``config``."""
         return cls(Column(**column) for column in config)
+
+
+def contents(series):
+    """What the values of a pandas Series are, in a word."""
+    import pandas as pd
+
+    return "text" if pd.api.types.is_string_dtype(series.dropna()) else str(series.dtype)
 
 
 def _kind_of(known):

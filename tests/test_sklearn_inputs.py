@@ -291,7 +291,7 @@ BAD_FITS = [
      "kinds are of the columns of a DataFrame, with likelihood='auto': drop them here"),
     ("kinds of no column", {"kinds": {"a": "count"}}, FRAME, "kinds names the column 'a', which the table has not"),
     ("text for a word", {"likelihood": "gaussian"}, FRAME,
-     "X must hold numbers alone here, but its column 'text' holds string"),
+     "X must hold numbers alone here, but its column 'text' holds text"),
     ("another width", {"likelihood": pyvae.Gaussian(3)}, X, "likelihood has 3 columns, but X has 4"),
     ("fractions as counts", {"likelihood": "poisson"}, np.abs(X), "X[0, 0] is "),
     ("negative counts", {"likelihood": "poisson"}, -np.ones((N, 2)),
@@ -340,7 +340,7 @@ BAD_ROWS = [
      "column 'word' has the category 'w' in row 0, which no fitted row had: they had x, y, z"),
     ("negative count", FRAME, FRAME.assign(count=-1), "column 'count' holds whole numbers from 0, but row 0 has -1"),
     ("fraction", FRAME, FRAME.assign(count=0.5), "column 'count' holds whole numbers from 0, but row 0 has 0.5"),
-    ("another type", FRAME, FRAME.assign(float="x"), "column 'float' is numeric, but holds str"),
+    ("another type", FRAME, FRAME.assign(float="x"), "column 'float' is numeric, but holds text"),
     ("a column missing", FRAME, FRAME.drop(columns="yes"),
      "the table has no column 'yes', which the rows had that were fitted"),
     ("a column more", FRAME, FRAME.assign(more=1),
@@ -351,7 +351,7 @@ BAD_ROWS = [
      "row 3 of the table has no known value: drop it"),
     ("too far", X, X * 1e300, "column 0 of X has "),
     ("text in a frame of numbers", X, pd.DataFrame(X).assign(text="x"),
-     "X must hold numbers alone here, but its column 'text' holds str"),
+     "X must hold numbers alone here, but its column 'text' holds text"),
     ("fewer columns", X, X[:, :3], "X has 3 features, but VAETransformer is expecting 4 features as input"),
 ]  # fmt: skip
 BAD_TARGETS = [
@@ -372,7 +372,7 @@ BAD_TARGETS = [
     (VAEClassifier, X, "y should be a 1d array, got an array of shape (60, 4) instead."),
 ]
 BAD_WEIGHTS = [
-    (np.zeros(N), "Sample weights must contain at least one non-zero number."),
+    (np.zeros(N), ("Sample weights must contain at least one", "sample_weight leaves 0 row")),
     (-np.ones(N), "Negative values in data passed to `sample_weight`."),
     (np.ones(5), "sample_weight.shape == (5,), expected (60,)!"),
     (np.full(N, np.nan), "Input sample_weight contains NaN."),

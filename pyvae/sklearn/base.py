@@ -15,6 +15,7 @@ from pyvae.likelihoods import Likelihood
 from pyvae.model import VAE
 from pyvae.optim import Adam
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
+from pyvae.tables import contents
 from pyvae.training import train
 from pyvae.words import LIKELIHOODS, likelihood_of_entries
 
@@ -292,9 +293,9 @@ def _without_rows(frame):
 
 def _check_numeric(frame):
     """Raise TypeError, naming the column, where a DataFrame that is to become one array of numbers holds others."""
-    for name, dtype in frame.dtypes.items():
-        if dtype.kind not in "biuf" and str(dtype) != "object":
-            raise TypeError(f"X must hold numbers alone here, but its column {shown(name)!r} holds {dtype}")
+    for name, column in frame.items():
+        if column.dtype.kind not in "biuf" and contents(column) != "object":
+            raise TypeError(f"X must hold numbers alone here, but its column {shown(name)!r} holds {contents(column)}")
 
 
 def _check_word(name, value, words):
