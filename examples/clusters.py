@@ -10,7 +10,7 @@ Gaussian mixture in more dimensions. Pixels have one unit, so they share one std
     python examples/clusters.py --rows 500 --updates 0
 
 Measured with the default options: blobs 1.00 by all three; digits 0.36 by PCA, 0.53 by the VAE's two dimensions and
-0.71 by VAEClusterer's eight. With the default likelihood, one std for each pixel, the digits end at 0.33 and 0.47.
+0.71 by VAEClusterer's eight. With the default likelihood, one std for each pixel, the digits end at 0.34 and 0.47.
 """
 
 import argparse

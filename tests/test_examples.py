@@ -12,9 +12,8 @@ from scipy.stats import multinomial
 import pyvae
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-trains = pytest.mark.skipif(
-    pyvae._kernels.KERNELS == "reference", reason="trains several models, which takes the twins minutes"
-)
+on_twins = pyvae._kernels.KERNELS == "reference"
+trains = pytest.mark.skipif(on_twins, reason="trains several models, which takes the twins minutes")
 
 
 def example(name):

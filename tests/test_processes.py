@@ -20,9 +20,8 @@ from pyvae import _kernels
 from pyvae._kernels.threads import default_threads, quota_cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in Linux's /proc")
-native_with_threads = pytest.mark.skipif(
-    not _kernels.info()["openmp"], reason="needs native kernels with OpenMP: the twins have no threads"
-)
+no_openmp = not _kernels.info()["openmp"]
+native_with_threads = pytest.mark.skipif(no_openmp, reason="needs native kernels and OpenMP: twins have no threads")
 
 SCRIPT = Path(__file__).with_name("repeat_processes.py")
 specification = importlib.util.spec_from_file_location("repeat_processes", SCRIPT)
@@ -44,9 +43,7 @@ def test_scenario(name):
     if scenarios.missing(name):
         pytest.skip(reason=f"{scenarios.missing(name)} is not installed")
     if name in ("fork_from_a_thread", "fork_amid_work") and _kernels.KERNELS == "reference":
-        pytest.skip(
-            reason="OpenBLAS, with which the twins multiply, can hang where a process forks while it is at work"
-        )
+        pytest.skip(reason="OpenBLAS, by which the twins multiply, can hang where a process forks amid its work")
     n = REPETITIONS.get(name, 1)
     found_here = str(Path(pyvae.__file__).resolve().parents[1])
     environment = os.environ | {"PYTHONPATH": found_here}

@@ -21,10 +21,8 @@ from pyvae import _kernels  # noqa: E402
 from pyvae.data import ArraySource, SameNoise, SparseSource  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
-    _kernels.KERNELS == "reference",
-    reason="hundreds of small models take the twins minutes: test_sklearn_inputs.py runs on them",
-)
+on_twins = _kernels.KERNELS == "reference"
+pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
 
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 60,
