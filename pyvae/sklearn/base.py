@@ -256,7 +256,6 @@ class VAEEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
-        tags.non_deterministic = False
         return tags
 
 

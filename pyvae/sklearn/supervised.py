@@ -12,6 +12,8 @@ from samples of where the rows lie in the latent space, one is drawn with probab
 decoded.
 """
 
+from copy import copy
+
 import numpy as np
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -119,7 +121,8 @@ class JointEstimator(VAEEstimator):
     def _sample_given(self, targets, random_state):
         """One row x for each of the targets (n, T), as y is encoded."""
         seed = draw_seed(random_state)
-        z = self._latent_mixture.set_params(random_state=seed % 2**32).sample(LATENT_SAMPLES)[0].astype(np.float32)
+        mixture = copy(self._latent_mixture).set_params(random_state=seed)
+        z = mixture.sample(LATENT_SAMPLES)[0].astype(np.float32)
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
         chosen = np.empty(len(targets), int)
@@ -165,11 +168,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
         levels = np.array([check_number("quantiles", q, 0, 1) for q in quantiles])
         mean, std = (part[:, :, None] for part in self._components(X))
         reach = norm.isf(np.minimum(levels, 1 - levels).min()) if len(levels) else 0.0
-        low, high = ((mean + sign * reach * std).min(axis=1) for sign in (-1, 1))
-        low, high = (
-            np.minimum(low, high) * np.ones(len(levels)),
-            (mean + reach * std).max(axis=1) * np.ones(len(levels)),
-        )
+        low, high = (mean - reach * std).min(axis=1), (mean + reach * std).max(axis=1)  # of all levels
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             below = norm.cdf((middle[:, None] - mean) / std).mean(axis=1) < levels
@@ -213,8 +212,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
 class VAEClassifier(ClassifierMixin, JointEstimator):
     """Classification by p(class|z), and rows for a wanted class.
 
-    The parameters are those of JointEstimator. Attributes: those of VAETransformer, and
-    ``classes_``.
+    The parameters are those of JointEstimator. Attributes: those of VAETransformer, and ``classes_``.
     """
 
     def fit(self, X, y, sample_weight=None):
