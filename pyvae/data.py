@@ -172,6 +172,37 @@ class Rows(DataSource):
         return Rows(self.source.gray(), self.numbers)
 
 
+class Dequantized(DataSource):
+    """The rows of another source, with a uniform number from -steps_j/2 to steps_j/2 added to column j, drawn afresh at
+    every step of training.
+
+    A density of numbers that were rounded to steps has no bound: a model gains without end by standing on them. With
+    their place in the step drawn, its mean log density is a bound on the log probability of the step, less log steps_j
+    (Uria et al. 2013; Theis et al. 2016, section 3.1). steps: (n_features,), 0 for a column to be left as it is.
+    """
+
+    def __init__(self, source, steps):
+        self.source, self.n_features, self.name, self.plain = source, source.n_features, source.name, source.plain
+        self.weight = source.weight
+        self.steps = np.broadcast_to(steps, (self.n_features,))
+
+    def __len__(self):
+        return len(self.source)
+
+    def gather(self, rows, noise=None, out=None):
+        batch = self.source.gather(rows, noise, out)
+        place_in_step = (noise or Noise(0)).uniform("dequantize", batch.x.shape, batch.rows, batch.x.dtype)
+        place_in_step -= 0.5
+        place_in_step *= self.steps
+        if batch.observed is not None:
+            place_in_step *= batch.observed
+        batch.x += place_in_step
+        return batch
+
+    def place(self, i, j):
+        return self.source.place(i, j)
+
+
 class SameNoise(DataSource):
     """The rows of another source, all of which are given the noise of row 0: for scores that shall be those of a row
     whatever rows it comes with. The mean over rows then has the error of one row's, so many samples are called for."""

@@ -26,6 +26,7 @@ STREAMS = {
     "x": 5,  # x drawn from the likelihood
     "split": 6,  # which rows are held out
     "dropout": 7,  # masks of dropout layers, each with a key of its own
+    "dequantize": 8,  # where in its step a rounded number lies
 }
 
 

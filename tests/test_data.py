@@ -9,7 +9,8 @@ import pytest
 
 import pyvae
 from pyvae import datasets, files
-from pyvae.data import ArraySource, Rows, check_support
+from pyvae.data import ArraySource, Dequantized, Rows, SparseSource, check_support
+from pyvae.noise import Noise
 from pyvae.validation import check_array
 
 
@@ -372,3 +373,69 @@ def test_binarized_mnist_is_checked(tmp_path, monkeypatch):
     np.savez(tmp_path / "binarized-mnist" / "binarized_mnist.npz", train=np.zeros((50000, 7), np.uint8))
     with pytest.raises(ValueError, match="must hold 50000 train rows of 784 columns"):
         datasets.load("binarized-mnist")
+
+
+def test_dequantized_numbers_lie_anywhere_in_their_step():
+    X = np.tile(np.float32([[3, 10, -2]]), (20_000, 1))
+    drawn = Dequantized(ArraySource(X), [1, 0, 0.5]).gather(np.arange(20_000), Noise(1)).x
+    moved = drawn - X
+    assert np.all(np.abs(moved) <= [0.5, 0, 0.25])
+    np.testing.assert_allclose(moved.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(moved.var(axis=0), np.array([1, 0, 0.25]) / 12, rtol=0.02)
+    assert abs(np.corrcoef(moved[:, 0], moved[:, 2])[0, 1]) < 0.03
+
+
+def test_dequantization_is_that_of_a_row_and_a_step(rng):
+    X = rng.random((30, 5)).astype(np.float32)
+    source = Dequantized(ArraySource(X), 0.1)
+    together = source.gather(np.arange(30), Noise(3, step=2)).x
+    np.testing.assert_array_equal(source.gather([17, 4], Noise(3, step=2)).x, together[[17, 4]])
+    np.testing.assert_array_equal(Rows(source, [17, 4]).gather([0, 1], Noise(3, step=2)).x, together[[17, 4]])
+    for other in (Noise(3, step=3), Noise(4, step=2)):
+        assert np.all(source.gather(np.arange(30), other).x != together)
+
+
+def test_dequantization_leaves_alone_what_is_not_observed_and_weights():
+    X = np.array([[1, np.nan], [np.nan, 4.0]])
+    source = Dequantized(ArraySource(X, weight=np.array([2.0, 3.0]), missing=True), 1.0)
+    batch = source.gather([1, 0], Noise(0))
+    np.testing.assert_array_equal(batch.observed, [[0, 1], [1, 0]])
+    assert batch.x[0, 0] == batch.x[1, 1] == 0
+    assert 3.5 < batch.x[0, 1] < 4.5
+    np.testing.assert_array_equal(batch.weight, [3, 2])
+    assert len(source) == 2
+    assert source.place(1, 0) == "X[1, 0]"
+
+
+def test_dequantized_rows_bound_the_probability_of_a_step():
+    """A normal density that is fitted to whole numbers, all of them equal: with its mean there, log p grows without end
+    as its std falls; dequantized it is below log 1 for any std."""
+    source = Dequantized(ArraySource(np.full((4000, 1), 7.0)), 1.0)
+    x = source.gather(np.arange(4000), Noise(0)).x[:, 0].astype(float)
+    for std in (0.01, 0.1, 0.2887, 1, 10):
+        assert np.mean(-0.5 * ((x - 7) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)) < 0
+
+
+def test_dequantized_training_is_recorded_like_any(rng):
+    """Steps that are played (step.py) draw afresh too: the same weights as with a source that is never played."""
+    X = np.round(4 * rng.random((60, 5)))
+
+    class Slow(Dequantized):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.plain = False
+
+    trained = []
+    for kind in (Dequantized, Slow):
+        model = pyvae.VAE.mlp(5, latent_dim=2, hidden=(7,), likelihood="gaussian", seed=1)
+        pyvae.train(model, kind(ArraySource(X), 1.0), epochs=3, batch_size=20, seed=2)
+        trained.append(model.parameters.values)
+    np.testing.assert_array_equal(*trained)
+
+
+def test_dequantized_sparse_rows_are_dense():
+    from scipy.sparse import csr_array
+
+    batch = Dequantized(SparseSource(csr_array(np.eye(4))), 0.5).minibatch([2], Noise(0), np.float32)
+    assert np.all(batch.x != 0)
+    assert np.all(np.abs(batch.x - np.eye(4)[2]) <= 0.25)

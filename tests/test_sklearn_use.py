@@ -19,7 +19,9 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 
 from pyvae import _kernels  # noqa: E402
 from pyvae.data import ArraySource, SameNoise, SparseSource  # noqa: E402
+from pyvae.noise import Noise  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
+from pyvae.sklearn.columns import smallest_step  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
 pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
@@ -342,6 +344,39 @@ def test_same_noise_is_that_of_row_0():
             np.testing.assert_array_equal(batch.rows, [0, 0])
             x = batch.x if isinstance(batch.x, np.ndarray) else batch.x.to_dense()
             np.testing.assert_array_equal(x, X[[3, 1]])
+
+
+@pytest.mark.parametrize("frame", [False, True], ids=["array", "table"])
+def test_the_detector_takes_rounded_numbers_for_their_step(frame):
+    """Of two columns, one of whole numbers and a constant one, the first is dequantized: trained on with standard
+    deviation 1, and the step's place drawn."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(-2, 3, 400), np.full(400, 7), rng.normal(size=400)]).astype(float)
+    X[5, 0] = np.nan
+    given = pd.DataFrame(X, columns=["n", "seven", "x"]).assign(kind="a") if frame else X
+    detector = make(VAEOutlierDetector).fit(given)
+    source = detector.columns_.training_source(detector._rows(given))
+    batch = source.gather(np.arange(400), Noise(1))
+    moved = batch.x - detector.columns_.source(detector._rows(given)).gather(np.arange(400)).x
+    step = 1 / np.sqrt(np.nanvar(X[:, 0]) + 1 / 12)
+    assert moved[5, 0] == 0
+    assert 0.45 * step < np.abs(moved[:, 0]).max() <= 0.5 * step
+    assert abs(batch.x[:, 0].std() - 1) < 0.03
+    assert not moved[:, 1].any()
+    assert np.abs(moved[:, 2]).max() < 0.01
+    assert not moved[:, 3:].any()
+    plain = make(VAETransformer).fit(given)
+    assert type(plain.columns_.training_source(plain._rows(given))) is ArraySource
+
+
+@pytest.mark.parametrize(
+    ("values", "step"),
+    [
+        ([3, 1, np.nan, 7, 1], 2), ([0.1 * 3, 0.3, 0.5], 0.2), ([5, 5, np.nan], 0), ([1e9, 1e9 + 1, 1e9 + 1000], 999),
+    ],
+)  # fmt: skip
+def test_the_smallest_step_of_a_column(values, step):
+    assert smallest_step(np.array(values)) == pytest.approx(step)
 
 
 @pytest.mark.parametrize("frame", [False, True], ids=["array", "table"])

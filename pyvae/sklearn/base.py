@@ -36,6 +36,8 @@ class VAEEstimator(BaseEstimator):
     fallen by tol for so many epochs. warm_start: fit goes on from the last one's weights. verbose: show progress.
     random_state: of all random numbers."""
 
+    _dequantize = False  # whether numbers are trained on with their place in the step that they were rounded to
+
     def __init__(
         self, n_components=8, *, hidden_layer_sizes=(100,), activation="relu", likelihood="auto", kinds=None, beta=1.0,
         alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200, min_updates=2000, early_stopping=False,
@@ -124,13 +126,13 @@ class VAEEstimator(BaseEstimator):
 
     def _make_columns(self, X, weight):
         if hasattr(X, "iloc"):
-            return TableColumns(X, self.kinds, weight)
+            return TableColumns(X, self.kinds, weight, self._dequantize)
         if self.kinds:
             raise ValueError("kinds are of the columns of a DataFrame, with likelihood='auto': drop them here")
         likelihood = self.likelihood
         if isinstance(likelihood, str) and likelihood == "auto":
             likelihood = likelihood_of_entries(X) if hasattr(X, "tocsr") else "gaussian"
-        return ArrayColumns(X, likelihood, weight, self._frame)
+        return ArrayColumns(X, likelihood, weight, self._frame, self._dequantize)
 
     def _rows(self, X):
         """X, validated to be like what was fitted."""
@@ -168,7 +170,7 @@ class VAEEstimator(BaseEstimator):
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
             self._begin(X, sample_weight)
-        source = self.columns_.source(X, sample_weight, targets)
+        source = self.columns_.training_source(X, sample_weight, targets)
         history = self._train(source, seed)
         self.n_iter_ = len(history)
         self.loss_curve_ = history["train_loss"]
@@ -218,7 +220,7 @@ class VAEEstimator(BaseEstimator):
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
         if getattr(self, "_optimizer", None) is None:
             self._optimizer = Adam(self.model_.parameters, weight_decay=self.alpha)
-        source = self.columns_.source(X, sample_weight)
+        source = self.columns_.training_source(X, sample_weight)
         history = train(
             self.model_, source, epochs=1, batch_size=self._batch_size(len(source)), beta=self.beta,
             learning_rate=self.learning_rate_init, seed=self._seed + self.n_iter_, progress=bool(self.verbose),

@@ -2,7 +2,8 @@
 
 A DataFrame's columns have each their kind (pyvae.tables); those of an array are all of one kind, which the likelihood
 says. Numbers of a Gaussian are brought to mean 0 and standard deviation 1 before and back after: all by the same
-factor where they share one standard deviation, else each by its own.
+factor where they share one standard deviation, else each by its own. Where they are dequantized, a number is taken for
+the step that it was rounded to: whole numbers for all that are rounded to them.
 """
 
 from copy import deepcopy
@@ -10,7 +11,7 @@ from copy import deepcopy
 import numpy as np
 
 from pyvae.arguments import shown
-from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, SparseSource
+from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, Dequantized, SparseSource
 from pyvae.likelihoods import Likelihood
 from pyvae.tables import Table
 from pyvae.validation import check_row_numbers, check_sparse
@@ -18,24 +19,33 @@ from pyvae.words import make_likelihood
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column
+MOST_ROWS = 10_000  # in which the steps of a column are looked for
 
 
 class ArrayColumns:
     """The columns of an array or a sparse matrix, all described by one likelihood, a word of pyvae.words or a
     Likelihood, whose columns are taken as they are.
 
-    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays.
+    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays. dequantize:
+    whether each of an array's columns that has a standard deviation of its own is trained on with its place in the step
+    drawn (pyvae.data.Dequantized).
     """
 
-    def __init__(self, X, likelihood, weight=None, frame=None):
+    def __init__(self, X, likelihood, weight=None, frame=None, dequantize=False):
         """From the rows that are fitted. Raises ValueError where a column has no known value, or numbers too large, or
         the Likelihood has other columns."""
         self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
         self.mean, self.scale = np.zeros(self.n_features), np.ones(self.n_features)
+        self.steps = None
         if isinstance(likelihood, Likelihood) and likelihood.n_features != self.n_features:
             raise ValueError(f"likelihood has {likelihood.n_features} columns, but X has {self.n_features}")
         if isinstance(likelihood, str) and likelihood in STANDARDIZED:
             self._standardize(X, weight, STANDARDIZED[likelihood])
+            if dequantize and STANDARDIZED[likelihood] == "each" and not hasattr(X, "tocsr"):
+                looked_at = np.asarray(X[:: -(-len(X) // MOST_ROWS)], np.float64)
+                steps = np.array([smallest_step(column) for column in looked_at.T])
+                self.scale = with_steps(self.scale, steps)
+                self.steps = steps / self.scale
         elif not hasattr(X, "tocsr"):
             self._known_weight(X)
 
@@ -93,6 +103,10 @@ class ArrayColumns:
             return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
 
+    def training_source(self, X, weight=None, targets=None):
+        """The source to train on."""
+        return _dequantized(self.source(X, weight, targets), self.steps)
+
     def _scaled(self, X):
         """A sparse matrix with its columns divided by their scales."""
         if np.all(self.scale == 1):
@@ -130,11 +144,19 @@ class ArrayColumns:
 
 
 class TableColumns:
-    """The columns of a DataFrame, each of its own kind."""
+    """The columns of a DataFrame, each of its own kind. dequantize: as of ArrayColumns, of the numeric ones."""
 
-    def __init__(self, frame, kinds=None, weight=None):
+    def __init__(self, frame, kinds=None, weight=None, dequantize=False):
         self.table = Table.infer(frame, kinds, weight)
         self.n_features = self.table.n_features
+        self.steps = None
+        if dequantize:
+            self.steps = np.zeros(self.n_features)
+            for j, (column, place) in enumerate(zip(self.table.columns, self.places, strict=True)):
+                if column.kind == "numeric":
+                    step = smallest_step(frame.iloc[:, j].to_numpy(np.float64, na_value=np.nan))
+                    column.scale = float(with_steps(column.scale, step))
+                    self.steps[place] = step / column.scale
 
     def likelihood(self):
         """A new Likelihood."""
@@ -161,6 +183,10 @@ class TableColumns:
         """A DataSource of the rows of a DataFrame, with targets (N, T) beside it. Raises TypeError or ValueError where
         it is another table."""
         return _source(self.table.encode(frame), weight, targets)
+
+    def training_source(self, frame, weight=None, targets=None):
+        """The source to train on."""
+        return _dequantized(self.source(frame, weight, targets), self.steps)
 
     def decode(self, x, dtype=None):
         """A DataFrame from a model's means or draws."""
@@ -193,6 +219,27 @@ class MappedSource(DataSource):
         )
         batch.rows, batch.weight = check_row_numbers(rows), None if self.weight is None else self.weight[rows]
         return batch
+
+
+def smallest_step(values):
+    """The least distance between two different known values (N,), 0 where all are the same: numbers that are rounded
+    are multiples of it, and of others there is no telling it from 0."""
+    values = np.unique(values[~np.isnan(values)])
+    gaps = np.diff(values)
+    gaps = gaps[gaps > RELATIVE * np.abs(values).max()]  # less is an error of floating-point numbers
+    return gaps.min() if gaps.size else 0.0
+
+
+def with_steps(std, steps):
+    """The standard deviation of rounded numbers with their place in the step drawn: of a uniform number, steps^2 / 12
+    is the variance."""
+    return np.sqrt(std**2 + np.square(steps) / 12)
+
+
+def _dequantized(source, steps):
+    if steps is None:
+        return source
+    return Dequantized(source, np.append(steps, np.zeros(source.n_features - len(steps))))  # targets as they are
 
 
 def _source(encoded, weight=None, targets=None):

@@ -12,16 +12,21 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     """Outliers and novelties as the rows with the lowest log p(x), estimated by importance sampling.
 
     contamination: the share of the rows that are fitted that ``predict`` calls outliers. The other parameters are those
-    of VAEEstimator (pyvae/sklearn/base.py), with one more hidden layer and more steps as the default.
+    of VAEEstimator (pyvae/sklearn/base.py), with a wider hidden layer and more steps as the default.
+
+    Numbers are trained on with their place in the step that they were rounded to drawn at random: otherwise a column of
+    few different values, such as whole numbers, may count for more than all others (pyvae.data.Dequantized).
 
     Attributes: those of VAETransformer, and ``offset_``, the log-likelihood (nats) from which ``predict`` says normal.
 
     Source: Burda et al. 2016, eq. 8, for the score.
     """
 
+    _dequantize = True
+
     def __init__(
-        self, n_components=8, *, contamination=0.1, hidden_layer_sizes=(100, 50), activation="relu", likelihood="auto",
-        kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=100, min_updates=5000,
+        self, n_components=8, *, contamination=0.1, hidden_layer_sizes=(300,), activation="relu", likelihood="auto",
+        kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=100, min_updates=4000,
         early_stopping=False, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
         random_state=None,
     ):  # fmt: skip
