@@ -136,7 +136,7 @@ def prepare(options, out, is_resumed):
         dataset.train.n_features, options.latent, options.hidden, options.activation, likelihood, options.seed
     )
     if dataset.table is not None:
-        model.decoder.layers[-1].b[...] = dataset.table.first_outputs(dataset.train.X)
+        dataset.table.start(model, dataset.train.X)
     describe_data(model, options.data, dataset, options.drop)
     for source in dataset.splits().values():
         check_values(source, model.likelihood, advice=suited)

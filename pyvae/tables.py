@@ -26,6 +26,7 @@ from pyvae.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
+DISPERSIONS = (0.01, 1000.0)  # of counts, at the start: with more, a count is a Poisson
 LIKELIHOODS = {
     "numeric": lambda columns: Gaussian(len(columns), std="learned"),
     "count": lambda columns: NegativeBinomial(len(columns)),
@@ -233,13 +234,20 @@ class Table:
             raise ValueError(f"row {empty[0]} of the table has no known value: drop it")
         return X
 
-    def first_outputs(self, X):
-        """The decoder's outputs (n_features,) at which each column has the mean of its known values in X (N,
-        n_features): 0 of numbers that are standardised, log m of counts, logit and log of the shares of others.
+    def start(self, model, X):
+        """Let a new model begin at the rows X (N, n_features) that it will be trained on: whatever z is, each column
+        has the mean of its known values, and a count their dispersion too. It is a long way from exp(0) to a count of
+        100,000, and from a dispersion of 1 to that of ages."""
+        model.decoder.layers[-1].b[: self.n_features] = self._outputs_at_means(X)
+        kinds = zip(self.columns, self.places, strict=True)
+        if counts := [place.start for column, place in kinds if column.kind == "count"]:
+            m, variance = (statistic(X[:, counts], 0, np.float64) for statistic in (np.nanmean, np.nanvar))
+            r = np.divide(m**2, variance - m, out=np.full(len(m), np.inf), where=variance > m)  # variance = m + m^2 / r
+            _negative_binomial(model.likelihood).log_r[...] = np.log(np.clip(r, *DISPERSIONS))
 
-        As the last bias of a decoder they spare the training a long way: to a count of 100,000 from exp(0). Half a
-        row is added, so that what no row has is unlikely instead of impossible.
-        """
+    def _outputs_at_means(self, X):
+        """Outputs of the decoder (n_features,): 0 for numbers that are standardised, log m for counts, logit and log
+        of the shares for others. Half a row is added, so that what no row has is unlikely instead of impossible."""
         mean = (np.nansum(X, axis=0, dtype=np.float64) + 0.5) / ((~np.isnan(X)).sum(axis=0) + 1)
         result = np.zeros(self.n_features)
         for column, place in zip(self.columns, self.places, strict=True):
@@ -291,6 +299,13 @@ class Table:
     def from_config(cls, config):
         """The inverse of ``config``."""
         return cls(Column(**column) for column in config)
+
+
+def _negative_binomial(likelihood):
+    """The part of a likelihood that is a NegativeBinomial, or None."""
+    if isinstance(likelihood, NegativeBinomial):
+        return likelihood
+    return next(filter(None, map(_negative_binomial, likelihood.children().values())), None)
 
 
 def contents(series):

@@ -7,9 +7,12 @@ import pytest
 from scipy.stats import norm
 
 import pyvae
+from pyvae import VAE
 
 pd = pytest.importorskip("pandas", reason="tables are pandas', which is not installed")
 
+from pyvae.likelihoods import Gaussian  # noqa: E402
+from pyvae.mixed import Mixed  # noqa: E402
 from pyvae.tables import KINDS, Table  # noqa: E402
 
 N = 12
@@ -231,3 +234,33 @@ def test_bad_rows(frame, error, words):
     with pytest.raises(error) as raised:
         TABLE.encode(frame)
     assert str(raised.value).startswith(words) and "\n" not in str(raised.value)
+
+
+def test_a_new_model_begins_at_the_rows():
+    """Means and dispersions of a table whose columns do not stand in the order of their kinds, with gaps, in a model
+    with more outputs than the table's: drawn from it, whatever z is, they come out again."""
+    rng = np.random.default_rng(0)
+    n = 20_000
+    frame = pd.DataFrame({
+        "place": rng.choice(["sea", "hills"], n, p=[0.9, 0.1]), "hits": rng.negative_binomial(4, 4 / 54, n),
+        "owner": rng.random(n) < 0.2, "height": rng.normal(170, 8, n), "calls": rng.poisson(3, n),
+        "none": np.zeros(n, int),
+    })  # fmt: skip
+    frame = frame.astype({"hits": "Int64"})
+    frame.loc[::3, "hits"] = None
+    table = Table.infer(frame)
+    X = table.encode(frame)
+    joint = Mixed([table.likelihood(), Gaussian(1, std="learned")])
+    model = VAE.mlp(joint.n_features, 2, (5,), likelihood=joint)
+    before = model.decoder.layers[-1].b.copy()
+    table.start(model, X)
+    assert model.decoder.layers[-1].b[-1] == before[-1]
+    model.decoder.layers[-1].W[...] = 0
+    drawn = table.decode(model.sample(n, seed=1, mean=False)[:, : table.n_features])
+    assert drawn["hits"].mean() == pytest.approx(50, rel=0.03)
+    assert drawn["hits"].std() == pytest.approx(np.sqrt(50 + 50**2 / 4), rel=0.04)
+    assert drawn["calls"].var() == pytest.approx(3, rel=0.04)
+    assert drawn["none"].max() == 0
+    assert (drawn["place"] == "sea").mean() == pytest.approx(0.9, abs=0.01)
+    assert drawn["owner"].mean() == pytest.approx(0.2, abs=0.01)
+    assert drawn["height"].mean() == pytest.approx(170, abs=0.2)

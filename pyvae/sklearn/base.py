@@ -184,9 +184,8 @@ class VAEEstimator(BaseEstimator):
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
         self.model_ = self._make_model(self.columns_, self._seed)
-        if isinstance(self.columns_, TableColumns):  # a count of 100,000 is a long way from exp(0)
-            start = self.columns_.first_outputs(X)
-            self.model_.decoder.layers[-1].b[: len(start)] = start
+        if isinstance(self.columns_, TableColumns):
+            self.columns_.start(self.model_, X)
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
 

@@ -162,9 +162,9 @@ class TableColumns:
         """A new Likelihood."""
         return self.table.likelihood()
 
-    def first_outputs(self, frame):
-        """Outputs of a decoder at which each column has its mean over these rows, (n_features,)."""
-        return self.table.first_outputs(self.table.encode(frame))
+    def start(self, model, frame):
+        """Let a new model begin at the means of these rows."""
+        self.table.start(model, self.table.encode(frame))
 
     @property
     def places(self):
