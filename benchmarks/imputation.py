@@ -38,10 +38,10 @@ ADULT = (
 
 
 def adult():
-    """The rows of adult.data that have no entry missing, numbers as floats."""
+    """The rows of adult.data that have no entry missing, numbers as floats, text as categories of the whole table."""
     path = Path(os.environ["PYVAE_DATA"]) / "adult" / "adult.data"
     frame = pd.read_csv(path, names=ADULT, na_values="?", skipinitialspace=True).dropna()
-    return frame.astype({name: float for name in frame.columns[frame.dtypes == "int64"]})
+    return frame.astype({name: float if dtype == "int64" else "category" for name, dtype in frame.dtypes.items()})
 
 
 DATA = {
