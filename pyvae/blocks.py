@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_count, check_number
 from pyvae.layers import Dense, Layer
 from pyvae.parameters import build, register
@@ -199,7 +200,8 @@ class FirstColumns(Layer):
         self.n_out = check_count("n_out", n_out, 1, self.n_in)
 
     def forward(self, x, noise=None, workspace=None):
-        return x[:, : self.n_out], Lease(workspace)
+        y = x.first_columns(self.n_out) if isinstance(x, SparseRows) else x[:, : self.n_out]
+        return y, Lease(workspace)
 
     def backward(self, dy, cache):
         dx = cache.take((len(dy), self.n_in), dy.dtype)

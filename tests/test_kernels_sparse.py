@@ -114,4 +114,8 @@ def test_rows_in_other_forms(rng):
     out = np.full((9, 20), np.nan)
     assert rows.to_dense(out) is out
     np.testing.assert_array_equal(rows.with_values(2 * rows.values).to_dense(), 2 * x)
+    for n in range(1, x.shape[1] + 1):
+        first = rows.first_columns(n)
+        assert first.shape == (len(x), n)
+        np.testing.assert_array_equal(first.to_dense(), x[:, :n])
     assert len(rows) == 9

@@ -23,6 +23,12 @@ class SparseRows:
         """Rows with other values in the same places."""
         return SparseRows(values, self.columns, self.starts, self.shape[1])
 
+    def first_columns(self, n):
+        """The same rows without all columns from the n-th on."""
+        kept = self.columns < n
+        starts = np.append(0, np.cumsum(kept))[self.starts].astype(self.starts.dtype)
+        return SparseRows(self.values[kept], self.columns[kept], starts, n)
+
     def to_dense(self, out=None):
         """The same rows as an array (B, D): a new one, or out."""
         out = np.empty(self.shape, self.dtype) if out is None else out

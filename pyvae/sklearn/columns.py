@@ -9,6 +9,7 @@ the step that it was rounded to: whole numbers for all that are rounded to them.
 from copy import deepcopy
 
 import numpy as np
+from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
 from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, Dequantized, SparseSource
@@ -95,10 +96,10 @@ class ArrayColumns:
         return ~np.isnan(X)
 
     def source(self, X, weight=None, targets=None):
-        """A DataSource of the rows of X, an array that may have NaN, a memory-mapped one, or a sparse matrix; of an
-        array with targets (N, T) beside it."""
+        """A DataSource of the rows of X, an array that may have NaN, a memory-mapped one, or a sparse matrix, with
+        targets (N, T) beside it."""
         if hasattr(X, "tocsr"):
-            return SparseSource(self._scaled(X), weight=weight)
+            return _sparse_source(self._scaled(X), weight, targets)
         if isinstance(X, np.memmap):
             return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
@@ -245,6 +246,12 @@ def _dequantized(source, steps):
 def _source(encoded, weight=None, targets=None):
     encoded = encoded if targets is None else np.hstack([encoded, targets.astype(np.float32)])
     return ArraySource(encoded, weight=weight, missing=bool(np.isnan(encoded).any()))
+
+
+def _sparse_source(X, weight, targets):
+    if targets is not None:
+        X = hstack([X, csr_array(targets.astype(np.float32))], format="csr")
+    return SparseSource(X, weight=weight)
 
 
 def _sum(X, function, weight):

@@ -78,7 +78,9 @@ class JointEstimator(VAEEstimator):
         X, sample_weight, y = self._weighed(X, sample_weight, y)
         if not goes_on:
             self._learn_targets(y, sample_weight)
-        self._fit(X, sample_weight, self._encode_targets(y))
+        targets = self._encode_targets(y)
+        self._some_target = targets[0]
+        self._fit(X, sample_weight, targets)
         self._latent_mixture = self._fit_mixture(X)
         return self
 
@@ -94,7 +96,7 @@ class JointEstimator(VAEEstimator):
 
     def _encode(self, X):
         """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
-        targets = np.full((X.shape[0], self._target_likelihood().n_features), np.nan)
+        targets = np.tile(self._some_target, (X.shape[0], 1))  # where any may stand, as the encoder sees x alone
         return self.model_.encode(self.columns_.source(X, None, targets))
 
     def _make_model(self, columns, seed):
@@ -133,11 +135,6 @@ class JointEstimator(VAEEstimator):
         outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
         x = self.model_.likelihood.draw(outputs, Noise(seed, step=1))[:, : self.columns_.n_features]
         return self.columns_.decode(x)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False
-        return tags
 
 
 class VAERegressor(RegressorMixin, JointEstimator):
