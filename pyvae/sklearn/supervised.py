@@ -15,6 +15,7 @@ decoded.
 from copy import copy
 
 import numpy as np
+from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.mixture import GaussianMixture
@@ -107,13 +108,14 @@ class JointEstimator(VAEEstimator):
         decoder = mlp([self.n_components, *reversed(self._hidden), joint.n_outputs], self.activation)
         return VAE(Sequential(*first, *encoder.layers), decoder, joint, seed=seed)
 
-    def _target_outputs(self, X):
-        """What the decoder says of y, (N, SAMPLES, n_outputs), for z from q(z|x), by the same noise for all rows."""
+    def _predicted(self, X, statistic):
+        """A statistic of each row of X, (N, ...), from what the decoder says of y, (n, SAMPLES, n_outputs) for some
+        rows at a time, for z from q(z|x), by the same noise for all rows."""
         mu, logvar = self._encode(self._rows(X))
         eps = Noise(0).normal("z", (SAMPLES, mu.shape[1]), np.zeros(1, int))
         chunks = np.array_split(np.arange(len(mu)), 1 + len(mu) * SAMPLES // (16 * CHUNK_ROWS))
-        parts = [self._decode_targets(mu[i, None] + np.exp(logvar[i, None] / 2) * eps) for i in chunks]
-        return np.concatenate(parts).astype(np.float64)
+        z = (mu[i, None] + np.exp(logvar[i, None] / 2) * eps for i in chunks)
+        return np.concatenate([statistic(self._decode_targets(part).astype(np.float64)) for part in z])
 
     def _decode_targets(self, z):
         """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs)."""
@@ -153,24 +155,19 @@ class VAERegressor(RegressorMixin, JointEstimator):
     def predict(self, X, return_std=False):
         """E[y|x] of the rows of X (N, D): (N,); with return_std also its standard deviation, (N,), both in y's units.
         Raises what ``fit`` raises."""
-        mean, std = self._components(X)
-        expected = mean.mean(axis=1)
-        if not return_std:
-            return expected
-        return expected, np.sqrt(np.mean(std**2, axis=1) + mean.var(axis=1))
+
+        def moments(outputs):
+            mean, std = self._components(outputs)
+            return np.stack([mean.mean(axis=1), np.sqrt(np.mean(std**2, axis=1) + mean.var(axis=1))], axis=1)
+
+        expected, std = self._predicted(X, moments).T.copy()
+        return (expected, std) if return_std else expected
 
     def predict_quantiles(self, X, quantiles):
         """The quantiles of p(y|x), such as (0.05, 0.95), for each row of X (N, D): (N, number of quantiles), in y's
         units. Raises ValueError for quantiles not between 0 and 1, and what ``fit`` raises."""
         levels = np.array([check_number("quantiles", q, 0, 1) for q in quantiles])
-        mean, std = (part[:, :, None] for part in self._components(X))
-        reach = norm.isf(np.minimum(levels, 1 - levels).min()) if len(levels) else 0.0
-        low, high = (mean - reach * std).min(axis=1), (mean + reach * std).max(axis=1)  # of all levels
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            below = norm.cdf((middle[:, None] - mean) / std).mean(axis=1) < levels
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return (low + high) / 2
+        return self._predicted(X, lambda outputs: mixture_quantiles(*self._components(outputs), levels))
 
     def sample(self, y, random_state=None):
         """A new row x ~ p(x|y) for each of the numbers y (n,): an array (n, D), or a DataFrame like the one that was
@@ -178,9 +175,8 @@ class VAERegressor(RegressorMixin, JointEstimator):
         check_is_fitted(self)
         return self._sample_given(self._encode_targets(self._check_targets(y)), random_state)
 
-    def _components(self, X):
-        """Means and standard deviations of the mixture p(y|x), (N, SAMPLES) each, in y's units."""
-        outputs = self._target_outputs(X)
+    def _components(self, outputs):
+        """Means and standard deviations of the mixture p(y|x), (n, SAMPLES) each, in y's units."""
         floor = self.model_.likelihood.parts[-1].part.floor
         std = np.sqrt(floor**2 + np.exp(outputs[..., 1]))
         return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * std
@@ -220,9 +216,7 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
     def predict_proba(self, X):
         """The probability of each of ``classes_`` for the rows of X (N, D): (N, n_classes). Raises what ``fit``
         raises."""
-        logits = self._target_outputs(X)
-        p = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return (p / p.sum(axis=-1, keepdims=True)).mean(axis=1)
+        return self._predicted(X, lambda logits: softmax(logits, axis=-1).mean(axis=1))
 
     def predict(self, X):
         """The likeliest class of each row of X (N, D): (N,). Raises what ``fit`` raises."""
@@ -255,6 +249,19 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
 
     def _target_likelihood(self):
         return Categorical([len(self.classes_)])
+
+
+def mixture_quantiles(mean, std, levels):
+    """Quantiles (n, number of levels) of mixtures of as many normal distributions, mean and std (n, S), by bisection of
+    the distribution function."""
+    mean, std = mean[:, :, None], std[:, :, None]
+    reach = norm.isf(np.minimum(levels, 1 - levels).min()) if len(levels) else 0.0
+    low, high = (mean - reach * std).min(axis=1), (mean + reach * std).max(axis=1)  # of all levels
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = norm.cdf((middle[:, None] - mean) / std).mean(axis=1) < levels
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2
 
 
 def _missing(y):
