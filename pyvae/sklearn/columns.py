@@ -234,7 +234,7 @@ def smallest_step(values):
 def with_steps(std, steps):
     """The standard deviation of rounded numbers with their place in the step drawn: of a uniform number, steps^2 / 12
     is the variance."""
-    return np.sqrt(std**2 + np.square(steps) / 12)
+    return np.hypot(std, steps / np.sqrt(12))
 
 
 def _dequantized(source, steps):
