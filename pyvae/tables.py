@@ -22,11 +22,11 @@ from pyvae.arguments import shown
 from pyvae.counts import NegativeBinomial
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
 from pyvae.mixed import Mixed
+from pyvae.start import smoothed_mean, start
 from pyvae.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
-DISPERSIONS = (0.01, 1000.0)  # of counts, at the start: with more, a count is a Poisson
 LIKELIHOODS = {
     "numeric": lambda columns: Gaussian(len(columns), std="learned"),
     "count": lambda columns: NegativeBinomial(len(columns)),
@@ -235,27 +235,12 @@ class Table:
         return X
 
     def start(self, model, X):
-        """Let a new model begin at the rows X (N, n_features) that it will be trained on: whatever z is, each column
-        has the mean of its known values, and a count their dispersion too. It is a long way from exp(0) to a count of
-        100,000, and from a dispersion of 1 to that of ages."""
-        model.decoder.layers[-1].b[: self.n_features] = self._outputs_at_means(X)
-        kinds = zip(self.columns, self.places, strict=True)
-        if counts := [place.start for column, place in kinds if column.kind == "count"]:
-            m, variance = (statistic(X[:, counts], 0, np.float64) for statistic in (np.nanmean, np.nanvar))
-            r = np.divide(m**2, variance - m, out=np.full(len(m), np.inf), where=variance > m)  # variance = m + m^2 / r
-            _negative_binomial(model.likelihood).log_r[...] = np.log(np.clip(r, *DISPERSIONS))
-
-    def _outputs_at_means(self, X):
-        """Outputs of the decoder (n_features,): 0 for numbers that are standardised, log m for counts, logit and log
-        of the shares for others. Half a row is added, so that what no row has is unlikely instead of impossible."""
-        mean = (np.nansum(X, axis=0, dtype=np.float64) + 0.5) / ((~np.isnan(X)).sum(axis=0) + 1)
-        result = np.zeros(self.n_features)
+        """Let a new model begin at the means of the rows X (N, n_features) that it will be trained on (start.py)."""
+        mean = smoothed_mean(np.nansum(X, 0, np.float64), (~np.isnan(X)).sum(axis=0))
         for column, place in zip(self.columns, self.places, strict=True):
-            if column.kind != "numeric":
-                result[place] = np.log(mean[place])
-            if column.kind == "boolean":
-                result[place] -= np.log1p(-mean[place])
-        return result
+            if column.kind == "numeric":
+                mean[place] = 0  # standardised
+        start(model, mean, np.nanvar(X, 0, np.float64))
 
     def decode(self, X):
         """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
@@ -299,13 +284,6 @@ class Table:
     def from_config(cls, config):
         """The inverse of ``config``."""
         return cls(Column(**column) for column in config)
-
-
-def _negative_binomial(likelihood):
-    """The part of a likelihood that is a NegativeBinomial, or None."""
-    if isinstance(likelihood, NegativeBinomial):
-        return likelihood
-    return next(filter(None, map(_negative_binomial, likelihood.children().values())), None)
 
 
 def contents(series):

@@ -23,7 +23,7 @@ FLOORS = [
     ["model"],
     ["optim", "persistence", "step", "schedules", "history", "progress", "interruption", "snapshots", "diagnosis"],
     ["checkpoints"],
-    ["training", "metrics", "importance"],
+    ["training", "metrics", "importance", "start"],
     ["files", "tables"],
     ["datasets", "plots", "pictures", "checkup"],
     ["sklearn"],

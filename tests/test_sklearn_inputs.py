@@ -230,6 +230,24 @@ def test_sparse_rows_with_a_target_are_the_same_rows(estimator):
         np.testing.assert_array_equal(thin._encode(sparse.csr_array(X))[0], dense._encode(X.astype(float))[0])
 
 
+@pytest.mark.parametrize("likelihood", ["negative-binomial", "poisson", "bernoulli", "multinomial"])
+def test_new_models_begin_at_the_means_of_arrays_and_sparse_rows(likelihood):
+    X = counts().astype(float) if likelihood != "bernoulli" else np.minimum(counts(), 1.0)
+    options = {"likelihood": likelihood, "learning_rate_init": 1e-12, "min_updates": 1, "max_iter": 1}
+    gaps = np.where(np.arange(30) % 7 == np.arange(N)[:, None] % 7, np.nan, X)
+    arrays = [X, sparse.csr_array(X)] + ([gaps] if likelihood != "multinomial" else [])
+    for given in arrays:
+        known = given.toarray() if hasattr(given, "tocsr") else given
+        mean = (np.nansum(known, axis=0) + 0.5) / ((~np.isnan(known)).sum(axis=0) + 1)
+        model = make(**options).fit(given).model_
+        expected = np.log(mean) - (np.log1p(-mean) if likelihood == "bernoulli" else 0)
+        np.testing.assert_allclose(model.decoder.layers[-1].b, expected, rtol=1e-4, atol=1e-5)
+        if likelihood == "negative-binomial":
+            m, v = np.nanmean(known, axis=0), np.nanvar(known, axis=0)
+            here = v > 1.2 * m
+            np.testing.assert_allclose(np.exp(model.likelihood.log_r[here]), (mean**2 / (v - mean))[here], rtol=1e-3)
+
+
 def test_scales_of_sparse_columns():
     X = sparse.csr_array(counts() * np.arange(30))
     weight = np.linspace(0.1, 3, N)

@@ -184,8 +184,7 @@ class VAEEstimator(BaseEstimator):
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
         self.model_ = self._make_model(self.columns_, self._seed)
-        if isinstance(self.columns_, TableColumns):
-            self.columns_.start(self.model_, X)
+        self.columns_.start(self.model_, X)
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
 

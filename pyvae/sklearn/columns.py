@@ -14,6 +14,7 @@ from scipy.sparse import csr_array, hstack
 from pyvae.arguments import shown
 from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, Dequantized, SparseSource
 from pyvae.likelihoods import Likelihood
+from pyvae.start import smoothed_mean, start
 from pyvae.tables import Table
 from pyvae.validation import check_row_numbers, check_sparse
 from pyvae.words import make_likelihood
@@ -103,6 +104,19 @@ class ArrayColumns:
         if isinstance(X, np.memmap):
             return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
+
+    def start(self, model, X):
+        """Let a new model begin at the means of these rows (pyvae.start), where they are not standardised."""
+        if isinstance(self.word, Likelihood) or self.word in STANDARDIZED:
+            return
+        ones = np.ones(X.shape[0])
+        if hasattr(X, "tocsr"):
+            mean, variance = _sparse_moments(check_sparse(X), ones)
+            start(model, smoothed_mean(mean * len(ones), len(ones)), variance)
+        else:
+            n, total = self._known_weight(X), _sum(X, np.nan_to_num, ones)
+            squares = _sum(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, ones)
+            start(model, smoothed_mean(total, n), squares / n)
 
     def training_source(self, X, weight=None, targets=None):
         """The source to train on."""
@@ -257,8 +271,8 @@ def _sparse_source(X, weight, targets):
 def _sum(X, function, weight):
     """sum_i weight_i function(x_i), (D,), over the rows of an array, of which a few at a time are looked at."""
     total = np.zeros(X.shape[1])
-    for start in range(0, len(X), CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
+    for first in range(0, len(X), CHUNK_ROWS):
+        rows = slice(first, first + CHUNK_ROWS)
         total += (weight[rows, None] * function(np.asarray(X[rows], np.float64))).sum(axis=0)
     return total
 

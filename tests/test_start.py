@@ -1,0 +1,57 @@
+"""Start: a new model draws columns with the means of the rows, and counts with their variances, whatever z is."""
+
+import numpy as np
+import pytest
+
+from pyvae import VAE
+from pyvae.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
+from pyvae.mixed import Mixed, Weighted
+from pyvae.start import DISPERSIONS, smoothed_mean, start
+
+MEAN = np.array([0.1, 0.3, 0.6])
+LIKELIHOODS = {
+    "Bernoulli": lambda: Bernoulli(3),
+    "Categorical": lambda: Categorical([3]),
+    "Poisson": lambda: Poisson(3),
+    "NegativeBinomial": lambda: NegativeBinomial(3),
+    "Multinomial": lambda: Multinomial(3),
+    "Gaussian": lambda: Gaussian(3, std="learned"),
+    "Gaussian, std predicted": lambda: Gaussian(3, std="predicted"),
+}
+
+
+def means(model):
+    """E[x|z] for z = 0 of a decoder whose weights say nothing, (n_features,)."""
+    model.decoder.layers[-1].W[...] = 0
+    return model.decode(np.zeros((1, 2), np.float32))[0]
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_each_likelihood_begins_at_the_means(name):
+    model = VAE.mlp(3, 2, (4,), likelihood=LIKELIHOODS[name]())
+    assert not np.allclose(means(model), MEAN, rtol=0.05)
+    start(model, MEAN, MEAN)
+    np.testing.assert_allclose(means(model), MEAN, rtol=1e-5)
+
+
+def test_joined_likelihoods_begin_part_by_part_and_the_rest_is_left():
+    joint = Mixed([Mixed([Poisson(1), Bernoulli(2)]), Weighted(Categorical([3]), 2.0)])
+    model = VAE.mlp(6, 2, (4,), likelihood=joint)
+    before = model.decoder.layers[-1].b.copy()
+    start(model, MEAN, MEAN)
+    np.testing.assert_allclose(means(model)[:3], MEAN, rtol=1e-5)
+    np.testing.assert_array_equal(model.decoder.layers[-1].b[3:], before[3:])
+
+
+def test_dispersions():
+    """m + m^2 / r = v, within bounds: a variance below the mean is a Poisson's, to what the bounds allow."""
+    model = VAE.mlp(4, 2, (4,), likelihood=NegativeBinomial(4))
+    start(model, np.full(4, 5.0), np.array([5 + 25 / 3, 5, 4, 1e9]))
+    np.testing.assert_allclose(
+        np.exp(model.likelihood.log_r), [3, DISPERSIONS[1], DISPERSIONS[1], DISPERSIONS[0]], rtol=1e-5
+    )
+
+
+def test_what_no_row_has_is_not_impossible():
+    np.testing.assert_allclose(smoothed_mean(np.array([0, 4]), 4), [0.1, 0.9])
