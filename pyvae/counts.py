@@ -118,6 +118,9 @@ class Multinomial(Counts):
             x[i] = np.bincount(words, minlength=self.n_features)
         return x
 
+    def alone(self, columns):
+        raise ValueError("the columns of a multinomial are not independent: they share the number of words of the row")
+
     def config(self):
         return {"n_features": self.n_features, "total": self.total}
 

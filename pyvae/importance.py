@@ -57,12 +57,12 @@ def surprise(model, source, features, n_samples=100, seed=0):
     features: slices of the model's columns, one for each feature. Entries that are not observed surprise by 0.
     """
     result = np.empty((len(source), len(features)))
+    alone = [model.likelihood.alone(columns) for columns in features]
     for chunk in weighted_chunks(model, source, n_samples, seed):
         x, observed = chunk.batch.x, chunk.batch.observed
         x = x if isinstance(x, np.ndarray) else x.to_dense()
-        for j, columns in enumerate(features):
-            alone = np.zeros_like(x)
-            alone[:, columns] = 1 if observed is None else observed[:, columns]
-            log_px, _ = model.likelihood.log_density(x * alone, chunk.outputs, observed=alone)
+        for j, (columns, (likelihood, own)) in enumerate(zip(features, alone, strict=True)):
+            known = None if observed is None else observed[:, columns]
+            log_px, _ = likelihood.log_density(x[:, columns], chunk.outputs[:, own], observed=known)
             result[chunk.rows, j] = -chunk.mean(log_px)
     return result

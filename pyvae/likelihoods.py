@@ -25,6 +25,7 @@ them by dlog_px, the loss's derivative by the row's log p(x|z). Where entries of
 where x is known and 0 where it is not: there x is 0, the term is left out of the sum, and its derivatives are 0.
 """
 
+from copy import copy
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -75,6 +76,15 @@ class Likelihood(Module):
     def of_column(self, j):
         """The likelihood that describes column j of x: this one, or the part of it whose column that is."""
         return self
+
+    def alone(self, columns):
+        """The likelihood of some columns of x by themselves (a slice), and which of the outputs it takes, as their
+        numbers. Raises ValueError where columns are not independent, given the outputs."""
+        part = copy(self)
+        part.n_features = columns.stop - columns.start
+        for name in self.shapes():
+            setattr(part, name, getattr(self, name)[columns])
+        return part, np.arange(columns.start, columns.stop)
 
     def config(self):
         return {"n_features": self.n_features}
@@ -210,6 +220,12 @@ class Gaussian(Likelihood):
         mean, logvar, _ = self._split(outputs, Lease(None))
         return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
 
+    def alone(self, columns):
+        part, own = super().alone(columns)
+        if self.std == "shared":
+            part.rho = self.rho  # that of any column
+        return part, np.append(own, self.n_features + own) if self.std == "predicted" else own
+
     def shapes(self):
         sizes = {"shared": 1, "learned": self.n_features}
         return {"rho": (sizes[self.std],)} if self.std in sizes else {}
@@ -268,6 +284,11 @@ class Categorical(Likelihood):
         for first, end in pairwise(self.edges):
             wrong[:, first] |= np.nan_to_num(x[:, first:end]).sum(axis=1) != 1
         return wrong
+
+    def alone(self, columns):
+        """See Likelihood; columns are whole groups."""
+        first, end = np.searchsorted(self.edges, [columns.start, columns.stop])
+        return Categorical(self.sizes[first:end]), np.arange(columns.start, columns.stop)
 
     def config(self):
         return {"sizes": self.sizes}

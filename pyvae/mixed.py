@@ -87,6 +87,13 @@ class Mixed(Likelihood):
         part, columns = next(group for group in zip(self.parts, self.columns, strict=True) if j < group[1].stop)
         return part.of_column(j - columns.start)
 
+    def alone(self, columns):
+        """See Likelihood; columns are of one part."""
+        groups = zip(self.parts, self.columns, self.outputs, strict=True)
+        part, of, outputs = next(group for group in groups if columns.start < group[1].stop)
+        alone, own = part.alone(slice(columns.start - of.start, columns.stop - of.start))
+        return alone, outputs.start + own
+
     def children(self):
         return {str(i): part for i, part in enumerate(self.parts)}
 
@@ -149,6 +156,10 @@ class Weighted(Likelihood):
 
     def of_column(self, j):
         return self.part.of_column(j)
+
+    def alone(self, columns):
+        part, own = self.part.alone(columns)
+        return Weighted(part, self.weight), own
 
     def children(self):
         return {"part": self.part}

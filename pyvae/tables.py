@@ -120,9 +120,7 @@ class Column:
         if str(known.dtype) == "category":
             index, self.ordered = known.cat.categories, bool(known.cat.ordered)
         else:
-            odd = [type(value).__name__ for value in known if isinstance(value, list | dict | set | np.ndarray)]
-            if odd:
-                raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
+            self._refuse_containers(known)
             values = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
             index = pd.Index(values, dtype=None if self.dtype == "object" else known.dtype)
         self.categories, self.categories_dtype = index.tolist(), str(index.dtype)
@@ -131,6 +129,11 @@ class Column:
                 f"column {shown(self.name)!r} has {len(self.categories)} different values, more than the "
                 f"{MOST_CATEGORIES} that a categorical column may have: drop it, or make it a number"
             )
+
+    def _refuse_containers(self, known):
+        odd = [type(value).__name__ for value in known if isinstance(value, list | dict | set | np.ndarray)]
+        if odd:
+            raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
 
     def _index(self):
         """The categories as a pandas Index."""
@@ -142,6 +145,7 @@ class Column:
         import pandas as pd
 
         missing = series.isna().to_numpy()
+        self._refuse_containers(series[~missing])
         codes = self._index().get_indexer(pd.Index(series))
         unknown = np.flatnonzero((codes < 0) & ~missing)
         if unknown.size:
@@ -314,11 +318,9 @@ def _refuse_twice(frame):
 def _other_columns(given, expected):
     missing = [name for name in expected if name not in given]
     if missing:
-        return f"the table has no column {shown(missing[0])!r}, which the rows had that were fitted"
+        return f"the table has no column {shown(missing[0])!r}, which the fitted rows had"
     more = [name for name in given if name not in expected]
     if more:
-        return f"the table has a column {shown(more[0])!r}, which the rows had not that were fitted"
+        return f"the table has a column {shown(more[0])!r}, which the fitted rows did not have"
     i = next(i for i, (one, other) in enumerate(zip(given, expected, strict=False)) if one != other)
-    return (
-        f"column {i} of the table is {shown(given[i])!r}, but was {shown(expected[i])!r} in the rows that were fitted"
-    )
+    return f"column {i} of the table is {shown(given[i])!r}, but was {shown(expected[i])!r} in the fitted rows"

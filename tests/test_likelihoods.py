@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import pyvae
+from pyvae.mixed import Weighted
 from pyvae.parameters import Arena
 from pyvae.words import LIKELIHOODS, make_likelihood
 
@@ -217,6 +218,34 @@ def test_rows_serve_all_their_samples(rng):
 
 
 OTHERS = {"categorical": lambda: pyvae.Categorical([2, 3]), "mixed": several_kinds}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", sorted({*LIKELIHOODS, *OTHERS} - {"multinomial"}))
+def test_columns_alone_add_up_to_all(name, weighted, rng):
+    """Each by itself has the log p that it has with every other column unobserved."""
+    likelihood = OTHERS[name]() if name in OTHERS else make_likelihood(name, 5)
+    likelihood = Weighted(likelihood, 2.5) if weighted else likelihood
+    arena = Arena({"likelihood": likelihood}, np.float64)
+    arena.values[...] = rng.standard_normal(arena.values.shape)
+    outputs = rng.standard_normal((6, likelihood.n_outputs))
+    x = likelihood.draw(outputs[::2], pyvae.Noise(1))
+    groups = {"categorical": [(0, 2), (2, 5)], "mixed": [(0, 1), (1, 2), (2, 5), (5, 7), (7, 8), (8, 9)]}
+    total = np.zeros(6)
+    for first, end in groups.get(name, [(0, 1), (1, 4), (4, 5)]):
+        part, own = likelihood.alone(slice(first, end))
+        alone, _ = part.log_density(x[:, first:end], outputs[:, own])
+        observed = np.zeros_like(x)
+        observed[:, first:end] = 1
+        expected, _ = likelihood.log_density(x * observed, outputs, observed=observed)
+        np.testing.assert_allclose(alone, expected, rtol=1e-12)
+        total += alone
+    np.testing.assert_allclose(total, log_density(likelihood, x, outputs), rtol=1e-12)
+
+
+def test_words_of_a_multinomial_are_not_alone():
+    with pytest.raises(ValueError, match="columns of a multinomial are not independent"):
+        pyvae.Multinomial(3).alone(slice(0, 1))
 
 
 @pytest.mark.parametrize("name", [*LIKELIHOODS, *OTHERS])

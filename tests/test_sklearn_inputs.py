@@ -9,6 +9,7 @@ pytest.importorskip("sklearn", reason="the estimators are scikit-learn's, which 
 pd = pytest.importorskip("pandas", reason="DataFrames are pandas', which is not installed")
 
 from scipy import sparse  # noqa: E402
+from sklearn.exceptions import NotFittedError  # noqa: E402
 
 import pyvae  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
@@ -383,13 +384,15 @@ BAD_ROWS = [
     ("fraction", FRAME, FRAME.assign(count=0.5), "column 'count' holds whole numbers from 0, but row 0 has 0.5"),
     ("another type", FRAME, FRAME.assign(float="x"), "column 'float' is numeric, but holds text"),
     ("a column missing", FRAME, FRAME.drop(columns="yes"),
-     "the table has no column 'yes', which the rows had that were fitted"),
+     "the table has no column 'yes', which the fitted rows had"),
     ("a column more", FRAME, FRAME.assign(more=1),
-     "the table has a column 'more', which the rows had not that were fitted"),
+     "the table has a column 'more', which the fitted rows did not have"),
     ("another order", FRAME, FRAME[FRAME.columns[::-1]],
-     "column 0 of the table is 'unused', but was 'text' in the rows that were fitted"),
+     "column 0 of the table is 'unused', but was 'text' in the fitted rows"),
     ("nothing known", FRAME, FRAME.mask(np.arange(N)[:, None] == np.full(9, 3)),
      "row 3 of the table has no known value: drop it"),
+    ("no rows", FRAME, FRAME[:0], "X has 0 rows, but at least 1 is required"),
+    ("lists", FRAME, FRAME.assign(text=[["a"]] * N), "column 'text' holds list, which is no kind of column: drop it"),
     ("too far", X, X * 1e300, "column 0 of X has "),
     ("text in a frame of numbers", X, pd.DataFrame(X).assign(text="x"),
      "X must hold numbers alone here, but its column 'text' holds text"),
@@ -475,7 +478,15 @@ def test_bad_arguments_of_other_methods():
     thin = make(max_iter=1, min_updates=1, likelihood="gaussian").fit(sparse.csr_array(X))
     refused("X must be an array or a DataFrame: no entry of a sparse matrix is missing", thin.impute,
             sparse.csr_array(X))  # fmt: skip
+    for estimator in (VAETransformer, VAEClusterer, VAERegressor, VAEClassifier, VAEOutlierDetector):
+        for name in ("transform", "predict", "score_samples", "predict_proba", "contributions", "impute"):
+            if hasattr(estimator, name):
+                with pytest.raises(NotFittedError):
+                    getattr(make(estimator), name)(X)
     regressor = make(VAERegressor).fit(X, X[:, 0])
+    three = regressor.predict_quantiles(X)
+    np.testing.assert_allclose(regressor.predict_quantiles(X, 0.5), three[:, 1], rtol=1e-9)
+    assert np.all(np.diff(three, axis=1) > 0)
     refused("quantiles must be a number above 0 and below 1, not 1", regressor.predict_quantiles, X, [0.5, 1])
     refused("Input y contains NaN.", regressor.sample, [np.nan])
     classifier = make(VAEClassifier).fit(X, np.arange(N) % 2)

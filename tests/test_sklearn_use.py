@@ -205,7 +205,7 @@ def test_partial_fit_of_tables_has_the_categories_of_the_first():
     streamed.partial_fit(frame[60:])
     with pytest.raises(ValueError, match="column 'word' has the category 'two' in row 0, which no fitted row had"):
         streamed.partial_fit(frame.assign(word="two"))
-    with pytest.raises(ValueError, match="the table has no column 'a', which the rows had that were fitted"):
+    with pytest.raises(ValueError, match="the table has no column 'a', which the fitted rows had"):
         streamed.partial_fit(frame.drop(columns="a"))
 
 

@@ -98,6 +98,8 @@ class VAEEstimator(BaseEstimator):
         if is_table and not reset:  # the table says which column is another
             if not is_frame:
                 raise TypeError(f"X must be a DataFrame like the one that was fitted, not of type {type(X).__name__}")
+            if not len(X):
+                raise ValueError("X has 0 rows, but at least 1 is required")
             return X
         if is_table:
             validate_data(self, X, reset=True, skip_check_array=True)

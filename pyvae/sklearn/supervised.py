@@ -163,11 +163,13 @@ class VAERegressor(RegressorMixin, JointEstimator):
         expected, std = self._predicted(X, moments).T.copy()
         return (expected, std) if return_std else expected
 
-    def predict_quantiles(self, X, quantiles):
-        """The quantiles of p(y|x), such as (0.05, 0.95), for each row of X (N, D): (N, number of quantiles), in y's
-        units. Raises ValueError for quantiles not between 0 and 1, and what ``fit`` raises."""
-        levels = np.array([check_number("quantiles", q, 0, 1) for q in quantiles])
-        return self._predicted(X, lambda outputs: mixture_quantiles(*self._components(outputs), levels))
+    def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
+        """The quantiles of p(y|x) for each row of X (N, D): (N, number of quantiles), in y's units; (N,) for a single
+        number. Raises ValueError for quantiles not between 0 and 1, and what ``fit`` raises."""
+        given = [quantiles] if np.ndim(quantiles) == 0 else quantiles
+        levels = np.array([check_number("quantiles", q, 0, 1) for q in given])
+        found = self._predicted(X, lambda outputs: mixture_quantiles(*self._components(outputs), levels))
+        return found[:, 0] if np.ndim(quantiles) == 0 else found
 
     def sample(self, y, random_state=None):
         """A new row x ~ p(x|y) for each of the numbers y (n,): an array (n, D), or a DataFrame like the one that was

@@ -40,7 +40,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
 
     def transform(self, X):
         """The posterior means of the rows of X: (N, n_components). Raises what ``fit`` raises."""
-        mu, _ = self.model_.encode(self.columns_.source(self._rows(X)))
+        known = self._rows(X)
+        mu, _ = self.model_.encode(self.columns_.source(known))
         return mu.astype(np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
 
     def inverse_transform(self, X):
