@@ -44,7 +44,7 @@ def run_sample(options):
 def run_reconstruct(options):
     model = load_model(options.model)
     data = data_of(options, model)
-    split, source = load_rows(data, options.split, model)
+    split, source = load_rows(data, options, model)
     n = min(options.n, len(source))
     out = rows_file(options, model, "reconstructions", n, [options.model, data])
     originals = Rows(source, np.arange(n))
@@ -55,7 +55,7 @@ def run_reconstruct(options):
         x = originals.gather(np.arange(n)).x
         write_rows(out, reconstructed, lambda: plots.reconstructions(x, reconstructed, *pictures.settings(model)))
     every = "all " if options.n > n > 1 else ""
-    rows = counted(n, f"{split} row")
+    rows = counted_rows(n, split)
     tell(options, f"wrote reconstructions of {every}{rows} to {out}", rows=n, split=split, out=str(out))
     return 0
 
@@ -65,12 +65,12 @@ def run_encode(options):
     data = data_of(options, model)
     kinds = (".npz", ".csv", ".npy")
     out = output_file(options.out or Path("latents.npz"), kinds, options.force, [options.model, data])
-    split, source = load_rows(data, options.split, model)
+    split, source = load_rows(data, options, model)
     mu, logvar = model.encode(source)
     write_table(out, {"mu": mu, "logvar": logvar}, alone="mu")
     what = "mu" if out.suffix == ".npy" else "mu and logvar"
     tell(
-        options, f"wrote {what} of {counted(len(mu), f'{split} row')} to {out}",
+        options, f"wrote {what} of {counted_rows(len(mu), split)} to {out}",
         rows=len(mu), latent_dim=model.latent_dim, split=split, out=str(out),
     )  # fmt: skip
     return 0
@@ -81,7 +81,7 @@ def run_score(options):
     data = data_of(options, model)
     kinds = (".csv", ".npz", ".npy")
     out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
-    split, source = load_rows(data, options.split, model)
+    split, source = load_rows(data, options, model)
     scale = log_scale(source, table_of(model))
     if options.log_likelihood:
         score, samples = "log_likelihood", options.samples or 1000
@@ -94,13 +94,19 @@ def run_score(options):
     write_table(out, {"row": np.arange(len(source)), **columns}, alone=score)
     means = {name: float(values.mean()) for name, values in columns.items()}
     name = "log-likelihood" if options.log_likelihood else "ELBO"
+    name = f"{split} {name}" if split else name
     tell(
         options,
-        f"{split} {name} {means[score]:.2f} nats, mean of {counted(len(source), 'row')}, "
+        f"{name} {means[score]:.2f} nats, mean of {counted(len(source), 'row')}, "
         f"{counted(samples, 'sample')} each; wrote {out}",
         **means, split=split, rows=len(source), samples=samples, out=str(out),
     )  # fmt: skip
     return 0
+
+
+def counted_rows(n, split):
+    """2 test rows; 2 rows where they are of no split."""
+    return counted(n, f"{split} row" if split else "row")
 
 
 def rows_file(options, model, stem, n, inputs):

@@ -29,17 +29,33 @@ def load_model(path):
 
 
 def data_of(options, model):
-    """DATA: what is asked for, else what the model was trained on, as it or the config.json beside it says."""
-    if options.data or "data" in model.metadata:
-        return options.data or model.metadata["data"]
-    folder = options.model if options.model.is_dir() else options.model.parent
-    try:
-        data = str(json.loads((folder / "config.json").read_text())["options"]["data"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise Refusal("DATA must be given: the model does not say what it was trained on") from None
-    if not Path(data).is_file():
+    """DATA: what is asked for, else what the model was trained on."""
+    if options.data:
+        return options.data
+    data = _trained_on(options.model, model)
+    if data is None:
+        raise Refusal("DATA must be given: the model does not say what it was trained on")
+    if data not in datasets.NAMES and not Path(data).is_file():
         raise Refusal(f"DATA must be given: the model was trained on {data}, but no such file is here")
     return data
+
+
+def _trained_on(path, model):
+    """DATA of the training of the model at a path, as it or the config.json beside it says; None where neither does."""
+    if "data" in model.metadata:
+        return model.metadata["data"]
+    folder = path if path.is_dir() else path.parent
+    try:
+        return str(json.loads((folder / "config.json").read_text())["options"]["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _are_same(data, other):
+    """Whether two DATA are the same name or the same file."""
+    if data == other or other is None:
+        return data == other
+    return Path(data).is_file() and Path(other).is_file() and Path(data).samefile(other)
 
 
 def load_training(options):
@@ -109,16 +125,21 @@ def log_scale(source, table):
     return result
 
 
-def load_rows(data, split, model):
-    """The name of a split of DATA (None: the first there is) and its rows, as the model was trained on them."""
+def load_rows(data, options, model):
+    """The name and the rows of the split of DATA that is asked for, or else of the first there is.
+
+    The name is None where DATA is not what the model was trained on and all of it is one split, which ``datasets``
+    calls train.
+    """
     table = table_of(model)
     splits = (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
-    split = split or next(iter(splits))
+    split = options.split or next(iter(splits))
     if split not in splits:
         raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
     source = splits[split]
+    name = split if len(splits) > 1 or _are_same(data, _trained_on(options.model, model)) else None
     if table is not None:
-        return split, source
+        return name, source
     source.binarize = model.metadata.get("binarize")
     if source.binarize and isinstance(source, SparseSource):
         raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
@@ -130,7 +151,7 @@ def load_rows(data, split, model):
         )
     verb = "scale the rows as" if isinstance(model.likelihood, Bernoulli) else "give rows like"
     check_values(source, model.likelihood, advice=lambda *_: f"{verb} those it was trained on")
-    return split, source
+    return name, source
 
 
 def _rows_of_table(data, table, model):

@@ -134,13 +134,31 @@ def test_words_agree_with_their_numbers(run_folder, capsys):
         "sample run -n 2 --out b.npy": "wrote 2 samples to b.npy\n",
         "reconstruct run -n 1000 --out c.npy": "wrote reconstructions of all 360 test rows to c.npy\n",
         "reconstruct run -n 360 --out d.npy": "wrote reconstructions of 360 test rows to d.npy\n",
-        "reconstruct run x.npy --out e.npy": "wrote reconstructions of 1 train row to e.npy\n",
-        "encode run x.npy --out f.npy": "wrote mu of 1 train row to f.npy\n",
+        "reconstruct run x.npy --out e.npy": "wrote reconstructions of 1 row to e.npy\n",
+        "encode run x.npy --out f.npy": "wrote mu of 1 row to f.npy\n",
     }
     for line, sentence in lines.items():
         assert main(line.split()) == 0 and capsys.readouterr().out == sentence
     assert main("score run x.npy".split()) == 0
     assert "mean of 1 row, 1 sample each" in capsys.readouterr().out
+
+
+def test_rows_of_another_file_are_not_called_train(rng, capsys):
+    """They are where the file is the one that was trained on, whatever its path is called, or says so itself."""
+    x = rng.random((50, 4))
+    np.save("x.npy", x)
+    np.save("other.npy", x)
+    np.savez("both.npz", X=x, X_test=x)
+    assert main("train x.npy --epochs 1 --hidden 4 --out run --quiet".split()) == 0
+    words = {"": "train", "x.npy": "train", "./x.npy": "train", "other.npy": None, "both.npz --split train": "train"}
+    for data, split in words.items():
+        for command in ("score", "encode", "reconstruct"):
+            capsys.readouterr()
+            line = [command, "run", *data.split(), "--force"]
+            assert main([*line, "--json"]) == 0 and json.loads(capsys.readouterr().out)["split"] == split
+            assert main(line) == 0 and ("train" in capsys.readouterr().out) == (split is not None)
+    assert main("score run other.npy --force".split()) == 0
+    assert re.match(r"ELBO -\S+ nats, mean of 50 rows, 1 sample each; wrote scores.csv\n", capsys.readouterr().out)
 
 
 def test_check_everything(capsys):
