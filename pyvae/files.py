@@ -239,17 +239,24 @@ def _check_names(path, header):
 def _csv_lines(path):
     """The lines of a .csv file, where its rows start, what separates cells, and its header, [] where it has none."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text: a .csv file holds numbers with commas between them") from None
-    lines = text.splitlines()
+        lines = Path(path).read_bytes().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(_not_utf8(path, error.object, error.start)) from None
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
-        raise ValueError(f"{path} is empty: a .csv file holds numbers with commas between them")
+        raise ValueError(f"{path} is empty: a .csv file holds a line for each row, with commas between its cells")
     start, delimiter, header = _layout(lines, first)
     if not any(line.strip() for line in lines[start:]):
-        raise ValueError(f"{path} holds a header and no rows: a .csv file holds numbers, a line for each row")
+        raise ValueError(f"{path} holds a header and no rows: write a line for each row below it")
     return lines, start, delimiter, header
+
+
+def _not_utf8(path, data, start):
+    """That bytes are no text in UTF-8 from ``start``, in a sentence."""
+    if b"\0" in data:  # as in pictures, archives and UTF-16
+        return f"{path} is no text in UTF-8: a .csv file holds a line for each row, with commas between its cells"
+    number = len((data[:start] + b".").splitlines())
+    return f"{path} line {number} is not UTF-8: save the file in that encoding, as iconv -f latin1 -t utf-8 does"
 
 
 def _numbers(lines, delimiter):
