@@ -173,7 +173,8 @@ def is_table(path):
 
 def read_table(path, as_text=()):
     """A DataFrame of the rows of a .csv file, whose first line names the columns; their types are those that pandas
-    finds: whole numbers, other numbers, True and False, text.
+    finds: whole numbers, other numbers, True and False, text. The index, called line, is that of the file, from 1, in
+    which each row begins.
 
     A cell is missing where it is empty, ? or a word that pandas takes for that, such as NA. as_text: names of columns
     that are text, whatever stands in them. Raises ImportError without pandas, and ValueError, naming the line, where
@@ -190,12 +191,16 @@ def read_table(path, as_text=()):
     if not header:
         raise ValueError(f"{path} has numbers in its first line: begin it with a line of the columns' names")
     file = io.StringIO(newline="")
-    csv.writer(file).writerows(_records(path, lines, delimiter))
+    writer, numbers = csv.writer(file), []
+    for number, record in _records(path, lines, delimiter):
+        numbers.append(number)
+        writer.writerow(record)
     file.seek(0)
     types = {name: "string" for name in as_text}
     frame = pd.read_csv(
         file, dtype=types, na_values=["?"], dtype_backend="numpy_nullable", skip_blank_lines=False, index_col=False
     )
+    frame.index = pd.Index(numbers[1:], name="line")
     for name in frame.columns.difference(as_text):
         words = frame[name].dropna() if frame[name].dtype == "string" else ()
         found = next((word for word in words if not _is_number(word)), None)
@@ -207,11 +212,12 @@ def read_table(path, as_text=()):
 
 
 def _records(path, lines, delimiter):
-    """The cells of the header and of each row, with no blanks around them."""
+    """The line in which the header and each row begins, and its cells, with no blanks around them."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True, strict=True)
-    header = None
+    header, end = None, 0
     try:
         for cells in reader:
+            number, end = end + 1, reader.line_num
             record = [cell.strip() for cell in cells]
             if record in ([], [""]):
                 continue
@@ -219,8 +225,8 @@ def _records(path, lines, delimiter):
                 header = record
                 _check_names(path, header)
             if len(record) != len(header):
-                raise ValueError(_other_width(path, reader.line_num, len(record), len(header)))
-            yield record
+                raise ValueError(_other_width(path, number, len(record), len(header)))
+            yield number, record
     except csv.Error as error:
         raise ValueError(f"{path} line {reader.line_num} cannot be read: {error}; close its quotes") from None
 

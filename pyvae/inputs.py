@@ -93,6 +93,8 @@ def _load_table(options):
     try:
         return datasets.table(options.data, options.kinds, options.drop)
     except (ValueError, TypeError) as error:
+        if str(error).startswith("line "):
+            raise Refusal(f"{options.data}: {error}") from None
         if not str(error).startswith("column "):
             raise
         raise Refusal(f"{options.data}: {error}; --drop leaves a column out, --kinds gives it another kind") from None

@@ -94,7 +94,7 @@ class Column:
         encoded = (self._numbers(series) - self.mean) / self.scale
         wrong = np.flatnonzero(np.abs(encoded) > np.finfo(np.float32).max)
         if wrong.size:
-            found = f"{shown(str(series.iloc[wrong[0]]))} in row {wrong[0]}"
+            found = f"{shown(str(series.iloc[wrong[0]]))} in {_row(series, wrong[0])}"
             raise ValueError(f"column {shown(self.name)!r} has {found}, too far from the rows that were fitted")
         return encoded[:, None]
 
@@ -153,7 +153,7 @@ class Column:
             found = found.item() if isinstance(found, np.generic) else found
             known = shown(", ".join(map(str, self.categories)))
             raise ValueError(
-                f"column {shown(self.name)!r} has the category {shown(repr(found))} in row {unknown[0]}, "
+                f"column {shown(self.name)!r} has the category {shown(repr(found))} in {_row(series, unknown[0])}, "
                 f"which no fitted row had: they had {known}"
             )
         x = np.zeros((len(codes), self.width))
@@ -175,7 +175,7 @@ class Column:
         wrong = np.flatnonzero(wrong & ~np.isnan(values))
         if wrong.size:
             found = shown(str(series.iloc[wrong[0]]))
-            raise ValueError(f"column {shown(self.name)!r} holds {expected}, but row {wrong[0]} has {found}")
+            raise ValueError(f"column {shown(self.name)!r} holds {expected}, but {_row(series, wrong[0])} has {found}")
         return values
 
 
@@ -235,7 +235,7 @@ class Table:
             X[:, place] = column.encode(frame.iloc[:, j])
         empty = np.flatnonzero(np.isnan(X).all(axis=1))
         if empty.size:
-            raise ValueError(f"row {empty[0]} of the table has no known value: drop it")
+            raise ValueError(f"{_row(frame, empty[0])} of the table has no known value: drop it")
         return X
 
     def start(self, model, X):
@@ -307,6 +307,11 @@ def _kind_of(known):
     if str(known.dtype) in ("category", "object", "str") or str(known.dtype).startswith("string"):
         return "categorical"
     raise TypeError(f"column {shown(known.name)!r} holds {known.dtype}, which is no kind of column: drop or convert it")
+
+
+def _row(frame, i):
+    """What messages call row i of a DataFrame or Series: its number or, where the index is called so, its line."""
+    return f"line {frame.index[i]}" if frame.index.name == "line" else f"row {i}"
 
 
 def _refuse_twice(frame):
