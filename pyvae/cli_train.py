@@ -25,6 +25,8 @@ OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume"
 OF_THIS_COMMAND |= {"threads", "quiet", "json"}
 MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
 
+FEW_STEPS, MORE_STEPS = 1000, 2000  # after fewer than the first, a model is mostly far from what it could be
+
 
 class Job(NamedTuple):
     """A model and the rows it meets."""
@@ -227,6 +229,12 @@ class Run:
         if history.best_epoch is not None:
             which = "the best on the validation rows" if self.failure is None else "the last that were good"
             log.say("kept", f"the weights of epoch {history.best_epoch}, {which}")
+        steps_of_epoch = -(-len(job.rows) // self.options.batch_size)
+        steps = steps_of_epoch * len(history)
+        if history.stopped == "epochs" and steps < FEW_STEPS:
+            epochs = -(-MORE_STEPS // steps_of_epoch)
+            more = steps_of_epoch * epochs
+            log.say("advice", f"trained for {counted(steps, 'step')} only: --epochs {epochs} would make {more:,}")
         with writing(out, f"go on later from its last checkpoint, with pyvae train --resume --out {out}"):
             out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
             persistence.write_file(out / "config.json", self._settings().encode())

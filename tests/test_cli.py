@@ -80,6 +80,39 @@ def test_npy_without_test_split(capsys, rng):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ("--epochs 1", "trained for 2 steps only: --epochs 1000 would make 2,000"),
+        ("--epochs 3 --validation-fraction 0.2", "trained for 6 steps only: --epochs 1000 would make 2,000"),
+        ("--epochs 3 --batch-size 17", "trained for 36 steps only: --epochs 167 would make 2,004"),
+        ("--epochs 1 --batch-size 200", "trained for 1 step only: --epochs 2000 would make 2,000"),
+        ("--epochs 5 --batch-size 1", None),
+        ("--epochs 99 --lr 1e-20 --validation-fraction 0.2 --patience 1", None),
+    ],
+)
+def test_few_steps_are_said_to_be(options, advice, rng, monkeypatch, capsys):
+    """Where the epochs ended it, in one line before the result, which neither --quiet nor --json shows."""
+    monkeypatch.setattr(pictures, "save", lambda *arguments: [])
+    np.save("x.npy", rng.random((200, 4)))
+    assert main(["train", "x.npy", "--hidden", "4", "--out", "run", *options.split()]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "advice" in line] == ([f"advice   {advice}"] if advice else [])
+    assert lines[-1].startswith(("train ELBO -", "validation ELBO -")), "as it is promised"
+    for quiet in ("--quiet", "--json"):
+        assert main(["train", "x.npy", "--hidden", "4", "--out", "run", *options.split(), "--force", quiet]) == 0
+        captured = capsys.readouterr()
+        assert "advice" not in captured.out + captured.err and captured.out.count("\n") == 1
+
+
+def test_steps_are_counted_from_the_beginning_of_a_resumed_run(rng, monkeypatch, capsys):
+    monkeypatch.setattr(pictures, "save", lambda *arguments: [])
+    np.save("x.npy", rng.random((200, 4)))
+    line = "train x.npy --hidden 4 --batch-size 1 --out run".split()
+    assert main([*line, "--epochs", "4"]) == 0 and "800 steps only: --epochs 10 " in capsys.readouterr().out
+    assert main([*line, "--epochs", "5", "--resume"]) == 0 and "advice" not in capsys.readouterr().out
+
+
 def test_validation_fraction_reports_training_rows(scikit_learn):
     assert main(["train", "--epochs", "1", "--hidden", "8", "--validation-fraction", "0.2", "--quiet"]) == 0
 
