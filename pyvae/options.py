@@ -83,7 +83,7 @@ def make_parser(commands):
         "--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean; of a table always"
     )
     add_seed(sample)
-    add_output(sample, "a .png picture or a .npy array; of a table a .csv (default: samples.png, .npy, .csv)")
+    add_output(sample, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
 
     reconstruct = command(
         "reconstruct", "encode and decode rows, beside the originals", "Encode rows and decode them again.",
@@ -92,9 +92,7 @@ def make_parser(commands):
     add_model(reconstruct)
     add_rows(reconstruct)
     reconstruct.add_argument("-n", type=count(1), default=48, metavar="N", help="how many rows (default: the first 48)")
-    add_output(
-        reconstruct, "a .png picture or a .npy array; of a table a .csv (default: reconstructions.png, .npy, .csv)"
-    )
+    add_output(reconstruct, "a .png picture or a .npy array; of a table a .csv", "reconstructions.png, .npy or .csv")
 
     encode = command(
         "encode", "write the posterior of every row",
@@ -104,7 +102,7 @@ def make_parser(commands):
     )  # fmt: skip
     add_model(encode)
     add_rows(encode)
-    add_output(encode, "a .npz, .csv or .npy file (default: latents.npz)")
+    add_output(encode, "a .npz, .csv or .npy file", "latents.npz")
 
     score = command(
         "score", "write the ELBO, or log p(x), of every row",
@@ -122,7 +120,7 @@ def make_parser(commands):
         "--samples", type=count(1), metavar="K", help="of z for each row (default: 1; 1000 with --log-likelihood)"
     )
     add_seed(score)
-    add_output(score, "a .csv, .npz or .npy file (default: scores.csv)")
+    add_output(score, "a .csv, .npz or .npy file", "scores.csv")
 
     check = command(
         "check", "check every gradient against finite differences",
@@ -254,8 +252,9 @@ def add_seed(parser):
     parser.add_argument("--seed", type=count(0), default=0, metavar="N", help="of everything random (default: 0)")
 
 
-def add_output(parser, kinds):
-    parser.add_argument("--out", type=output_path, metavar="FILE", help=kinds)
+def add_output(parser, kinds, default):
+    default = f"{default} in the working directory, not in MODEL"
+    parser.add_argument("--out", type=output_path, metavar="FILE", help=f"{kinds} (default: {default})")
     parser.add_argument("--force", action="store_true", help="overwrite the file --out")
     parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
     add_json(parser)

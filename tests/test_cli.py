@@ -451,6 +451,18 @@ def test_json_of_every_command_is_one_object(run_folder, capsys):
         assert key in json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("command", ["sample", "reconstruct", "encode", "score"])
+def test_files_go_into_the_working_directory_as_the_help_says(command, run_folder, capsys, matplotlib):
+    before = sorted(run_folder.iterdir())
+    assert main([command, "run", "--json"]) == 0
+    name = json.loads(capsys.readouterr().out.splitlines()[-1])["out"]
+    assert Path(name).is_file() and Path(name).parent == Path() and sorted(run_folder.iterdir()) == before
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert re.search(rf"\(default: {re.escape(name)}[^)]* in the working directory, not in MODEL\)", text)
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_readable_at_80_columns(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
