@@ -27,7 +27,7 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count
-from pyvae.likelihoods import Likelihood, OutputsCache
+from pyvae.likelihoods import Likelihood, OutputsCache, alone_by_column
 from pyvae.parameters import register
 from pyvae.workspace import Lease
 
@@ -44,6 +44,8 @@ class Counts(Likelihood):
 
     def outside(self, x):
         return ~(np.isfinite(x) & (x >= 0) & (x == np.floor(x)))
+
+    alone = alone_by_column
 
 
 def has_counts(likelihood):
@@ -119,6 +121,7 @@ class Multinomial(Counts):
         return x
 
     def alone(self, columns):
+        """Raises ValueError: no column is independent of the others."""
         raise ValueError("the columns of a multinomial are not independent: they share the number of words of the row")
 
     def config(self):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
+from pyvae.tables import LINE
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAME = re.compile(r"(\.idx|[.-]idx\d-u?\w+)(\.gz)?$")  # rows.idx.gz, and train-images-idx3-ubyte
@@ -173,8 +174,8 @@ def is_table(path):
 
 def read_table(path, as_text=()):
     """A DataFrame of the rows of a .csv file, whose first line names the columns; their types are those that pandas
-    finds: whole numbers, other numbers, True and False, text. The index, called line, is that of the file, from 1, in
-    which each row begins.
+    finds: whole numbers, other numbers, True and False, text. The index is the line of the file, from 1, in which
+    each row begins.
 
     A cell is missing where it is empty, ? or a word that pandas takes for that, such as NA. as_text: names of columns
     that are text, whatever stands in them. Raises ImportError without pandas, and ValueError, naming the line, where
@@ -200,7 +201,7 @@ def read_table(path, as_text=()):
     frame = pd.read_csv(
         file, dtype=types, na_values=["?"], dtype_backend="numpy_nullable", skip_blank_lines=False, index_col=False
     )
-    frame.index = pd.Index(numbers[1:], name="line")
+    frame.index = pd.Index(numbers[1:], name=LINE)
     for name in frame.columns.difference(as_text):
         words = frame[name].dropna() if frame[name].dtype == "string" else ()
         found = next((word for word in words if not _is_number(word)), None)
@@ -245,7 +246,7 @@ def _check_names(path, header):
 def _csv_lines(path):
     """The lines of a .csv file, where its rows start, what separates cells, and its header, [] where it has none."""
     try:
-        lines = Path(path).read_bytes().decode("utf-8-sig").splitlines()
+        lines = _split_lines(Path(path).read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(_not_utf8(path, error.object, error.start)) from None
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
@@ -255,6 +256,11 @@ def _csv_lines(path):
     if not any(line.strip() for line in lines[start:]):
         raise ValueError(f"{path} holds a header and no rows: write a line for each row below it")
     return lines, start, delimiter, header
+
+
+def _split_lines(text):
+    """The lines of a text, as an editor counts them: str.splitlines ends lines at other characters too."""
+    return re.split(r"\r\n|\r|\n", text.removesuffix("\n"))
 
 
 def _not_utf8(path, data, start):
@@ -277,7 +283,7 @@ def _numbers(lines, delimiter):
 
 def place_in_csv(path, i, j):
     """Where the number X[i, j] of a .csv file stands, in words: its line, column and, where there is one, header."""
-    lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    lines = _split_lines(Path(path).read_bytes().decode("utf-8-sig"))
     filled = [number for number, line in enumerate(lines) if line.strip()]
     start, _, header = _layout(lines, filled[0])
     line = [number for number in filled if number >= start][i]

@@ -80,14 +80,19 @@ class Likelihood(Module):
     def alone(self, columns):
         """The likelihood of some columns of x by themselves (a slice), and which of the outputs it takes, as their
         numbers. Raises ValueError where columns are not independent, given the outputs."""
-        part = copy(self)
-        part.n_features = columns.stop - columns.start
-        for name in self.shapes():
-            setattr(part, name, getattr(self, name)[columns])
-        return part, np.arange(columns.start, columns.stop)
+        raise NotImplementedError(f"{type(self).__name__} does not say what some of its columns are: define alone")
 
     def config(self):
         return {"n_features": self.n_features}
+
+
+def alone_by_column(likelihood, columns):
+    """``alone`` of a likelihood whose outputs and parameters are one for each column."""
+    part = copy(likelihood)
+    part.n_features = columns.stop - columns.start
+    for name in likelihood.shapes():
+        setattr(part, name, getattr(likelihood, name)[columns])
+    return part, np.arange(columns.start, columns.stop)
 
 
 class OutputsCache(NamedTuple):
@@ -128,6 +133,8 @@ class Bernoulli(Likelihood):
 
     def draw(self, outputs, noise):
         return noise.bernoulli("x", self.mean(outputs), np.arange(len(outputs)))
+
+    alone = alone_by_column
 
     def outside(self, x):
         return ~((x >= 0) & (x <= 1))
@@ -221,7 +228,7 @@ class Gaussian(Likelihood):
         return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
 
     def alone(self, columns):
-        part, own = super().alone(columns)
+        part, own = alone_by_column(self, columns)
         if self.std == "shared":
             part.rho = self.rho  # that of any column
         return part, np.append(own, self.n_features + own) if self.std == "predicted" else own

@@ -28,7 +28,7 @@ DISPERSIONS = (0.01, 1000.0)  # with more, a count is a Poisson
 def start(model, mean, variance):
     """Let a new model begin at these means and variances, (n,) each, of its first n columns; of counts, categories and
     Bernoullis the means lie above 0, and of the last below 1. Other likelihoods than those above are left."""
-    with np.errstate(invalid="ignore"):  # numbers outside the support, which training names
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of what training refuses, and names
         _start(model.likelihood, model.decoder.layers[-1].b, mean, variance)
 
 

@@ -27,6 +27,7 @@ from pyvae.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
+LINE = "line of the file"  # name of an index that tells it
 LIKELIHOODS = {
     "numeric": lambda columns: Gaussian(len(columns), std="learned"),
     "count": lambda columns: NegativeBinomial(len(columns)),
@@ -131,7 +132,8 @@ class Column:
             )
 
     def _refuse_containers(self, known):
-        odd = [type(value).__name__ for value in known if isinstance(value, list | dict | set | np.ndarray)]
+        values = known if known.dtype == object else ()
+        odd = [type(value).__name__ for value in values if isinstance(value, list | dict | set | np.ndarray)]
         if odd:
             raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
 
@@ -238,13 +240,18 @@ class Table:
             raise ValueError(f"{_row(frame, empty[0])} of the table has no known value: drop it")
         return X
 
-    def start(self, model, X):
-        """Let a new model begin at the means of the rows X (N, n_features) that it will be trained on (start.py)."""
-        mean = smoothed_mean(np.nansum(X, 0, np.float64), (~np.isnan(X)).sum(axis=0))
+    def start(self, model, X, weight=None):
+        """Let a new model begin at the means of the rows X (N, n_features) that it will be trained on (start.py), with
+        weights (N,)."""
+        weight = np.ones(len(X)) if weight is None else weight
+        known, x = ~np.isnan(X), np.nan_to_num(X)
+        n, total = weight @ known, weight @ x
+        variance = weight @ (known * (x - total / n) ** 2) / n
+        mean = smoothed_mean(total, n)
         for column, place in zip(self.columns, self.places, strict=True):
             if column.kind == "numeric":
                 mean[place] = 0  # standardised
-        start(model, mean, np.nanvar(X, 0, np.float64))
+        start(model, mean, variance)
 
     def decode(self, X):
         """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
@@ -310,8 +317,8 @@ def _kind_of(known):
 
 
 def _row(frame, i):
-    """What messages call row i of a DataFrame or Series: its number or, where the index is called so, its line."""
-    return f"line {frame.index[i]}" if frame.index.name == "line" else f"row {i}"
+    """What messages call row i of a DataFrame or Series: its number or, where the index tells it, its line."""
+    return f"line {frame.index[i]}" if frame.index.name == LINE else f"row {i}"
 
 
 def _refuse_twice(frame):

@@ -206,6 +206,16 @@ def test_tabs_and_semicolons_separate_too():
         assert {column.name: column.kind for column in found.columns} == KINDS
 
 
+def test_lines_are_those_of_an_editor():
+    """Python ends lines at characters that a text may hold."""
+    Path("odd.csv").write_text('name,age\n"a\u2028b",3\n"c\x0cd",4\ne,inf\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="but line 4 has inf"):
+        pyvae.datasets.table("odd.csv")
+    Path("odd.csv").write_text('name,age\n"a\u2028b",3\n"c\x0cd",4\n', encoding="utf-8")
+    found = pyvae.datasets.table("odd.csv").table
+    assert found.columns[0].categories == ["a\u2028b", "c\x0cd"]
+
+
 def test_large_counts_do_not_begin_at_one():
     """The first epoch is already near what the rows are, without a step of thousands."""
     large = np.random.default_rng(0).lognormal(11, 1, 500).astype(int)

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import pyvae
+from pyvae.likelihoods import Likelihood
 from pyvae.mixed import Weighted
 from pyvae.parameters import Arena
 from pyvae.words import LIKELIHOODS, make_likelihood
@@ -241,6 +242,14 @@ def test_columns_alone_add_up_to_all(name, weighted, rng):
         np.testing.assert_allclose(alone, expected, rtol=1e-12)
         total += alone
     np.testing.assert_allclose(total, log_density(likelihood, x, outputs), rtol=1e-12)
+
+
+def test_a_likelihood_says_what_its_columns_are_alone():
+    class Laplace(Likelihood):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Laplace does not say what some of its columns are: define alone"):
+        Laplace(3).alone(slice(0, 1))
 
 
 def test_words_of_a_multinomial_are_not_alone():

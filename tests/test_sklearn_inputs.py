@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError  # noqa: E402
 import pyvae  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 from pyvae.sklearn.columns import ArrayColumns, MappedSource  # noqa: E402
+from pyvae.words import make_likelihood  # noqa: E402
 
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 40,
@@ -242,10 +243,28 @@ def test_new_models_begin_at_the_means_of_arrays_and_sparse_rows(likelihood):
         model = make(**options).fit(given).model_
         expected = np.log(mean) - (np.log1p(-mean) if likelihood == "bernoulli" else 0)
         np.testing.assert_allclose(model.decoder.layers[-1].b, expected, rtol=1e-4, atol=1e-5)
+        again = make(**options | {"likelihood": make_likelihood(likelihood, 30)}).fit(given).model_
+        np.testing.assert_array_equal(again.decoder.layers[-1].b, model.decoder.layers[-1].b)
         if likelihood == "negative-binomial":
             m, v = np.nanmean(known, axis=0), np.nanvar(known, axis=0)
             here = v > 1.2 * m
             np.testing.assert_allclose(np.exp(model.likelihood.log_r[here]), (mean**2 / (v - mean))[here], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, pd.DataFrame])
+def test_new_models_begin_at_weighted_means(kind):
+    X = np.random.default_rng(0).negative_binomial(1, 0.3, (N, 3))
+    given = pd.DataFrame(X, columns=["a", "b", "c"]) if kind is pd.DataFrame else kind(X.astype(float))
+    weight = np.linspace(0, 5, N) ** 2 + 0.1
+    options = {"learning_rate_init": 1e-12, "min_updates": 1, "max_iter": 1}
+    options |= {} if kind is pd.DataFrame else {"likelihood": "negative-binomial"}
+    model = make(**options).fit(given, sample_weight=weight).model_
+    mean = np.average(X, axis=0, weights=weight)
+    variance = np.average((X - mean) ** 2, axis=0, weights=weight)
+    smoothed = (mean * weight.sum() + 0.5) / (weight.sum() + 1)
+    np.testing.assert_allclose(model.decoder.layers[-1].b, np.log(smoothed), rtol=1e-4, atol=1e-5)
+    log_r = next(model.parameters[name] for name in model.parameters.names if name.endswith("log_r"))
+    np.testing.assert_allclose(log_r, np.log(smoothed**2 / (variance - smoothed)), rtol=1e-4)
 
 
 def test_scales_of_sparse_columns():

@@ -21,7 +21,7 @@ from pyvae import _kernels  # noqa: E402
 from pyvae.data import ArraySource, SameNoise, SparseSource  # noqa: E402
 from pyvae.noise import Noise  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
-from pyvae.sklearn.columns import smallest_step  # noqa: E402
+from pyvae.sklearn.columns import ArrayColumns, smallest_step  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
 pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
@@ -372,11 +372,45 @@ def test_the_detector_takes_rounded_numbers_for_their_step(frame):
 @pytest.mark.parametrize(
     ("values", "step"),
     [
-        ([3, 1, np.nan, 7, 1], 2), ([0.1 * 3, 0.3, 0.5], 0.2), ([5, 5, np.nan], 0), ([1e9, 1e9 + 1, 1e9 + 1000], 999),
+        ([3, 1, np.nan, 7, 1], 2), ([0.1 * 3, 0.3, 0.5], 0.2), ([5, 5, np.nan], 0), ([1.7e9, 1.7e9 + 1, 1.8e9], 1),
+        ([np.nan, np.nan], 0), ([0.5, 0.75, 1e8], 0.25),
     ],
 )  # fmt: skip
 def test_the_smallest_step_of_a_column(values, step):
     assert smallest_step(np.array(values)) == pytest.approx(step)
+
+
+def test_steps_of_many_rows():
+    """They are looked for in 10,000 rows at random: neither in every second one, nor in the first."""
+    X = np.zeros((30_000, 3))
+    X[:, 0], X[::2, 1], X[:, 2] = np.arange(30_000), np.nan, np.arange(30_000) % 2
+    X[1::4, 1] = 3
+    steps = ArrayColumns(X, "gaussian", dequantize=True).steps
+    std = np.sqrt([(30_000**2 - 1) / 12 + 1 / 12, 9 / 4 + 9 / 12, 1 / 4 + 1 / 12])
+    np.testing.assert_allclose(steps, [1, 3, 1] / std, rtol=1e-3)
+
+
+@pytest.mark.parametrize("estimator", [VAERegressor, VAEClassifier])
+def test_predictions_do_not_depend_on_the_rows_beside(estimator):
+    """Those of hundreds are made some at a time, with the same noise for each row."""
+    X, y = rows()
+    fitted = make(estimator).fit(X, y)
+    many = np.tile(X, (4, 1))
+    for predict in ("predict", "predict_proba", "predict_quantiles"):
+        if hasattr(fitted, predict):
+            found = getattr(fitted, predict)(many)
+            np.testing.assert_allclose(found, np.concatenate([getattr(fitted, predict)(X)] * 4), rtol=1e-12)
+            np.testing.assert_allclose(found[:1], getattr(fitted, predict)(X[:1]), rtol=1e-12)
+
+
+def test_weights_count_in_the_validation_of_dequantized_rows():
+    """Rows of hardly any weight leave no trace in the validation scores of the detector."""
+    X, _ = rows()
+    weight = np.where(np.arange(len(X)) % 2, 1.0, 1e-9)
+    far = np.where(weight[:, None] == 1, X, X + 3 * np.sign(X))
+    options = {"early_stopping": True, "validation_fraction": 0.3, "batch_size": 500}
+    near, moved = (make(VAEOutlierDetector, **options).fit(Z, sample_weight=weight) for Z in (X, far))
+    np.testing.assert_allclose(near.validation_scores_, moved.validation_scores_, rtol=0.05)
 
 
 @pytest.mark.parametrize("frame", [False, True], ids=["array", "table"])

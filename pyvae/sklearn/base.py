@@ -186,7 +186,7 @@ class VAEEstimator(BaseEstimator):
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
         self.model_ = self._make_model(self.columns_, self._seed)
-        self.columns_.start(self.model_, X)
+        self.columns_.start(self.model_, X, sample_weight)
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
 
@@ -220,7 +220,7 @@ class VAEEstimator(BaseEstimator):
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
         if getattr(self, "_optimizer", None) is None:
             self._optimizer = Adam(self.model_.parameters, weight_decay=self.alpha)
-        source = self.columns_.training_source(X, sample_weight)
+        source = self.columns_.source(X, sample_weight)
         history = train(
             self.model_, source, epochs=1, batch_size=self._batch_size(len(source)), beta=self.beta,
             learning_rate=self.learning_rate_init, seed=self._seed + self.n_iter_, progress=bool(self.verbose),
@@ -259,6 +259,12 @@ class VAEEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         return tags
+
+
+def spread(X, most):
+    """As many rows of X as that, or all if they are fewer, evenly spread."""
+    rows = np.unique(np.linspace(0, X.shape[0] - 1, most).astype(int))
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 class Plateau:

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array, hstack
 from pyvae.arguments import shown
 from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, Dequantized, SparseSource
 from pyvae.likelihoods import Likelihood
+from pyvae.noise import Noise
 from pyvae.start import smoothed_mean, start
 from pyvae.tables import Table
 from pyvae.validation import check_row_numbers, check_sparse
@@ -22,6 +23,7 @@ from pyvae.words import make_likelihood
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column
 MOST_ROWS = 10_000  # in which the steps of a column are looked for
+ROUNDING = 64  # last places by which equal numbers may differ
 
 
 class ArrayColumns:
@@ -44,7 +46,8 @@ class ArrayColumns:
         if isinstance(likelihood, str) and likelihood in STANDARDIZED:
             self._standardize(X, weight, STANDARDIZED[likelihood])
             if dequantize and STANDARDIZED[likelihood] == "each" and not hasattr(X, "tocsr"):
-                looked_at = np.asarray(X[:: -(-len(X) // MOST_ROWS)], np.float64)
+                rows = np.sort(Noise(0).permutation("split", len(X), 0, min(len(X), MOST_ROWS)))  # at random
+                looked_at = np.asarray(X[rows], None if X.dtype.kind == "f" else np.float64)
                 steps = np.array([smallest_step(column) for column in looked_at.T])
                 self.scale = with_steps(self.scale, steps)
                 self.steps = steps / self.scale
@@ -105,17 +108,19 @@ class ArrayColumns:
             return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
 
-    def start(self, model, X):
+    @np.errstate(over="ignore", invalid="ignore")  # of numbers outside the support, which training names
+    def start(self, model, X, weight=None):
         """Let a new model begin at the means of these rows (pyvae.start), where they are not standardised."""
-        if isinstance(self.word, Likelihood) or self.word in STANDARDIZED:
+        if self.word in STANDARDIZED or self.word == "multinomial":  # which is left as it is
             return
-        ones = np.ones(X.shape[0])
+        weight = np.ones(X.shape[0]) if weight is None else weight
         if hasattr(X, "tocsr"):
-            mean, variance = _sparse_moments(check_sparse(X), ones)
-            start(model, smoothed_mean(mean * len(ones), len(ones)), variance)
+            n = weight.sum()
+            mean, variance = _sparse_moments(check_sparse(X), weight)
+            start(model, smoothed_mean(n * mean, n), variance)
         else:
-            n, total = self._known_weight(X), _sum(X, np.nan_to_num, ones)
-            squares = _sum(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, ones)
+            n, total = self._known_weight(X, weight), _sum(X, np.nan_to_num, weight)
+            squares = _sum(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, weight)
             start(model, smoothed_mean(total, n), squares / n)
 
     def training_source(self, X, weight=None, targets=None):
@@ -177,9 +182,9 @@ class TableColumns:
         """A new Likelihood."""
         return self.table.likelihood()
 
-    def start(self, model, frame):
+    def start(self, model, frame, weight=None):
         """Let a new model begin at the means of these rows."""
-        self.table.start(model, self.table.encode(frame))
+        self.table.start(model, self.table.encode(frame), weight)
 
     @property
     def places(self):
@@ -237,12 +242,12 @@ class MappedSource(DataSource):
 
 
 def smallest_step(values):
-    """The least distance between two different known values (N,), 0 where all are the same: numbers that are rounded
-    are multiples of it, and of others there is no telling it from 0."""
+    """The least distance between two different known values (N,), 0 where there are none: the step of numbers that are
+    rounded, and next to nothing for others."""
     values = np.unique(values[~np.isnan(values)])
-    gaps = np.diff(values)
-    gaps = gaps[gaps > RELATIVE * np.abs(values).max()]  # less is an error of floating-point numbers
-    return gaps.min() if gaps.size else 0.0
+    gaps, larger = np.diff(values), np.maximum(np.abs(values[1:]), np.abs(values[:-1]))
+    gaps = gaps[gaps > ROUNDING * np.finfo(values.dtype).eps * larger]
+    return float(gaps.min()) if gaps.size else 0.0
 
 
 def with_steps(std, steps):
@@ -252,9 +257,7 @@ def with_steps(std, steps):
 
 
 def _dequantized(source, steps):
-    if steps is None:
-        return source
-    return Dequantized(source, np.append(steps, np.zeros(source.n_features - len(steps))))  # targets as they are
+    return source if steps is None else Dequantized(source, steps)
 
 
 def _source(encoded, weight=None, targets=None):

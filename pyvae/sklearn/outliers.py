@@ -5,7 +5,7 @@ from sklearn.base import OutlierMixin
 
 from pyvae.arguments import check_number
 from pyvae.importance import surprise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, spread
 
 MOST_ROWS = 10_000  # of those that are fitted, by which predict says from where on a row is an outlier
 
@@ -51,8 +51,7 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         X = self._validated(X, reset=not self._goes_on())
         X, sample_weight, _ = self._weighed(X, sample_weight)
         self._fit(X, sample_weight)
-        some = np.unique(np.linspace(0, X.shape[0] - 1, MOST_ROWS).astype(int))
-        log_likelihood = self._log_likelihood(X.iloc[some] if hasattr(X, "iloc") else X[some])
+        log_likelihood = self._log_likelihood(spread(X, MOST_ROWS))
         self.offset_ = float(np.percentile(log_likelihood, 100 * self.contamination))
         return self
 

@@ -23,6 +23,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
+from pyvae import _kernels
 from pyvae.activations import Symlog
 from pyvae.arguments import check_number, shown
 from pyvae.blocks import FirstColumns
@@ -33,7 +34,7 @@ from pyvae.likelihoods import Categorical, Gaussian
 from pyvae.mixed import Mixed, Weighted
 from pyvae.model import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, spread
 from pyvae.sklearn.columns import RELATIVE
 
 LATENT_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
@@ -88,10 +89,9 @@ class JointEstimator(VAEEstimator):
     def _fit_mixture(self, X):
         """The density of z over the rows that are fitted: a Gaussian mixture of samples from their q(z|x). The prior is
         broader where classes lie apart, and what is between them decodes to rows of none (Ghosh et al. 2020)."""
-        rows = np.unique(np.linspace(0, X.shape[0] - 1, MOST_ROWS).astype(int))
-        mu, logvar = self._encode(X.iloc[rows] if hasattr(X, "iloc") else X[rows])
-        z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, rows)
-        n = min(MOST_COMPONENTS, 1 + len(rows) // ROWS_PER_COMPONENT)
+        mu, logvar = self._encode(spread(X, MOST_ROWS))
+        z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, np.arange(len(mu)))
+        n = min(MOST_COMPONENTS, 1 + len(mu) // ROWS_PER_COMPONENT)
         mixture = GaussianMixture(n, reg_covar=1e-4, random_state=self._seed)
         return mixture.fit(z.astype(np.float64))
 
@@ -118,9 +118,16 @@ class JointEstimator(VAEEstimator):
         return np.concatenate([statistic(self._decode_targets(part).astype(np.float64)) for part in z])
 
     def _decode_targets(self, z):
-        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs)."""
-        outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z.reshape(-1, z.shape[-1])))
-        return outputs[:, self.model_.likelihood.outputs[-1]].reshape(*z.shape[:-1], -1)
+        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs), without those for x, which may be
+        many."""
+        *layers, last = self.model_.decoder.layers
+        y = np.ascontiguousarray(z.reshape(-1, z.shape[-1]))
+        for layer in layers:
+            y, _ = layer.forward(y)
+        own = self.model_.likelihood.outputs[-1]
+        outputs = np.empty((len(y), own.stop - own.start), y.dtype)
+        _kernels.dense(y, np.ascontiguousarray(last.W[:, own]), last.b[own], None, out=outputs)
+        return outputs.reshape(*z.shape[:-1], -1)
 
     def _sample_given(self, targets, random_state):
         """One row x for each of the targets (n, T), as y is encoded."""
