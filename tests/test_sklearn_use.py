@@ -21,7 +21,8 @@ from pyvae import _kernels  # noqa: E402
 from pyvae.data import ArraySource, SameNoise, SparseSource  # noqa: E402
 from pyvae.noise import Noise  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
-from pyvae.sklearn.columns import ArrayColumns, smallest_step  # noqa: E402
+from pyvae.sklearn.columns import ArrayColumns  # noqa: E402
+from pyvae.sklearn.steps import smallest_step  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
 pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
@@ -355,7 +356,7 @@ def test_the_detector_takes_rounded_numbers_for_their_step(frame):
     X[5, 0] = np.nan
     given = pd.DataFrame(X, columns=["n", "seven", "x"]).assign(kind="a") if frame else X
     detector = make(VAEOutlierDetector).fit(given)
-    source = detector.columns_.training_source(detector._rows(given))
+    source = detector._training_source(detector._rows(given))
     batch = source.gather(np.arange(400), Noise(1))
     moved = batch.x - detector.columns_.source(detector._rows(given)).gather(np.arange(400)).x
     step = 1 / np.sqrt(np.nanvar(X[:, 0]) + 1 / 12)
@@ -366,7 +367,7 @@ def test_the_detector_takes_rounded_numbers_for_their_step(frame):
     assert np.abs(moved[:, 2]).max() < 0.01
     assert not moved[:, 3:].any()
     plain = make(VAETransformer).fit(given)
-    assert type(plain.columns_.training_source(plain._rows(given))) is ArraySource
+    assert type(plain._training_source(plain._rows(given))) is ArraySource
 
 
 @pytest.mark.parametrize(

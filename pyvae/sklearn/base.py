@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pyvae.arguments import check_count, check_number, either, shown
-from pyvae.data import CHUNK_ROWS, SameNoise
+from pyvae.data import CHUNK_ROWS, Dequantized, SameNoise
 from pyvae.layers import ACTIVATIONS
 from pyvae.likelihoods import Likelihood
 from pyvae.model import VAE
@@ -172,13 +172,16 @@ class VAEEstimator(BaseEstimator):
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
             self._begin(X, sample_weight)
-        source = self.columns_.training_source(X, sample_weight, targets)
-        history = self._train(source, seed)
+        history = self._train(self._training_source(X, sample_weight, targets), seed)
         self.n_iter_ = len(history)
         self.loss_curve_ = history["train_loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         self.validation_scores_ = [-loss for loss in history["val_loss"]] if self.early_stopping else None
         return self
+
+    def _training_source(self, X, sample_weight=None, targets=None):
+        source = self.columns_.source(X, sample_weight, targets)
+        return source if self.columns_.steps is None else Dequantized(source, self.columns_.steps)
 
     def _begin(self, X, sample_weight):
         """Scales or categories, and a model, for the first rows."""

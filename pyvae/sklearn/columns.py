@@ -2,8 +2,7 @@
 
 A DataFrame's columns have each their kind (pyvae.tables); those of an array are all of one kind, which the likelihood
 says. Numbers of a Gaussian are brought to mean 0 and standard deviation 1 before and back after: all by the same
-factor where they share one standard deviation, else each by its own. Where they are dequantized, a number is taken for
-the step that it was rounded to: whole numbers for all that are rounded to them.
+factor where they share one standard deviation, else each by its own.
 """
 
 from copy import deepcopy
@@ -12,9 +11,9 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
-from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, Dequantized, SparseSource
+from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, SparseSource
 from pyvae.likelihoods import Likelihood
-from pyvae.noise import Noise
+from pyvae.sklearn.steps import smallest_step, smallest_steps, with_steps
 from pyvae.start import smoothed_mean, start
 from pyvae.tables import Table
 from pyvae.validation import check_row_numbers, check_sparse
@@ -22,8 +21,6 @@ from pyvae.words import make_likelihood
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column
-MOST_ROWS = 10_000  # in which the steps of a column are looked for
-ROUNDING = 64  # last places by which equal numbers may differ
 
 
 class ArrayColumns:
@@ -31,8 +28,8 @@ class ArrayColumns:
     Likelihood, whose columns are taken as they are.
 
     frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays. dequantize:
-    whether each of an array's columns that has a standard deviation of its own is trained on with its place in the step
-    drawn (pyvae.data.Dequantized).
+    whether columns of an array that have a standard deviation each are to be trained on with their place in the step
+    drawn (steps.py): ``steps`` (n_features,) are those of the model's numbers, else None.
     """
 
     def __init__(self, X, likelihood, weight=None, frame=None, dequantize=False):
@@ -46,9 +43,7 @@ class ArrayColumns:
         if isinstance(likelihood, str) and likelihood in STANDARDIZED:
             self._standardize(X, weight, STANDARDIZED[likelihood])
             if dequantize and STANDARDIZED[likelihood] == "each" and not hasattr(X, "tocsr"):
-                rows = np.sort(Noise(0).permutation("split", len(X), 0, min(len(X), MOST_ROWS)))  # at random
-                looked_at = np.asarray(X[rows], None if X.dtype.kind == "f" else np.float64)
-                steps = np.array([smallest_step(column) for column in looked_at.T])
+                steps = smallest_steps(X)
                 self.scale = with_steps(self.scale, steps)
                 self.steps = steps / self.scale
         elif not hasattr(X, "tocsr"):
@@ -122,10 +117,6 @@ class ArrayColumns:
             n, total = self._known_weight(X, weight), _sum(X, np.nan_to_num, weight)
             squares = _sum(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, weight)
             start(model, smoothed_mean(total, n), squares / n)
-
-    def training_source(self, X, weight=None, targets=None):
-        """The source to train on."""
-        return _dequantized(self.source(X, weight, targets), self.steps)
 
     def _scaled(self, X):
         """A sparse matrix with its columns divided by their scales."""
@@ -204,10 +195,6 @@ class TableColumns:
         it is another table."""
         return _source(self.table.encode(frame), weight, targets)
 
-    def training_source(self, frame, weight=None, targets=None):
-        """The source to train on."""
-        return _dequantized(self.source(frame, weight, targets), self.steps)
-
     def decode(self, x, dtype=None):
         """A DataFrame from a model's means or draws."""
         return self.table.decode(x)
@@ -239,25 +226,6 @@ class MappedSource(DataSource):
         )
         batch.rows, batch.weight = check_row_numbers(rows), None if self.weight is None else self.weight[rows]
         return batch
-
-
-def smallest_step(values):
-    """The least distance between two different known values (N,), 0 where there are none: the step of numbers that are
-    rounded, and next to nothing for others."""
-    values = np.unique(values[~np.isnan(values)])
-    gaps, larger = np.diff(values), np.maximum(np.abs(values[1:]), np.abs(values[:-1]))
-    gaps = gaps[gaps > ROUNDING * np.finfo(values.dtype).eps * larger]
-    return float(gaps.min()) if gaps.size else 0.0
-
-
-def with_steps(std, steps):
-    """The standard deviation of rounded numbers with their place in the step drawn: of a uniform number, steps^2 / 12
-    is the variance."""
-    return np.hypot(std, steps / np.sqrt(12))
-
-
-def _dequantized(source, steps):
-    return source if steps is None else Dequantized(source, steps)
 
 
 def _source(encoded, weight=None, targets=None):
