@@ -24,11 +24,11 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("dense", "sparse", "elementwise", "gaussian", "likelihood", "count_likelihood", "norm"),
-    *("random", "adam", "gather"),
+    *("products", "sparse", "elementwise", "latent", "likelihood", "count_likelihood", "norm"),
+    *("random", "optimizer", "minibatch"),
 ]
 
-# No more than what runtime.pyx asks the processor for: -march=x86-64-v3 would allow half a dozen features besides.
+# No more than what cpu.pyx asks the processor for: -march=x86-64-v3 would allow half a dozen features besides.
 V2 = ["-msse4.2", "-mpopcnt"]
 V3 = ["-mavx2", "-mfma", "-mpopcnt"]
 V4 = [*V3, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
@@ -113,7 +113,7 @@ class BuildKernels(build_ext):
                 jobs += [
                     (extension, name, level, real, LEVELS[level]) for level in LEVELS for real in ("float", "double")
                 ]
-            if name == "dense":
+            if name == "products":
                 jobs += [(extension, name, level, "float", flags) for level, flags in bf16.items()]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for (extension, *_), path in zip(jobs, pool.map(self.compile_tile, jobs), strict=True):
@@ -155,7 +155,7 @@ def native_extensions():
         return []
     from Cython.Build import cythonize
 
-    names = ["runtime", "arrays", *WITH_C]
+    names = ["cpu", "runtime", "tape", "arrays", *WITH_C]
     extensions = [Extension(f"pyvae._kernels.{name}", [str(KERNELS / f"{name}.pyx")]) for name in names]
     directives = {"language_level": 3, "wraparound": False}
     directives |= dict.fromkeys(["boundscheck", "initializedcheck", "nonecheck", "overflowcheck"], CHECKED)

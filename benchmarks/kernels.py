@@ -23,7 +23,7 @@ from processes import Contestant, serve
 
 import pyvae
 from pyvae import _kernels
-from pyvae._kernels import adam_ref, elementwise_ref, likelihood_ref
+from pyvae._kernels import elementwise_ref, likelihood_ref, optimizer_ref
 from pyvae.workspace import aligned_empty
 
 PRODUCTS = [(128, 784, 400), (32, 784, 400), (512, 784, 400), (20, 784, 200), (256, 1024, 1024), (256, 64, 32)]
@@ -112,13 +112,13 @@ def pass_cases(limits, threads):
 
     step(_kernels.adam)
     ours = values.copy()
-    step(adam_ref.adam)
+    step(optimizer_ref.adam)
     assert np.allclose(ours, values, rtol=1e-5, atol=1e-7), "Adam"
     others = [array(N_WEIGHTS, seed=i) for i in range(4)]
     pointers = [a.ctypes.data for a in others]
     yield (
         f"Adam, {N_WEIGHTS} weights", lambda: _kernels.adam(values, grads, m, v, 1e-9, 0.9, 0.999, 1e-8, 10, extents),
-        lambda: adam_ref.adam(values, grads, m, v, 1e-9, 0.9, 0.999, 1e-8, 10),
+        lambda: optimizer_ref.adam(values, grads, m, v, 1e-9, 0.9, 0.999, 1e-8, 10),
         None if limits is None else lambda: limits.streams(N_WEIGHTS, *pointers, threads), None,
     )  # fmt: skip
     normals, rng = np.empty((1000, 1000), np.float32), np.random.default_rng(0)

@@ -1,4 +1,4 @@
-/* simd/dense.c for AMX, with the instructions on tiles done in plain C: for test_precision.py, which compiles this. */
+/* simd/products.c for AMX, with the instructions on tiles done in plain C: for test_precision.py, which compiles this. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,7 +65,7 @@ static void multiply_add(int c, int a, int b) {
 #define REAL_IS_FLOAT 1
 #define PYVAE_LEVEL amx
 #define PYVAE_AMX 1
-#include "dense.c"
+#include "products.c"
 
 /* c (rows, columns) (+)= a b, by `threads` threads one after the other. */
 void product(const float *a, ptrdiff_t a_row, ptrdiff_t a_k, const float *b, ptrdiff_t b_k, ptrdiff_t b_column, float *c,

@@ -11,8 +11,8 @@ import pyvae
 
 LEVELS = ()
 if pyvae._kernels.BUILT:
-    runtime = importlib.import_module("pyvae._kernels.runtime")  # also where the library runs on the twins
-    LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+    cpu, runtime = (importlib.import_module(f"pyvae._kernels.{name}") for name in ("cpu", "runtime"))  # on twins, too
+    LEVELS = cpu.LEVELS[: cpu.LEVELS.index(cpu.HIGHEST_LEVEL) + 1]
 
 
 @pytest.fixture
@@ -42,17 +42,17 @@ def _keep_threads():
 @pytest.fixture
 def one_thread():
     """For tests of native kernels, which say it where they want more; the instruction set is put back too."""
-    level, threads = runtime.get_level(), runtime.get_num_threads()
+    level, threads = cpu.get_level(), runtime.get_num_threads()
     runtime.set_num_threads(1)
     yield
-    runtime.set_level(level)
+    cpu.set_level(level)
     runtime.set_num_threads(threads)
 
 
 @pytest.fixture(params=LEVELS)
 def level(request, one_thread):
     """Each instruction set that this machine has."""
-    runtime.set_level(request.param)
+    cpu.set_level(request.param)
     return request.param
 
 

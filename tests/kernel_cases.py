@@ -20,41 +20,15 @@ if not _kernels.BUILT:
     pytest.skip(reason="this installation was built without native kernels", allow_module_level=True)
 
 
-def import_kernels(name):
-    """A module of the package, without leaving it there under a name that belongs to a function, such as ``dense``."""
-    function = getattr(_kernels, name, None)
-    module = importlib.import_module(f"pyvae._kernels.{name}")
-    if inspect.isroutine(function):
-        setattr(_kernels, name, function)
-    return module
-
-
-FUNCTIONS = {
-    "adam": ("adam", "clear", "sum_of_squares"),
-    "count_likelihood": (
-        *("multinomial", "multinomial_backward", "negative_binomial", "negative_binomial_backward"),
-        *("poisson", "poisson_backward"),
-    ),
-    "dense": ("dense", "dense_dW", "dense_dx"),
-    "elementwise": ("activate", "activate_backward", "add", "column_sums", "copy", "multiply", "shift"),
-    "gather": ("gather",),
-    "gaussian": ("kl", "kl_backward", "reparameterize", "reparameterize_backward", "standard_normal"),
-    "likelihood": (
-        *("bernoulli", "bernoulli_backward", "categorical", "categorical_backward"),
-        *("gaussian", "gaussian_backward"),
-    ),
-    "norm": ("layer_norm", "layer_norm_backward"),
-    "random": ("bernoulli", "normal", "permutation", "philox4x32", "uniform"),
-}
+FUNCTIONS = {module: names for module, names in _kernels.FUNCTIONS.items() if module != "tape"}
 SPARSE = ("sparse_dense", "sparse_dense_dW")  # of which test_kernels_sparse.py is
-PLACES = {function: (module, function) for module, functions in FUNCTIONS.items() for function in functions}
-PLACES |= {"bernoulli": ("likelihood", "bernoulli"), "bernoulli_draw": ("random", "bernoulli")}  # two of one name
+MODULE = {function: module for module, functions in FUNCTIONS.items() for function in functions}
 
-NATIVE = {name: import_kernels(name) for name in FUNCTIONS}
-TWINS = {name: import_kernels(f"{name}_ref") for name in FUNCTIONS}
-runtime = import_kernels("runtime")
+NATIVE = {name: importlib.import_module(f"pyvae._kernels.{name}") for name in FUNCTIONS}
+TWINS = {name: importlib.import_module(f"pyvae._kernels.{name}_ref") for name in FUNCTIONS}
+cpu, runtime = (importlib.import_module(f"pyvae._kernels.{name}") for name in ("cpu", "runtime"))
 
-LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+LEVELS = cpu.LEVELS[: cpu.LEVELS.index(cpu.HIGHEST_LEVEL) + 1]
 REALS = (np.float32, np.float64)
 KEEP_INPUT = ("silu", "gelu")  # whose backward is given x, not y
 ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
@@ -133,8 +107,7 @@ class Case(NamedTuple):
     note: str = ""
 
     def function(self, modules):
-        module, function = PLACES[self.kernel]
-        return getattr(modules[module], function)
+        return getattr(modules[MODULE[self.kernel]], self.kernel)
 
     def make(self, sizes, real, seed=0):
         """Arguments: name -> value, the outputs' first contents included."""

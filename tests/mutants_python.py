@@ -24,7 +24,7 @@ PACKAGE_FILES = (
     "model.py", "counts.py", "mixed.py",
 )  # fmt: skip
 TWIN_FILES = (
-    "_kernels/dense_ref.py", "_kernels/elementwise_ref.py", "_kernels/gaussian_ref.py", "_kernels/likelihood_ref.py",
+    "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
     "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
@@ -46,13 +46,13 @@ EQUIVALENT = [
         "no layer asks for the derivative without an activation; test_kernels.py compares it with the native kernel",
     ),
     (
-        "_kernels/dense_ref.py",
+        "_kernels/products_ref.py",
         "out[...] = out + product if accumulate else product",
         ["sign of product [else]", "twice product [else]"],
         "every gradient of weights is accumulated; test_kernels.py compares the other branch",
     ),
     (
-        "_kernels/dense_ref.py",
+        "_kernels/products_ref.py",
         "def dense_dW(x, dy, out, db=None, accumulate=False):",
         ["accumulate=True by default"],
         "who accumulates weights says so",
@@ -121,7 +121,7 @@ def apply(text, edit):
 
 def read_signatures(package):
     """Name of each kernel -> Signature."""
-    signatures = {"clear": Signature(["x", "extents"], {"x"}, {"extents"})}  # of adam_ref.py, which has no gradients
+    signatures = {"clear": Signature(["x", "extents"], {"x"}, {"extents"})}  # of optimizer_ref.py
     for file in TWIN_FILES:
         for function in functions_of(ast.parse((package / file).read_text())):
             parameters = [argument.arg for argument in function.args.args]

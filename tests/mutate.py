@@ -38,8 +38,8 @@ TESTS = [  # one after the other, the quick ones first
 SECONDS = 300  # the tests of a mutant have, several times what they take on a machine with nothing else to do
 ENOUGH = 95  # per cent
 IN_EXTENSION = {  # of headers
-    "vmath": "elementwise", "activate": "elementwise", "micro": "dense", "pack": "dense", "transpose": "dense",
-    "job": "gaussian", "gamma": "count_likelihood", "lanes": "dense", "observation": "likelihood",
+    "vmath": "elementwise", "activate": "elementwise", "micro": "products", "pack": "products", "transpose": "products",
+    "job": "latent", "gamma": "count_likelihood", "lanes": "products", "observation": "likelihood",
 }  # fmt: skip
 
 
@@ -110,11 +110,11 @@ class Copy:
         setup = (self.folder / "setup.py").read_text()
         tiles, everything = (
             re.search(r"^WITH_C = \[.*?^\]$", setup, re.MULTILINE | re.DOTALL)[0],
-            '["runtime", "arrays", *WITH_C]',
+            '["cpu", "runtime", "tape", "arrays", *WITH_C]',
         )
         if everything not in setup:
             raise SystemExit("setup.py does not list the extensions where this script looks for them")
-        with_c = [name for name in extensions if name not in ("runtime", "arrays")]
+        with_c = [name for name in extensions if name not in ("cpu", "runtime", "tape", "arrays")]
         setup = setup.replace(tiles, f"WITH_C = {with_c}").replace(everything, str(extensions))
         (self.folder / "setup_some.py").write_text(setup)
         shutil.rmtree(self.folder / "build", ignore_errors=True)

@@ -547,7 +547,7 @@ def threadpoolctl_limits():
 def settings():
     """Environment, processors that the process may use, and how many threads that makes."""
     import pyvae
-    from pyvae._kernels.threads import physical_cores
+    from pyvae._kernels.processors import physical_cores
 
     n = physical_cores()
     if pyvae._kernels.info()["openmp"]:

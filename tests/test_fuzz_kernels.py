@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from kernel_cases import CASE, EDGES, LEVELS, NATIVE, REALS, Array, Sizes, assert_within, every_case, runtime
+from kernel_cases import CASE, EDGES, LEVELS, NATIVE, REALS, Array, Sizes, assert_within, cpu, every_case, runtime
 
 hypothesis = pytest.importorskip("hypothesis", reason="calls are drawn by hypothesis, which is not installed")
 st = hypothesis.strategies
@@ -28,9 +28,9 @@ examples = pytest.mark.parametrize("examples", [FEW, pytest.param(MANY, marks=py
 
 @pytest.fixture(autouse=True)
 def level_and_threads_are_put_back():
-    level, threads = runtime.get_level(), runtime.get_num_threads()
+    level, threads = cpu.get_level(), runtime.get_num_threads()
     yield
-    runtime.set_level(level)
+    cpu.set_level(level)
     runtime.set_num_threads(threads)
 
 
@@ -191,7 +191,7 @@ def flushed(a):
 def test_a_call_is_the_plain_call_and_the_twins(case, examples):
     def check(call):
         arguments = call.arguments(case)
-        runtime.set_level(call.level)
+        cpu.set_level(call.level)
         runtime.set_num_threads(1)
         plain = run(case, {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in arguments.items()})
 
@@ -279,7 +279,7 @@ def test_wrong_arguments_are_refused_or_do_no_harm(case, examples):
         for name, value in wrong.items():
             if isinstance(value, str) and value.startswith("= "):
                 arguments[name] = arguments[value[2:]]
-        runtime.set_level(call.level)
+        cpu.set_level(call.level)
         runtime.set_num_threads(call.threads)
         try:
             case.function(NATIVE)(**arguments)

@@ -90,6 +90,6 @@ def test_products_refuse_outputs_that_overlap_their_inputs(real):
         ("dense_dW", {"x": x, "dy": whole}),
     ):
         with pytest.raises(ValueError, match="out must not overlap"):
-            getattr(NATIVE["dense"], kernel)(**arguments, out=whole)
+            getattr(NATIVE["products"], kernel)(**arguments, out=whole)
     halves = np.zeros((18, 9), real)
-    NATIVE["dense"].dense(halves[:9], W, None, None, halves[9:])
+    NATIVE["products"].dense(halves[:9], W, None, None, halves[9:])

@@ -106,7 +106,7 @@ def test_kl_is_never_negative(modules, real, level):
     for columns in (1, 17):
         rows = np.resize(logvar, (len(logvar), columns))
         out = np.empty(len(rows), real)
-        modules["gaussian"].kl(np.zeros_like(rows), rows, out)
+        modules["latent"].kl(np.zeros_like(rows), rows, out)
         assert out.min() >= 0
 
 
@@ -160,7 +160,7 @@ def test_adam_does_not_move_on_subnormal_moments(level):
     subnormal = np.full(40, np.finfo(np.float32).tiny / 4)
     values, grads, m, v = np.zeros((4, 40), np.float32)
     m[...], v[...] = subnormal, subnormal
-    NATIVE["adam"].adam(values, grads, m, v, 1.0, 0.9, 0.999, 1e-30, 10)
+    NATIVE["optimizer"].adam(values, grads, m, v, 1.0, 0.9, 0.999, 1e-30, 10)
     assert not values.any() and not m.any() and not v.any()
 
 

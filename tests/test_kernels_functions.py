@@ -38,19 +38,19 @@ def softplus_slope(x):
 
 def exp_by_reparameterize(x):
     z = np.empty_like(x)
-    NATIVE["gaussian"].reparameterize(np.zeros_like(x), 2 * x, np.ones_like(x), z, np.empty(1, x.dtype))
+    NATIVE["latent"].reparameterize(np.zeros_like(x), 2 * x, np.ones_like(x), z, np.empty(1, x.dtype))
     return z
 
 
 def expm1_by_kl_backward(x):
     dlogvar = np.empty_like(x)
-    NATIVE["gaussian"].kl_backward(np.full(1, 2, x.dtype), x, x, np.empty_like(x), dlogvar)
+    NATIVE["latent"].kl_backward(np.full(1, 2, x.dtype), x, x, np.empty_like(x), dlogvar)
     return dlogvar
 
 
 def expm1_minus_by_kl(x):
     out = np.empty(x.size, x.dtype)
-    NATIVE["gaussian"].kl(np.zeros_like(x).T, x.T, out)
+    NATIVE["latent"].kl(np.zeros_like(x).T, x.T, out)
     return 2 * out[None]
 
 

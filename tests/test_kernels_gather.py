@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def gather(source, rows, real, scale=1.0, binarize=None, threshold=0.5, modules=NATIVE):
     out = np.empty((len(rows), source.shape[1]), real)
-    modules["gather"].gather(source, rows, scale, binarize, threshold, KEY, 7, out)
+    modules["minibatch"].gather(source, rows, scale, binarize, threshold, KEY, 7, out)
     return out
 
 
@@ -77,7 +77,7 @@ def test_gather_refuses_rows_that_are_not_there(modules, rows, error, order):
 @pytest.mark.parametrize("source", [np.zeros((3, 4), np.int16), np.zeros(4), np.zeros((3, 4), complex)])
 def test_gather_refuses_other_sources(source):
     with pytest.raises(TypeError, match="source must be a two-dimensional array of uint8, float32 or float64"):
-        NATIVE["gather"].gather(source, [0], 1.0, None, 0.5, KEY, 0, np.empty((1, 4), np.float32))
+        NATIVE["minibatch"].gather(source, [0], 1.0, None, 0.5, KEY, 0, np.empty((1, 4), np.float32))
 
 
 @both

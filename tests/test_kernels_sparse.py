@@ -29,9 +29,9 @@ def test_forward_has_the_bits_of_the_dense_product(shape, real, level, rng):
         runtime.set_num_threads(threads)
         for bias, activation in ((b, None), (None, None), (b, "tanh")):
             expected = np.empty((B, H), real)
-            NATIVE["dense"].dense(x, W, bias, activation, expected)
+            NATIVE["products"].dense(x, W, bias, activation, expected)
             out = Guarded(np.full((B, H), np.nan, real), "rows apart")
-            NATIVE["dense"].dense(rows, W, bias, activation, out.array)
+            NATIVE["products"].dense(rows, W, bias, activation, out.array)
             out.check()
             np.testing.assert_array_equal(out.array, expected)
 
@@ -43,11 +43,11 @@ def test_backward_has_the_bits_of_the_dense_product(shape, accumulate, real, lev
     rows, x = sparse_and_dense(rng, B, D, real)
     dy, first, first_b = (rng.standard_normal(size).astype(real) for size in ((B, H), (D, H), (H,)))
     expected, expected_b = first.copy(), first_b.copy()
-    NATIVE["dense"].dense_dW(x, dy, expected, expected_b, accumulate)
+    NATIVE["products"].dense_dW(x, dy, expected, expected_b, accumulate)
     for threads in (1, 3):
         runtime.set_num_threads(threads)
         out, db = Guarded(first, "upside down"), Guarded(first_b, "contiguous")
-        NATIVE["dense"].dense_dW(rows, dy, out.array, db.array, accumulate)
+        NATIVE["products"].dense_dW(rows, dy, out.array, db.array, accumulate)
         out.check()
         db.check()
         np.testing.assert_array_equal(out.array, expected)
@@ -63,12 +63,12 @@ def test_twin_says_the_same(shape, real, rng):
     for activation in (None, "relu"):
         results = np.full((2, B, H), np.nan, real)
         for modules, out in zip((NATIVE, TWINS), results, strict=True):
-            modules["dense"].dense(rows, W, b, activation, out)
+            modules["products"].dense(rows, W, b, activation, out)
         np.testing.assert_allclose(*results, rtol=0, atol=tolerance * (np.abs(x) @ np.abs(W)).max(initial=1))
     for accumulate in (False, True):
         results, sums = np.ones((2, D, H), real), np.ones((2, H), real)
         for modules, out, db in zip((NATIVE, TWINS), results, sums, strict=True):
-            modules["dense"].dense_dW(rows, dy, out, db, accumulate)
+            modules["products"].dense_dW(rows, dy, out, db, accumulate)
         np.testing.assert_allclose(*results, rtol=0, atol=tolerance * (np.abs(x.T) @ np.abs(dy)).max(initial=1))
         np.testing.assert_allclose(*sums, rtol=0, atol=tolerance * np.abs(dy).sum(axis=0).max(initial=1))
 
@@ -92,19 +92,19 @@ WRONG = [
 @pytest.mark.parametrize(("rows", "message"), WRONG)
 def test_entries_outside_of_the_rows_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
-        NATIVE["dense"].dense(rows, np.ones((3, 4)), None, None, np.empty((2, 4)))
+        NATIVE["products"].dense(rows, np.ones((3, 4)), None, None, np.empty((2, 4)))
     with pytest.raises(ValueError, match=message):
-        NATIVE["dense"].dense_dW(rows, np.ones((2, 4)), np.empty((3, 4)))
+        NATIVE["products"].dense_dW(rows, np.ones((2, 4)), np.empty((3, 4)))
 
 
 def test_starts_must_be_whole_and_one_more_than_the_rows():
     rows = wrong(starts=np.array([0.0, 1.5, 2.0]))
     with pytest.raises(TypeError, match="starts must be whole numbers"):
-        NATIVE["dense"].dense(rows, np.ones((3, 4)), None, None, np.empty((2, 4)))
+        NATIVE["products"].dense(rows, np.ones((3, 4)), None, None, np.empty((2, 4)))
     rows = wrong()
     rows.shape = (5, 3)
     with pytest.raises(ValueError, match="starts must have 6 elements"):
-        NATIVE["dense"].dense(rows, np.ones((3, 4)), None, None, np.empty((5, 4)))
+        NATIVE["products"].dense(rows, np.ones((3, 4)), None, None, np.empty((5, 4)))
 
 
 def test_rows_in_other_forms(rng):

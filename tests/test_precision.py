@@ -14,12 +14,10 @@ from pyvae.noise import Noise
 BOUND = 2.0**-7  # of |x| @ |W|
 UNITS = []  # what multiplies bf16 numbers here
 if _kernels.KERNELS == "native":
-    from pyvae._kernels import runtime
+    from pyvae._kernels import cpu
 
-    best = runtime.get_bf16()
-    UNITS = [
-        unit for unit in runtime.BF16_UNITS if unit and runtime.BF16_UNITS.index(unit) <= runtime.BF16_UNITS.index(best)
-    ]
+    best = cpu.get_bf16()
+    UNITS = [unit for unit in cpu.BF16_UNITS if unit and cpu.BF16_UNITS.index(unit) <= cpu.BF16_UNITS.index(best)]
 
 SHAPES = [  # rows, depth, columns: full patches, their edges, odd depths and boundaries between blocks of them
     (128, 784, 400), (1, 1, 1), (13, 17, 19), (33, 513, 31), (15, 1, 33), (29, 1027, 48), (65, 64, 16), (300, 40, 100),
@@ -30,9 +28,9 @@ SHAPES = [  # rows, depth, columns: full patches, their edges, odd depths and bo
 def unit(request):
     if request.param is None:
         pytest.skip(reason="this processor multiplies no bf16 numbers, or the NumPy twins run")
-    runtime.set_bf16(request.param)
+    cpu.set_bf16(request.param)
     yield request.param
-    runtime.set_bf16(best)
+    cpu.set_bf16(best)
 
 
 def operands(rows, depth, columns):
@@ -133,13 +131,13 @@ def test_without_hardware_all_words_mean_float32(precision):
     out, again = np.empty((20, 40), np.float32), np.empty((20, 40), np.float32)
     _kernels.dense(x, W, None, None, out)
     if UNITS:
-        runtime.set_bf16(None)
+        cpu.set_bf16(None)
     try:
         with pyvae.set_matmul_precision(precision):
             _kernels.dense(x, W, None, None, again)
     finally:
         if UNITS:
-            runtime.set_bf16(best)
+            cpu.set_bf16(best)
     assert np.array_equal(out, again)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import pyvae
 from pyvae import _kernels
-from pyvae._kernels.threads import default_threads, quota_cores
+from pyvae._kernels.processors import default_threads, quota_cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in Linux's /proc")
 no_openmp = not _kernels.info()["openmp"]

@@ -22,8 +22,9 @@ TWINS_RUN = _kernels.KERNELS != "native"
 native_only = pytest.mark.skipif(TWINS_RUN, reason="the twins promise no bits: BLAS adds up in its own order")
 LEVELS = ()
 if _kernels.KERNELS == "native":
-    runtime = _kernels.runtime
-    LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+    from pyvae._kernels import cpu, runtime
+
+    LEVELS = cpu.LEVELS[: cpu.LEVELS.index(cpu.HIGHEST_LEVEL) + 1]
 HAS_BOTH = {"v3", "v4"} <= set(LEVELS)
 two_levels = pytest.mark.skipif(not HAS_BOTH, reason=f"AVX2 and AVX-512 are wanted; here run {LEVELS or 'the twins'}")
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -32,12 +33,12 @@ both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.fixture(autouse=True)
 def one_thread_unless_the_test_says_more():
     threads = pyvae.get_num_threads()
-    level = runtime.get_level() if LEVELS else None
+    level = cpu.get_level() if LEVELS else None
     pyvae.set_num_threads(1)
     yield
     pyvae.set_num_threads(threads)
     if LEVELS:
-        runtime.set_level(level)
+        cpu.set_level(level)
 
 
 def same_bits(a, b):
@@ -171,15 +172,9 @@ def some_rows(array, spec, rows):
     return array.reshape(SIZES["B"], -1, *array.shape[1:])[rows].reshape(-1, *array.shape[1:])
 
 
-NOT_KERNELS = {
-    "Tape", "get_matmul_precision", "get_num_threads", "info", "set_matmul_precision", "set_num_threads", "team",
-    "threads",
-}  # fmt: skip
-
-
 def test_every_exported_kernel_is_here():
     tested = {kernel for kernel, _, _ in BY_ROWS + OVER_ROWS}
-    assert tested == set(_kernels.__all__) - NOT_KERNELS
+    assert tested == {name for names in _kernels.FUNCTIONS.values() for name in names} - {"Tape"}
 
 
 @native_only
@@ -210,7 +205,7 @@ PICKS = {
 @pytest.mark.parametrize("case", BY_ROWS, ids=case_name)
 @both_dtypes
 def test_kernels_whatever_rows_share_the_batch(case, dtype, level):
-    runtime.set_level(level)
+    cpu.set_level(level)
     _, inputs, outputs = case
     arguments = make(case, dtype)
     whole = run(case, arguments)
@@ -227,9 +222,9 @@ def test_kernels_whatever_rows_share_the_batch(case, dtype, level):
 def test_kernels_on_avx2_and_avx512(case, dtype, scale):
     """Numbers of several sizes, so that every piece of exp, tanh and their like is entered."""
     arguments = make(case, dtype, scale)
-    runtime.set_level("v3")
+    cpu.set_level("v3")
     avx2 = run(case, arguments)
-    runtime.set_level("v4")
+    cpu.set_level("v4")
     assert all(map(same_bits, run(case, arguments), avx2))
 
 
@@ -243,7 +238,7 @@ def test_products_are_one_chain_of_fused_multiply_adds(level):
     for k in range(300):
         chain = (x[:, k, None].astype(np.float64) * W[k] + chain).astype(np.float32)
     out = np.empty_like(chain)
-    runtime.set_level(level)
+    cpu.set_level(level)
     _kernels.dense(x, W, b, None, out)
     assert same_bits(out, chain + b)
 
@@ -261,7 +256,7 @@ def test_row_sums_use_16_lanes_and_a_tree(columns, level, dtype):
     for width in (8, 4, 2, 1):
         lanes = lanes[:, :width] + lanes[:, width:]
     out = np.empty(7, dtype)
-    runtime.set_level(level)
+    cpu.set_level(level)
     _kernels.kl(mu, np.zeros_like(mu), out)
     assert same_bits(out, lanes[:, 0] / 2)
 
@@ -401,9 +396,9 @@ def test_training_on_any_number_of_threads(likelihood, tmp_path):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "softplus"])
 @every_likelihood
 def test_training_on_avx2_and_avx512(likelihood, activation, tmp_path):
-    runtime.set_level("v3")
+    cpu.set_level("v3")
     avx2 = trained(likelihood, tmp_path, activation=activation)
-    runtime.set_level("v4")
+    cpu.set_level("v4")
     assert trained(likelihood, tmp_path, activation=activation) == avx2
 
 
@@ -411,9 +406,9 @@ def test_training_on_avx2_and_avx512(likelihood, activation, tmp_path):
 def test_a_models_answers_on_avx2_and_avx512():
     rows = np.arange(50)
     for method in METHODS:
-        runtime.set_level("v3")
+        cpu.set_level("v3")
         avx2 = answers(method, "gaussian, predicted std", np.float32, rows)
-        runtime.set_level("v4")
+        cpu.set_level("v4")
         assert same_bits(answers(method, "gaussian, predicted std", np.float32, rows), avx2), method
 
 

@@ -22,8 +22,9 @@ from pyvae.parameters import REGISTRY, Arena, build
 if _kernels.KERNELS != "native":
     pytest.skip(reason="the twins promise no bits: BLAS adds up in its own order", allow_module_level=True)
 
-runtime = _kernels.runtime
-LEVELS = runtime.LEVELS[: runtime.LEVELS.index(runtime.HIGHEST_LEVEL) + 1]
+from pyvae._kernels import cpu, runtime
+
+LEVELS = cpu.LEVELS[: cpu.LEVELS.index(cpu.HIGHEST_LEVEL) + 1]
 HAS_BOTH = {"v3", "v4"} <= set(LEVELS)
 two_levels = pytest.mark.skipif(not HAS_BOTH, reason=f"AVX2 and AVX-512 are wanted; here run {LEVELS}")
 
@@ -53,10 +54,10 @@ every_part = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def level_and_threads_are_put_back():
-    level, threads = runtime.get_level(), pyvae.get_num_threads()
+    level, threads = cpu.get_level(), pyvae.get_num_threads()
     pyvae.set_num_threads(1)
     yield
-    runtime.set_level(level)
+    cpu.set_level(level)
     pyvae.set_num_threads(threads)
 
 
@@ -136,7 +137,7 @@ def test_a_part_on_any_number_of_threads(part):
 @every_part
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_part_whatever_rows_share_the_batch(part, level):
-    runtime.set_level(level)
+    cpu.set_level(level)
     whole, _ = results_of(part)
     for rows in ([0], [N_ROWS - 1], np.arange(250, 267), [5, 402, 5, 3], np.random.default_rng(1).permutation(N_ROWS)):
         some, _ = results_of(part, np.asarray(rows))
@@ -148,9 +149,9 @@ def test_a_part_whatever_rows_share_the_batch(part, level):
 @two_levels
 @every_part
 def test_a_part_on_avx2_and_avx512(part):
-    runtime.set_level("v3")
+    cpu.set_level("v3")
     avx2 = as_bytes(results_of(part))
-    runtime.set_level("v4")
+    cpu.set_level("v4")
     assert as_bytes(results_of(part)) == avx2
 
 
@@ -179,7 +180,7 @@ for model in (pyvae.VAE.mlp(40, latent_dim=3, hidden=(96,), seed=3), deep()):
     pyvae.save(model, path)
     figures = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in history.epochs]
     print(hashlib.sha256(path.read_bytes() + repr(figures).encode() + model.elbo(X).tobytes()).hexdigest())
-print(pyvae._kernels.runtime.get_level(), pyvae.get_num_threads(), file=sys.stderr)
+print(pyvae._kernels.info()['isa'], pyvae.get_num_threads(), file=sys.stderr)
 """
 
 

@@ -152,11 +152,11 @@ def test_packages_that_are_missing_are_named(nowhere, monkeypatch):
 
 @native
 def test_a_unit_that_the_machine_lacks():
-    from pyvae._kernels import runtime
+    from pyvae._kernels import cpu
 
-    for unit in runtime.BF16_UNITS[runtime.BF16_UNITS.index(runtime.get_bf16()) + 1 :]:
+    for unit in cpu.BF16_UNITS[cpu.BF16_UNITS.index(cpu.get_bf16()) + 1 :]:
         with pytest.raises(ValueError, match=f"this machine has no {unit}"):
-            runtime.set_bf16(unit)
+            cpu.set_bf16(unit)
 
 
 @native

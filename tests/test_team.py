@@ -1,14 +1,12 @@
 """A team settles on the quicker number of threads, and tries again."""
 
-import sys
-
 import pytest
 
 import pyvae
 from pyvae import _kernels
-from pyvae._kernels.team import ALL, ONE, TRIAL, Team
-
-module = sys.modules[Team.__module__]  # pyvae._kernels.team is a function
+from pyvae._kernels import thread_trials
+from pyvae._kernels.settings import runtime
+from pyvae._kernels.thread_trials import ALL, ONE, TRIAL, Team
 
 
 class Clock:
@@ -16,7 +14,7 @@ class Clock:
 
     def __init__(self, monkeypatch, seconds):
         self.now, self.seconds, self.limits = 0.0, seconds, []
-        monkeypatch.setattr(module.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(thread_trials.time, "perf_counter", lambda: self.now)
 
     def limit(self, n):
         self.limits.append(n)
@@ -35,7 +33,7 @@ def test_the_quicker_one_is_used_after_both_were_tried(quicker, seconds, monkeyp
     clock = Clock(monkeypatch, seconds)
     used = clock.turns(Team(clock.limit, lambda: 2), 1000)
     trial = [ALL] * TRIAL + [ONE] * TRIAL
-    for pause in (module.SHORTEST, 2 * module.SHORTEST, 4 * module.SHORTEST):
+    for pause in (thread_trials.SHORTEST, 2 * thread_trials.SHORTEST, 4 * thread_trials.SHORTEST):
         assert used[: 2 * TRIAL] == trial
         assert used[2 * TRIAL :][:pause] == [quicker] * pause
         used = used[2 * TRIAL + pause :]
@@ -55,7 +53,7 @@ def test_a_steady_answer_is_seldom_doubted(monkeypatch):
     team = Team(clock.limit, lambda: 2)
     clock.turns(team, 3000)
     used = clock.turns(team, 10000)
-    assert 0.5 * module.COST < used.count(ONE) / len(used) <= module.COST
+    assert 0.5 * thread_trials.COST < used.count(ONE) / len(used) <= thread_trials.COST
 
 
 def test_the_limit_is_lifted_after_every_turn_and_after_an_error(monkeypatch):
@@ -77,8 +75,8 @@ def test_the_limit_holds_for_this_thread_alone():
     if _kernels.KERNELS != "native":
         pytest.skip(reason="the NumPy twins run, on one thread")
     with pyvae.threads(2):
-        _kernels.runtime.limit_threads(1)
+        runtime.limit_threads(1)
         try:
             assert pyvae.get_num_threads() == 2  # what is asked for, and what other threads use
         finally:
-            _kernels.runtime.limit_threads(0)
+            runtime.limit_threads(0)

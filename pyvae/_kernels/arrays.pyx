@@ -6,7 +6,7 @@ and type, and have unit column stride; it is never replaced by a copy.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
-from pyvae._kernels.runtime cimport not_repeatable
+from pyvae._kernels.tape cimport not_repeatable
 
 import numpy as np
 

@@ -3,7 +3,8 @@
 Twin: ``count_likelihood_ref.py``, which defines what every function here returns.
 """
 from pyvae._kernels.likelihood cimport Observation
-from pyvae._kernels.runtime cimport level, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport task_t
 
 cdef extern from "simd/count_likelihood.h":
     ctypedef struct count_likelihood_table_t:

@@ -9,7 +9,7 @@ Terms as large as x log x cancel in log p, so float32 numbers are computed in fl
 
 import numpy as np
 
-from pyvae._kernels.gaussian_ref import repeat
+from pyvae._kernels.latent_ref import repeat
 from pyvae._kernels.likelihood_ref import hide
 
 

@@ -3,8 +3,10 @@
 Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride
-from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport EXPONENTIAL_COST, PLAIN_COST, run, task_t
 
 cnp.import_array()
 
@@ -21,16 +23,28 @@ cdef extern from "simd/elementwise.h":
     ctypedef struct elementwise_table_t:
         task_t activate, activate_backward, column_sums, add, multiply, shift
 
-    int IDENTITY, RELU, LEAKY_RELU, ELU, TANH, SIGMOID, SOFTPLUS, SILU, GELU, SYMLOG
+    int IDENTITY, RELU, LEAKY_RELU
 
 cdef extern from *:
-    """static const elementwise_table_t *const elementwise_tables[LEVEL_COUNT][2] = LIST_TABLES(elementwise);"""
+    """
+    static const elementwise_table_t *const elementwise_tables[LEVEL_COUNT][2] = LIST_TABLES(elementwise);
+    #define ACTIVATION_WORD_(code, word) word,
+    static const char *const activation_words[] = {FOR_EACH_ACTIVATION(ACTIVATION_WORD_) NULL};
+    """
     const elementwise_table_t *elementwise_tables[3][2]
+    const char *activation_words[1]
 
-cdef dict ACTIVATIONS = {
-    None: IDENTITY, "relu": RELU, "leaky_relu": LEAKY_RELU, "elu": ELU, "tanh": TANH, "sigmoid": SIGMOID,
-    "softplus": SOFTPLUS, "silu": SILU, "gelu": GELU, "symlog": SYMLOG,
-}
+
+cdef dict activation_codes():
+    """Words for the activations and their numbers in C."""
+    cdef dict codes = {None: IDENTITY}
+    while activation_words[len(codes) - 1] != NULL:
+        codes[activation_words[len(codes) - 1].decode()] = len(codes)
+    return codes
+
+
+cdef dict ACTIVATIONS = activation_codes()
+
 
 cdef int activation_code(activation) except -1:
     if activation not in ACTIVATIONS:
@@ -47,6 +61,7 @@ def activate(x, activation, out):
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
     cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
     e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], activation_code(activation)
     e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
     run(elementwise_tables[level][real].activate, &e, sizeof(e), work_of(&e), (x_, out_))
@@ -58,6 +73,7 @@ def activate_backward(dy, y, activation, dx):
     cdef cnp.ndarray y_ = matrix(y, "y", real, dy_.shape[0], dy_.shape[1])
     cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
     cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
     e.rows, e.columns, e.activation = dy_.shape[0], dy_.shape[1], activation_code(activation)
     e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(y_), stride(y_)
     e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
@@ -69,6 +85,7 @@ def column_sums(x, out, accumulate=True):
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray out_ = output_vector(out, "out", real, x_.shape[1])
     cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
     e.rows, e.columns, e.activation, e.accumulate = x_.shape[0], x_.shape[1], IDENTITY, accumulate
     e.x, e.x_row, e.out = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_)
     run(elementwise_tables[level][real].column_sums, &e, sizeof(e), work_of(&e), (x_, out_))
@@ -85,6 +102,7 @@ cdef int combine(bint product, object x, object y, object out) except -1:
     cdef cnp.ndarray y_ = matrix(y, "y", real, x_.shape[0], x_.shape[1])
     cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
     cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
     e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], IDENTITY
     e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(y_), stride(y_)
     e.out, e.out_row = cnp.PyArray_DATA(out_), stride(out_)
@@ -106,6 +124,7 @@ def shift(x, number, out):
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
     cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
     e.rows, e.columns, e.activation, e.number = x_.shape[0], x_.shape[1], IDENTITY, number
     e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
     run(elementwise_tables[level][real].shift, &e, sizeof(e), work_of(&e), (x_, out_))

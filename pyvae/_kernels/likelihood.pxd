@@ -1,6 +1,6 @@
 """What kernels of likelihoods share."""
 cimport numpy as cnp
-from pyvae._kernels.runtime cimport task_t
+from pyvae._kernels.tape cimport task_t
 
 cdef extern from "simd/observation.h":
     ctypedef struct observation_t:

@@ -6,7 +6,8 @@ cimport numpy as cnp
 from pyvae._kernels.arrays cimport (
     matrix, output, output_vector, real_type, samples_per_row, stride, vector, whole_numbers
 )
-from pyvae._kernels.runtime cimport EXPONENTIAL_COST, last_on_tape, level, run, take_last_off_tape, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport EXPONENTIAL_COST, run, same_inputs_on_tape, take_last_off_tape, task_t
 
 import numpy as np
 
@@ -69,11 +70,9 @@ cdef class Observation:
     cdef bint follows(self, task_t forward) except -1:
         """Whether the last job on the tape is the forward pass of the same rows, observed whole: then it is taken off the
         tape, and what it would have written is for this one to write, which can do both in one pass."""
-        cdef const observation_t *last = <const observation_t *>last_on_tape(forward)
-        if (last == NULL or last.observed != NULL or self.o.observed != NULL
-                or last.x != self.o.x or last.outputs != self.o.outputs or last.rows != self.o.rows
-                or last.columns != self.o.columns or last.samples != self.o.samples
-                or last.x_row != self.o.x_row or last.outputs_row != self.o.outputs_row):
+        cdef size_t inputs = <const char *>&self.o.log_px - <const char *>&self.o
+        cdef const observation_t *last = <const observation_t *>same_inputs_on_tape(forward, &self.o, inputs)
+        if last == NULL or last.observed != NULL:
             return False
         self.o.log_px = last.log_px
         take_last_off_tape()

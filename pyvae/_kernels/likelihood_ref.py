@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pyvae._kernels.gaussian_ref import LOG_2_PI, repeat
+from pyvae._kernels.latent_ref import LOG_2_PI, repeat
 
 
 def _repeat(x, outputs):

@@ -3,8 +3,10 @@
 Twin: ``norm_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, refuse_overlap, stride, vector
-from pyvae._kernels.runtime cimport PLAIN_COST, level, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport PLAIN_COST, run, task_t
 
 cnp.import_array()
 
@@ -38,6 +40,7 @@ def layer_norm(x, gain, bias, epsilon, out, u, r):
     cdef cnp.ndarray u_ = output(u, "u", real, x_.shape[0], x_.shape[1])
     cdef cnp.ndarray r_ = output_vector(r, "r", real, x_.shape[0])
     cdef norm_t n
+    memset(&n, 0, sizeof(n))
     n.rows, n.columns, n.epsilon = x_.shape[0], x_.shape[1], epsilon
     n.x, n.x_row, n.gain, n.bias = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(gain_), cnp.PyArray_DATA(bias_)
     n.out, n.out_row, n.u, n.u_row = cnp.PyArray_DATA(out_), stride(out_), cnp.PyArray_DATA(u_), stride(u_)
@@ -56,6 +59,7 @@ def layer_norm_backward(dy, u, r, gain, dx, dgain, dbias):
     cdef cnp.ndarray dbias_ = output_vector(dbias, "dbias", real, dy_.shape[1])
     refuse_overlap(dx_, dy_, "dy")  # which is read once more for the sums
     cdef norm_t n
+    memset(&n, 0, sizeof(n))
     n.rows, n.columns = dy_.shape[0], dy_.shape[1]
     n.x, n.x_row, n.u, n.u_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(u_), stride(u_)
     n.r, n.gain, n.out, n.out_row = cnp.PyArray_DATA(r_), cnp.PyArray_DATA(gain_), cnp.PyArray_DATA(dx_), stride(dx_)

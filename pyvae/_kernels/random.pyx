@@ -4,8 +4,10 @@ Twin: ``random_ref.py``, which defines what every function here returns, and whe
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport contiguous, matrix, output, real_type, row_numbers, samples_per_row, take_key
-from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport not_repeatable, run, task_t
 
 import numpy as np
 
@@ -68,6 +70,7 @@ cdef draw(int kind, object key, object step, object rows, object probability, ob
     cdef cnp.ndarray out_ = contiguous(output(out, "out", real, -1, -1), "out", True)
     cdef cnp.ndarray probability_ = None
     cdef draw_t d
+    memset(&d, 0, sizeof(d))
     take_key(key, d.key)
     d.step = step
     d.rows = <const cnp.int64_t *>cnp.PyArray_DATA(rows_)
@@ -89,12 +92,13 @@ def normal(key, step, rows, out):
     draw(NORMAL, key, step, rows, None, out)
 
 
-def bernoulli(key, step, rows, probability, out):
+def bernoulli_draw(key, step, rows, probability, out):
     draw(BERNOULLI, key, step, rows, probability, out)
 
 
 def permutation(key, epoch, n, start, out):
     cdef order_t o
+    memset(&o, 0, sizeof(o))
     take_key(key, o.key)
     o.epoch, o.n, o.start = epoch, n, start
     if not isinstance(out, np.ndarray) or out.dtype != np.int64 or out.ndim != 1:

@@ -66,7 +66,7 @@ def normal(key, step, rows, out):
     out[...] = pairs.reshape(len(out), 4 * words.shape[1])[:, : out.shape[1]]
 
 
-def bernoulli(key, step, rows, probability, out):
+def bernoulli_draw(key, step, rows, probability, out):
     """out = 1 where the uniform number at that place is below the probability, else 0."""
     uniform(key, step, rows, out)
     out[...] = out < probability

@@ -1,16 +1,16 @@
-"""What the NumPy twins have in place of threads and of a tape of kernel calls: settings that change no result."""
+"""What the NumPy twins have in place of threads and precisions: settings that change no result."""
 
 import threading
 
 
 class Settings(threading.local):
-    """What a thread set for itself."""
+    """What a thread set for itself; -1: nothing."""
 
-    precision = None
+    precision = -1
 
 
 _own = Settings()
-_precision = "highest"  # of the process
+_precision = 0  # of the process
 
 
 def set_num_threads(n, own=False):
@@ -25,24 +25,12 @@ def limit_threads(n):
     """The twins run on one thread."""
 
 
-def set_precision(name, own=False):
+def set_precision(number, own=False):
     global _precision
     if not own:
-        _precision = name
-    _own.precision = name if own else None
+        _precision = number
+    _own.precision = number if own else -1
 
 
 def get_precision(own=False):
-    return _own.precision if own else _own.precision or _precision
-
-
-class Tape:
-    """Records nothing and cannot be played: calls of twins are made anew."""
-
-    playable = False
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        pass
+    return _own.precision if own or _own.precision >= 0 else _precision

@@ -4,10 +4,12 @@ Twin: ``sparse_ref.py``, which defines what every function here returns. dense a
 SparseRows.
 """
 cimport numpy as cnp
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport (
     matrix, output, output_vector, real_type, refuse_overlap, stride, vector, whole_numbers
 )
-from pyvae._kernels.runtime cimport level, not_repeatable, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport not_repeatable, run, task_t
 
 import numpy as np
 
@@ -82,6 +84,7 @@ def sparse_dense(x, W, b, activation, out):
     cdef cnp.ndarray out_ = output(out, "out", real, entries.rows, W_.shape[1])
     refuse_overlap(out_, W_, "W")
     cdef sparse_product_t p
+    memset(&p, 0, sizeof(p))
     entries.fill(&p)
     p.columns, p.weights, p.weights_row = W_.shape[1], cnp.PyArray_DATA(W_), stride(W_)
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
@@ -100,6 +103,7 @@ def sparse_dense_dW(x, dy, out, db=None, accumulate=False):
     cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
     refuse_overlap(out_, dy_, "dy")
     cdef sparse_product_t p
+    memset(&p, 0, sizeof(p))
     entries.fill(&p)
     p.columns, p.dy, p.dy_row = dy_.shape[1], cnp.PyArray_DATA(dy_), stride(dy_)
     p.out, p.out_row, p.out_rows = cnp.PyArray_DATA(out_), stride(out_), out_.shape[0]

@@ -1,6 +1,6 @@
 """Products with sparse rows: the definition, in NumPy and SciPy.
 
-Letters as in dense_ref.py; x (B, D) is a SparseRows. The results are those of the same rows as a dense array.
+Letters as in products_ref.py; x (B, D) is a SparseRows. The results are those of the same rows as a dense array.
 """
 
 from pyvae._kernels.elementwise_ref import activate, column_sums

@@ -1,4 +1,4 @@
-/* The micro-kernels of dense.c: a patch of C, up to MAX_ROWS x PANEL sums, kept in registers over all of its k.
+/* The micro-kernels of products.c: a patch of C, up to MAX_ROWS x PANEL sums, kept in registers over all of its k.
 
    For every k they load one row of a packed panel of B, and for every row of the patch multiply it by one broadcast
    element of A. With 16 floats in a register and 32 registers, 14 rows x 2 registers of sums leave 4 for the rest: 28

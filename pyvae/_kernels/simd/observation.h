@@ -4,7 +4,7 @@
 
 #include "job.h"
 
-/* Each task uses some of it. */
+/* Each task uses some of it. The inputs that forward and backward passes have in common come first, up to log_px. */
 typedef struct {
     ptrdiff_t rows, columns, samples; /* of the decoder's outputs; each row of x serves `samples` of them in turn */
     const void *x;                    /* (rows / samples, columns) */

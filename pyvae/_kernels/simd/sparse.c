@@ -1,5 +1,5 @@
 /* Products with rows most of whose entries are zero: the entries alone are multiplied, one after the other, each with a
-   whole row of W or dy. Every sum is one chain of multiply-adds with k ascending, as in dense.c; what is left out would
+   whole row of W or dy. Every sum is one chain of multiply-adds with k ascending, as in products.c; what is left out would
    have added zero to it. */
 #include "sparse.h"
 #include "fpstate.h"

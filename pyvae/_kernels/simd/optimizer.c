@@ -1,6 +1,6 @@
 /* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2) over the arena, setting it
    to zero, and the sum of squares for the gradient's norm. */
-#include "adam.h"
+#include "optimizer.h"
 #include "fpstate.h"
 #include "vmath.h"
 
@@ -61,4 +61,4 @@ static void sum_of_squares(const void *job, ptrdiff_t thread, ptrdiff_t threads)
     }
 }
 
-const adam_table_t TABLE(adam) = {update, clear, sum_of_squares};
+const optimizer_table_t TABLE(optimizer) = {update, clear, sum_of_squares};

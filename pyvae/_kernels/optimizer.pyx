@@ -1,6 +1,6 @@
-"""Adam and AdamW over the flat arena: checks; ``simd/adam.c`` makes the passes.
+"""Adam and AdamW over the flat arena: checks; ``simd/optimizer.c`` makes the passes.
 
-Twin: ``adam_ref.py``, which defines what every function here returns.
+Twin: ``optimizer_ref.py``, which defines what every function here returns.
 
 Who does what. Every thread clears and updates the same stretch of every tensor that it wrote in dense_dW, the first
 rows or the last, and so finds it in its own cache. Where the processors do not share a cache, an update that hands out
@@ -8,14 +8,16 @@ the arena otherwise takes several times as long.
 """
 cimport numpy as cnp
 from libc.math cimport sqrt
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport output_vector, real_type, vector, whole_numbers
-from pyvae._kernels.runtime cimport cleared_on_tape, level, not_repeatable, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport cleared_on_tape, not_repeatable, run, task_t
 
 import numpy as np
 
 cnp.import_array()
 
-cdef extern from "simd/adam.h":
+cdef extern from "simd/optimizer.h":
     ctypedef struct arena_t:
         double learning_rate, beta1, beta2, epsilon, scale, decay, correction1, correction2
         void *values
@@ -30,14 +32,14 @@ cdef extern from "simd/adam.h":
         Py_ssize_t size
         double *partial
 
-    ctypedef struct adam_table_t:
+    ctypedef struct optimizer_table_t:
         task_t update, clear, sum_of_squares
 
     int CHUNK
 
 cdef extern from *:
-    """static const adam_table_t *const adam_tables[LEVEL_COUNT][2] = LIST_TABLES(adam);"""
-    const adam_table_t *adam_tables[3][2]
+    """static const optimizer_table_t *const optimizer_tables[LEVEL_COUNT][2] = LIST_TABLES(optimizer);"""
+    const optimizer_table_t *optimizer_tables[3][2]
 
 cdef enum:
     UPDATE_COST = 4  # of one weight, in sixteen multiply-adds
@@ -65,6 +67,7 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     cdef cnp.ndarray v_ = output_vector(v, "v", real, size)
     cdef cnp.ndarray extents_ = checked_extents(extents, size)
     cdef arena_t a
+    memset(&a, 0, sizeof(a))
     a.values, a.grads = cnp.PyArray_DATA(values_), cnp.PyArray_DATA(grads_)
     a.m, a.v = cnp.PyArray_DATA(m_), cnp.PyArray_DATA(v_)
     a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
@@ -72,7 +75,7 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     a.scale, a.decay = scale, decay
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
     not_repeatable()
-    run(adam_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST, (values_, grads_, m_, v_, extents_))
+    run(optimizer_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST, (values_, grads_, m_, v_, extents_))
 
 
 def clear(x, extents=None):
@@ -80,9 +83,10 @@ def clear(x, extents=None):
     cdef cnp.ndarray x_ = output_vector(x, "x", real, -1)
     cdef cnp.ndarray extents_ = checked_extents(extents, x_.shape[0]).copy()  # a tape will take some away
     cdef arena_t a
+    memset(&a, 0, sizeof(a))
     a.grads = cnp.PyArray_DATA(x_)
     a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
-    run(adam_tables[level][real].clear, &a, sizeof(a), x_.shape[0], (x_, extents_))
+    run(optimizer_tables[level][real].clear, &a, sizeof(a), x_.shape[0], (x_, extents_))
     cleared_on_tape(<char *>a.grads, <cnp.int64_t *>cnp.PyArray_DATA(extents_), a.tensors, 8 if real else 4)
 
 
@@ -90,11 +94,12 @@ def sum_of_squares(x):
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = vector(x, "x", real, -1)
     cdef sum_t s
+    memset(&s, 0, sizeof(s))
     s.x, s.size = cnp.PyArray_DATA(x_), x_.shape[0]
     cdef cnp.ndarray partial = np.empty((s.size + CHUNK - 1) // CHUNK)
     s.partial = <double *>cnp.PyArray_DATA(partial)
     not_repeatable()
-    run(adam_tables[level][real].sum_of_squares, &s, sizeof(s), s.size, (x_, partial))
+    run(optimizer_tables[level][real].sum_of_squares, &s, sizeof(s), s.size, (x_, partial))
     cdef double total = 0
     cdef Py_ssize_t i
     for i in range(partial.shape[0]):

@@ -1,6 +1,6 @@
 /* The diagonal Gaussian posterior and the standard normal prior. The derivations stand in pyvae/gaussian.py and
    pyvae/priors.py. */
-#include "gaussian.h"
+#include "latent.h"
 #include "fpstate.h"
 #include "vmath.h"
 #include "lanes.h"
@@ -9,7 +9,7 @@ static const REAL *row_of(const void *base, ptrdiff_t row, ptrdiff_t stride) { r
 
 static void reparameterize(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const gaussian_t *q = job;
+    const latent_t *q = job;
     ptrdiff_t n = q->columns;
     FOR_MY_ROWS(i, q->rows) {
         const REAL *mu = row_of(q->mu, i, q->mu_row), *logvar = row_of(q->logvar, i, q->logvar_row);
@@ -26,7 +26,7 @@ static void reparameterize(const void *job, ptrdiff_t thread, ptrdiff_t threads)
 
 static void reparameterize_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const gaussian_t *q = job;
+    const latent_t *q = job;
     ptrdiff_t n = q->columns;
     FOR_MY_ROWS(i, q->rows) {
         const REAL *logvar = row_of(q->logvar, i, q->logvar_row);
@@ -46,7 +46,7 @@ static void reparameterize_backward(const void *job, ptrdiff_t thread, ptrdiff_t
 
 static void kl(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const gaussian_t *q = job;
+    const latent_t *q = job;
     FOR_MY_ROWS(i, q->rows) {
         const REAL *mu = row_of(q->mu, i, q->mu_row), *logvar = row_of(q->logvar, i, q->logvar_row);
         REAL sum;
@@ -58,7 +58,7 @@ static void kl(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 
 static void kl_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const gaussian_t *q = job;
+    const latent_t *q = job;
     ptrdiff_t n = q->columns;
     FOR_MY_ROWS(i, q->rows) {
         const REAL *mu = row_of(q->mu, i, q->mu_row), *logvar = row_of(q->logvar, i, q->logvar_row);
@@ -70,7 +70,7 @@ static void kl_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 
 static void standard_normal(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const gaussian_t *p = job;
+    const latent_t *p = job;
     FOR_MY_ROWS(i, p->rows) {
         const REAL *z = row_of(p->z, i, p->columns);
         REAL sum;
@@ -80,4 +80,4 @@ static void standard_normal(const void *job, ptrdiff_t thread, ptrdiff_t threads
     restore_fpstate(saved);
 }
 
-const gaussian_table_t TABLE(gaussian) = {reparameterize, reparameterize_backward, kl, kl_backward, standard_normal};
+const latent_table_t TABLE(latent) = {reparameterize, reparameterize_backward, kl, kl_backward, standard_normal};

@@ -1,7 +1,7 @@
 /* Rows of a minibatch: out[i] = scale * source[rows[i]], as it is, cut at a threshold, or drawn as a Bernoulli. */
 #include <assert.h>
 
-#include "gather.h"
+#include "minibatch.h"
 #include "fpstate.h"
 #include "vmath.h"
 #include "lanes.h"
@@ -46,4 +46,4 @@ static void gather(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-const gather_table_t TABLE(gather) = {gather};
+const minibatch_table_t TABLE(minibatch) = {gather};

@@ -1,17 +1,19 @@
-"""Rows of a minibatch, scaled and binarised: checks; ``simd/gather.c`` does the rows.
+"""Rows of a minibatch, scaled and binarised: checks; ``simd/minibatch.c`` does the rows.
 
-Twin: ``gather_ref.py``, which defines what every function here returns.
+Twin: ``minibatch_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
+from libc.string cimport memset
 from pyvae._kernels.arrays cimport contiguous, output, real_type, row_numbers, stride, take_key
-from pyvae._kernels.runtime cimport EXPONENTIAL_COST, PLAIN_COST, level, not_repeatable, run, task_t
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport EXPONENTIAL_COST, PLAIN_COST, not_repeatable, run, task_t
 
 import numpy as np
 
 cnp.import_array()
 
-cdef extern from "simd/gather.h":
+cdef extern from "simd/minibatch.h":
     ctypedef struct gather_t:
         const void *source
         Py_ssize_t source_row, columns
@@ -24,14 +26,14 @@ cdef extern from "simd/gather.h":
         Py_ssize_t count
         void *out
 
-    ctypedef struct gather_table_t:
+    ctypedef struct minibatch_table_t:
         task_t gather
 
     int FROM_UINT8, FROM_FLOAT, FROM_DOUBLE, KEEP_VALUES, BINARIZE_THRESHOLD, BINARIZE_DRAW
 
 cdef extern from *:
-    """static const gather_table_t *const gather_tables[LEVEL_COUNT][2] = LIST_TABLES(gather);"""
-    const gather_table_t *gather_tables[3][2]
+    """static const minibatch_table_t *const minibatch_tables[LEVEL_COUNT][2] = LIST_TABLES(minibatch);"""
+    const minibatch_table_t *minibatch_tables[3][2]
 
 cdef dict SOURCE_TYPES = {cnp.NPY_UINT8: FROM_UINT8, cnp.NPY_FLOAT: FROM_FLOAT, cnp.NPY_DOUBLE: FROM_DOUBLE}
 cdef dict BINARIZE = {None: KEEP_VALUES, "threshold": BINARIZE_THRESHOLD, "draw": BINARIZE_DRAW}
@@ -61,6 +63,7 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
         positions = np.arange(count)
     cdef cnp.ndarray out_ = contiguous(output(out, "out", real, count, source_.shape[1]), "out", True)
     cdef gather_t g
+    memset(&g, 0, sizeof(g))
     g.source, g.source_row, g.columns = cnp.PyArray_DATA(source_), stride(source_), source_.shape[1]
     g.source_type, g.binarize = SOURCE_TYPES[source.dtype.num], BINARIZE[binarize]
     g.scale, g.threshold = scale, threshold
@@ -68,6 +71,6 @@ def gather(source, rows, scale, binarize, threshold, key, step, out):
     take_key(key, g.key)
     g.step, g.count, g.out = step, count, cnp.PyArray_DATA(out_)
     not_repeatable()
-    run(gather_tables[level][real].gather, &g, sizeof(g),
+    run(minibatch_tables[level][real].gather, &g, sizeof(g),
         <double>count * g.columns * (EXPONENTIAL_COST if g.binarize == BINARIZE_DRAW else PLAIN_COST),
         (source_, positions, rows_, out_))

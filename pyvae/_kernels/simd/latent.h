@@ -1,6 +1,6 @@
-/* The interface of gaussian.c. */
-#ifndef PYVAE_GAUSSIAN_H
-#define PYVAE_GAUSSIAN_H
+/* The interface of latent.c. */
+#ifndef PYVAE_LATENT_H
+#define PYVAE_LATENT_H
 
 #include "job.h"
 #include "level.h"
@@ -12,12 +12,12 @@ typedef struct {
     ptrdiff_t mu_row, logvar_row;
     const void *eps, *dz, *dkl;
     void *z, *log_qz, *log_pz, *kl, *dmu, *dlogvar;
-} gaussian_t;
+} latent_t;
 
 typedef struct {
     task_t *reparameterize, *reparameterize_backward, *kl, *kl_backward, *standard_normal;
-} gaussian_table_t;
+} latent_table_t;
 
-DECLARE_TABLES(gaussian)
+DECLARE_TABLES(latent)
 
 #endif

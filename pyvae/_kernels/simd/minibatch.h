@@ -1,6 +1,6 @@
-/* The interface of gather.c: rows picked from a table of uint8, float or double, scaled and binarised in one pass. */
-#ifndef PYVAE_GATHER_H
-#define PYVAE_GATHER_H
+/* The interface of minibatch.c: rows picked from a table of uint8, float or double, scaled and binarised in one pass. */
+#ifndef PYVAE_MINIBATCH_H
+#define PYVAE_MINIBATCH_H
 
 #include "job.h"
 #include "level.h"
@@ -22,8 +22,8 @@ typedef struct {
 
 typedef struct {
     task_t *gather;
-} gather_table_t;
+} minibatch_table_t;
 
-DECLARE_TABLES(gather)
+DECLARE_TABLES(minibatch)
 
 #endif

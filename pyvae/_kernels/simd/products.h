@@ -1,6 +1,6 @@
-/* The interface of dense.c: the three products as one. */
-#ifndef PYVAE_DENSE_H
-#define PYVAE_DENSE_H
+/* The interface of products.c: the three products as one. */
+#ifndef PYVAE_PRODUCTS_H
+#define PYVAE_PRODUCTS_H
 
 #include "job.h"
 #include "level.h"
@@ -19,8 +19,8 @@ typedef struct {
 
 typedef struct {
     task_t *multiply;
-} dense_table_t;
+} products_table_t;
 
-DECLARE_TABLES(dense)
+DECLARE_TABLES(products)
 
 #endif

@@ -1,18 +1,21 @@
-"""Dense products: checks; ``simd/dense.c`` computes them.
+"""Dense products: checks; ``simd/products.c`` computes them.
 
-Twin: ``dense_ref.py``, which defines what every function here returns.
+Twin: ``products_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
+from libc.string cimport memset
 from pyvae._kernels.elementwise cimport activation_code
 from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, refuse_overlap, stride, vector
-from pyvae._kernels.runtime cimport bf16, level, matmul_precision, run, task_t, take_cleared
+from pyvae._kernels.cpu cimport bf16, level
+from pyvae._kernels.runtime cimport matmul_precision
+from pyvae._kernels.tape cimport run, task_t, take_cleared
 
 from pyvae._kernels.sparse import sparse_dense, sparse_dense_dW
 from pyvae._kernels.sparse_rows import SparseRows
 
 cnp.import_array()
 
-cdef extern from "simd/dense.h":
+cdef extern from "simd/products.h":
     ctypedef struct dense_product_t:
         const void *a
         const void *b
@@ -23,23 +26,23 @@ cdef extern from "simd/dense.h":
         Py_ssize_t a_row, a_k, b_k, b_column, c_row
         int accumulate, accumulate_b_sums, activation, by_rows
 
-    ctypedef struct dense_table_t:
+    ctypedef struct products_table_t:
         task_t multiply
 
 cdef extern from *:
     """
-    static const dense_table_t *const dense_tables[LEVEL_COUNT][2] = LIST_TABLES(dense);
-    extern const dense_table_t pyvae_dense_bf16_float, pyvae_dense_amx_float;
+    static const products_table_t *const products_tables[LEVEL_COUNT][2] = LIST_TABLES(products);
+    extern const products_table_t pyvae_products_bf16_float, pyvae_products_amx_float;
     #if PYVAE_BUILT_AMX
-    static const dense_table_t *const bf16_tables[3] = {NULL, &pyvae_dense_bf16_float, &pyvae_dense_amx_float};
+    static const products_table_t *const bf16_tables[3] = {NULL, &pyvae_products_bf16_float, &pyvae_products_amx_float};
     #elif PYVAE_BUILT_BF16
-    static const dense_table_t *const bf16_tables[3] = {NULL, &pyvae_dense_bf16_float, NULL};
+    static const products_table_t *const bf16_tables[3] = {NULL, &pyvae_products_bf16_float, NULL};
     #else
-    static const dense_table_t *const bf16_tables[3] = {NULL, NULL, NULL};
+    static const products_table_t *const bf16_tables[3] = {NULL, NULL, NULL};
     #endif
     """
-    const dense_table_t *dense_tables[3][2]
-    const dense_table_t *bf16_tables[3]
+    const products_table_t *products_tables[3][2]
+    const products_table_t *bf16_tables[3]
 
 cdef int IDENTITY = activation_code(None)
 
@@ -55,7 +58,7 @@ cdef bint is_tall(const dense_product_t *p) noexcept:
 
 
 cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
-    cdef const dense_table_t *table = dense_tables[level][real]
+    cdef const products_table_t *table = products_tables[level][real]
     if matmul_precision() == MEDIUM and real == FLOAT and bf16:
         table = bf16_tables[bf16]
     if (p.rows > 0 or p.b_sums != NULL) and p.columns > 0:
@@ -74,6 +77,7 @@ def dense(x, W, b, activation, out):
     refuse_overlap(out_, W_, "W")
     cdef cnp.ndarray b_ = None if b is None else vector(b, "b", real, W_.shape[1])
     cdef dense_product_t p
+    memset(&p, 0, sizeof(p))
     p.a, p.b, p.c = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_)
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
     p.b_sums = NULL
@@ -91,6 +95,7 @@ def dense_dx(dy, W, out):
     refuse_overlap(out_, dy_, "dy")
     refuse_overlap(out_, W_, "W")
     cdef dense_product_t p
+    memset(&p, 0, sizeof(p))
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
     p.b_sums = NULL
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
@@ -110,6 +115,7 @@ def dense_dW(x, dy, out, db=None, accumulate=False):
     refuse_overlap(out_, dy_, "dy")
     cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
     cdef dense_product_t p
+    memset(&p, 0, sizeof(p))
     p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_), NULL
     p.b_sums = NULL if db is None else cnp.PyArray_DATA(db_)
     p.rows, p.columns, p.depth = x_.shape[1], dy_.shape[1], x_.shape[0]

@@ -1,6 +1,6 @@
-/* The interface of adam.c: passes over the flat arena. */
-#ifndef PYVAE_ADAM_H
-#define PYVAE_ADAM_H
+/* The interface of optimizer.c: passes over the flat arena. */
+#ifndef PYVAE_OPTIMIZER_H
+#define PYVAE_OPTIMIZER_H
 
 #include "job.h"
 #include "level.h"
@@ -25,8 +25,8 @@ typedef struct {
 typedef struct {
     task_t *update, *clear; /* of an arena_t */
     task_t *sum_of_squares; /* of a sum_t */
-} adam_table_t;
+} optimizer_table_t;
 
-DECLARE_TABLES(adam)
+DECLARE_TABLES(optimizer)
 
 #endif

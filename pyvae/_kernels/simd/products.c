@@ -5,14 +5,14 @@
    pass over it. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
 
    Threads. Each does an equal number of patches. Of the gradient of weights (by_rows) it does whole rows, the same ones
-   in every step, which adam.c then clears and updates.
+   in every step, which optimizer.c then clears and updates.
 
    The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C, when
    accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on the
    size of tiles and patches, nor on the vector width, nor on the number of threads, nor on the rows beside it. */
 #include <assert.h>
 
-#include "dense.h"
+#include "products.h"
 #include "fpstate.h"
 #include "vmath.h"
 #include "activate.h"
@@ -119,4 +119,4 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-const dense_table_t TABLE(dense) = {multiply};
+const products_table_t TABLE(products) = {multiply};
