@@ -25,7 +25,7 @@ def torch_process(epochs):
     from torch.nn import functional
 
     start = time.perf_counter()
-    from pyvae import datasets
+    from pyvae.data import datasets
 
     data = datasets.load("mnist")
     train, test = (torch.from_numpy(source.gather(np.arange(len(source))).x) for source in (data.train, data.test))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import pyvae
-from pyvae.step import Step
+from pyvae.training.step import Step
 
 
 def own_megabytes():

@@ -60,8 +60,8 @@ def first_weights(workload):
 
 def pyvae_(workload, precision="highest"):
     import pyvae
-    from pyvae.objectives import weighted_sums
-    from pyvae.step import Step
+    from pyvae.objectives.elbo import weighted_sums
+    from pyvae.training.step import Step
 
     pyvae.set_matmul_precision(precision)
     n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]

@@ -9,26 +9,26 @@ In three lines:
 
 from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
-from pyvae.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
-from pyvae.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
-from pyvae.checkpoints import Checkpoints, CheckpointWarning
-from pyvae.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.data import ArraySource, Batch, DataSource, SparseSource
-from pyvae.gaussian import DiagonalGaussian
+from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.history import History
-from pyvae.layers import Dense, Layer, Sequential
-from pyvae.likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
-from pyvae.mixed import Mixed, Weighted
-from pyvae.model import VAE
+from pyvae.latent.gaussian import DiagonalGaussian
+from pyvae.latent.priors import StandardNormal
+from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
+from pyvae.layers.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
+from pyvae.layers.dense import Dense, Layer, Sequential
+from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.likelihood import Bernoulli, Categorical, Gaussian, Likelihood
+from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.models.vae import VAE
+from pyvae.module import register
 from pyvae.noise import Noise
-from pyvae.objectives import Terms, elbo
-from pyvae.optim import Adam
-from pyvae.parameters import register
+from pyvae.objectives.elbo import Terms, elbo
 from pyvae.persistence import load, save
-from pyvae.priors import StandardNormal
-from pyvae.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp
-from pyvae.training import train
+from pyvae.training.adam import Adam
+from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
+from pyvae.training.history import History
+from pyvae.training.loop import train
+from pyvae.training.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp
 from pyvae.versions import __version__, show_versions
 from pyvae.workspace import Workspace
 

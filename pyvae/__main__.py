@@ -2,6 +2,6 @@
 
 import sys
 
-from pyvae.cli import main
+from pyvae.command.main import main
 
 sys.exit(main())

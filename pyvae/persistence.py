@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save as tensor_bytes
 
-from pyvae.parameters import build, parameter_shapes
+from pyvae.module import build, parameter_shapes
 
 FORMAT = 1
 KEY = "pyvae"

@@ -12,9 +12,9 @@ import math
 import numpy as np
 
 from pyvae.arguments import check_count
-from pyvae.metrics import ACTIVE_VARIANCE
-from pyvae.metrics import kl_per_dimension as measure_kl
-from pyvae.validation import check_array
+from pyvae.data.validation import check_array
+from pyvae.models.metrics import ACTIVE_VARIANCE
+from pyvae.models.metrics import kl_per_dimension as measure_kl
 
 DPI = 120
 GRID_WIDTH = 960  # dots, at least

@@ -11,8 +11,8 @@ from itertools import product
 import numpy as np
 
 import pyvae
-from pyvae import training
-from pyvae.words import LIKELIHOODS
+from pyvae.likelihoods.words import LIKELIHOODS
+from pyvae.training import loop as training
 
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p
 MALLOC = ctypes.CFUNCTYPE(POINTER, POINTER, SIZE)

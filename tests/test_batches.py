@@ -5,10 +5,10 @@ import pytest
 from scipy import sparse, stats
 
 import pyvae
-from pyvae.data import Batch, SparseSource
+from pyvae.data.sources import Batch, SparseSource
 from pyvae.gradcheck import check_gradient
-from pyvae.importance import expected
-from pyvae.training import evaluate
+from pyvae.models.expectations import expected
+from pyvae.training.loop import evaluate
 
 
 def some_missing(rng, shape=(40, 9)):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pyvae
+from pyvae.module import Arena
 from pyvae.noise import Noise
-from pyvae.parameters import Arena
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import checkpoints, persistence
-from pyvae.cli import main
+from pyvae import persistence
+from pyvae.command.main import main
 from pyvae.persistence import ModelFile
+from pyvae.training import checkpoints
 
 EPOCHS = 6
 
@@ -349,7 +350,7 @@ def test_the_command_resumes(table, monkeypatch, capsys):
     assert main([*LINE.split(), "--seed", "4", "--out", "whole"]) == 0
     with monkeypatch.context() as patch:
         patch.setattr(
-            pyvae.cli_train.Run, "save", lambda *_: killed_after(0)(())
+            pyvae.command.train.Run, "save", lambda *_: killed_after(0)(())
         )  # killed before its files are written
         with pytest.raises(Killed):
             main([*LINE.replace("--epochs 5", "--epochs 3").split(), "--seed", "4", "--out", "run"])
@@ -408,14 +409,14 @@ def test_the_command_begins_anew_where_all_are_damaged(table, capsys):
 
 def test_a_run_whose_folder_is_moved_away(table, monkeypatch, capsys):
     """It is made again, and nothing is lost but the first lines of the log."""
-    after = pyvae.cli_train.Run._after_epoch
+    after = pyvae.command.train.Run._after_epoch
 
     def move(run, history):
         if len(history) == 3:
             Path("run").rename("elsewhere")
         after(run, history)
 
-    monkeypatch.setattr(pyvae.cli_train.Run, "_after_epoch", move)
+    monkeypatch.setattr(pyvae.command.train.Run, "_after_epoch", move)
     assert main([*LINE.split(), "--out", "run"]) == 0
     assert {"model.safetensors", "history.csv", "config.json", "log.txt"} <= {p.name for p in Path("run").iterdir()}
     assert "epoch    5" in Path("run/log.txt").read_text() and pyvae.Checkpoints("run/checkpoints").epochs() == [4, 5]

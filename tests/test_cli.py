@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import _kernels, pictures, schedules
-from pyvae.cli import COMMANDS, main
-from pyvae.options import learning_rate, parse
-from pyvae.words import LIKELIHOODS
+import pyvae.datasets
+import pyvae.tables
+from pyvae import _kernels
+from pyvae.command import pictures
+from pyvae.command.main import COMMANDS, main
+from pyvae.command.options import learning_rate, parse
+from pyvae.likelihoods.words import LIKELIHOODS
+from pyvae.training import schedules
 
 
 @pytest.fixture(autouse=True)
@@ -256,7 +260,7 @@ def test_a_model_that_exploded_is_not_saved(rng, capsys):
 
 def spy_on_train(monkeypatch, **changes):
     """What ``train`` is called with, in a dict that fills when it is; ``changes`` are attributes of its History."""
-    seen, train = {}, pyvae.training.train
+    seen, train = {}, pyvae.training.loop.train
 
     def spy(model, X, **arguments):
         seen.update(arguments, X=X)
@@ -265,7 +269,7 @@ def spy_on_train(monkeypatch, **changes):
             setattr(history, name, value)
         return history
 
-    monkeypatch.setattr(pyvae.training, "train", spy)
+    monkeypatch.setattr(pyvae.training.loop, "train", spy)
     return seen
 
 
@@ -311,7 +315,7 @@ def test_an_interrupted_run_is_saved(rng, monkeypatch, capsys):
 
 def test_a_run_interrupted_in_its_first_epoch_is_not_saved(rng, monkeypatch, capsys):
     np.save("x.npy", rng.random((50, 4)))
-    monkeypatch.setattr(pyvae.training, "_train_epoch", lambda *_: None)
+    monkeypatch.setattr(pyvae.training.loop, "_train_epoch", lambda *_: None)
     assert main("train x.npy --epochs 2 --hidden 4 --quiet --out run".split()) == 130
     assert capsys.readouterr().err == "pyvae train: stopped, nothing was saved\n" and not Path("run").exists()
 

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import pictures
-from pyvae.cli import main
+import pyvae.datasets
+import pyvae.tables
+from pyvae.command import pictures
+from pyvae.command.main import main
 
 pd = pytest.importorskip("pandas", reason="tables are read with pandas, which is not installed")
 
@@ -116,7 +118,7 @@ def test_reconstructions(run, capsys):
     assert rows.shape == (7, 5) and not rows.isna().any(axis=None)
     model = pyvae.load("run/model.safetensors")
     table = pyvae.tables.Table.from_config(model.metadata["table"])
-    source = pyvae.datasets.rows_of_table("people.csv", table, ["id"]).train
+    source = pyvae.data.datasets.rows_of_table("people.csv", table, ["id"]).train
     expected = table.decode(model.reconstruct(pyvae.data.Rows(source, np.arange(7))))
     np.testing.assert_array_equal(rows["height"], expected["height"])
 
@@ -154,10 +156,10 @@ def test_scores_are_of_the_table_as_given(run, capsys):
     assert main("score run --log-likelihood --samples 5 --out a.csv".split()) == 0
     model = pyvae.load("run/model.safetensors")
     table = pyvae.tables.Table.from_config(model.metadata["table"])
-    X = table.encode(pyvae.files.read_table("people.csv").drop(columns="id"))
+    X = table.encode(pyvae.data.files.read_table("people.csv").drop(columns="id"))
     source = pyvae.ArraySource(X, missing=True)
-    known = pyvae.files.read_table("people.csv")["height"].notna().to_numpy()
-    std = pyvae.files.read_table("people.csv")["height"].to_numpy(float, na_value=np.nan)
+    known = pyvae.data.files.read_table("people.csv")["height"].notna().to_numpy()
+    std = pyvae.data.files.read_table("people.csv")["height"].to_numpy(float, na_value=np.nan)
     expected = model.log_likelihood(source, 5) - known * np.log(np.nanstd(std))
     np.testing.assert_allclose(pd.read_csv("a.csv")["log_likelihood"], expected, rtol=1e-6)
     capsys.readouterr()

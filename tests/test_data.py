@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import datasets, files
-from pyvae.data import ArraySource, Dequantized, Rows, SparseSource, check_support
+from pyvae.data import datasets, files
+from pyvae.data.sources import ArraySource, Dequantized, Rows, SparseSource, check_support
+from pyvae.data.validation import check_array
 from pyvae.noise import Noise
-from pyvae.validation import check_array
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.bool_, np.float16, np.float32, np.float64, ">f8", ">f4"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import pyvae
-from pyvae.parameters import Module
+from pyvae.module import Module
 
 REPOSITORY = Path(__file__).parents[1]
 LINK = re.compile(r"\[(`[^`]*`|[^\]]*)\]\(([^)\s]+)\)")  # code, in backticks, may hold brackets
@@ -26,7 +26,7 @@ def page_name(path):
 
 @pytest.mark.parametrize("path", markdown_files(), ids=page_name)
 def test_links_of_the_documentation_lead_somewhere(path):
-    """Files exist, and a link to a line (#L12) of code names what stands there: [`elbo`](pyvae/objectives.py#L30)."""
+    """Files exist, and a link to a line (#L12) of code names what stands there."""
     for text, target in LINK.findall(path.read_text()):
         if target.startswith(("http://", "https://", "#")):
             continue

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import checkup
+from pyvae.command import checkup
 from pyvae.gradcheck import GradientError, check_gradient, check_layer
 
 

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 import pyvae
-from pyvae.likelihoods import Likelihood
-from pyvae.mixed import Weighted
-from pyvae.parameters import Arena
-from pyvae.words import LIKELIHOODS, make_likelihood
+from pyvae.likelihoods.likelihood import Likelihood
+from pyvae.likelihoods.mixed import Weighted
+from pyvae.likelihoods.words import LIKELIHOODS, make_likelihood
+from pyvae.module import Arena
 
 
 def log_density(likelihood, x, outputs):

@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import pyvae
-from pyvae.data import Batch
-from pyvae.layers import Dense, mlp
-from pyvae.objectives import Terms
+from pyvae.data.sources import Batch
+from pyvae.layers.dense import Dense, mlp
+from pyvae.objectives.elbo import Terms
 
 
 def ppca_model(rng, n_features=7, latent_dim=3, std=0.4):

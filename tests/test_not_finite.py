@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import training
+from pyvae.training import loop as training
 
 X = np.random.default_rng(3).standard_normal((60, 5))
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the twins, which are NumPy

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 import pyvae
 from pyvae import persistence
-from pyvae.likelihoods import Categorical, Gaussian
+from pyvae.likelihoods.likelihood import Categorical, Gaussian
 
 
 def models():
@@ -125,7 +125,7 @@ def test_own_layers_register_themselves(tmp_path):
     encoder = pyvae.Sequential(Doubling(), pyvae.Dense(6, 4))
     pyvae.save(pyvae.VAE(encoder, pyvae.Dense(2, 6), pyvae.Bernoulli(6)), tmp_path / "m")
     assert isinstance(pyvae.load(tmp_path / "m").encoder.layers[0], Doubling)
-    del pyvae.parameters.REGISTRY["Doubling"]
+    del pyvae.module.REGISTRY["Doubling"]
     with pytest.raises(ValueError, match="unknown part 'Doubling'.*pyvae.register"):
         pyvae.load(tmp_path / "m")
 
@@ -145,7 +145,7 @@ def test_a_subclass_comes_back_as_itself(tmp_path):
 
     pyvae.save(OwnVAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Bernoulli(6)), tmp_path / "m")
     assert type(pyvae.load(tmp_path / "m")) is OwnVAE
-    del pyvae.parameters.REGISTRY["OwnVAE"]
+    del pyvae.module.REGISTRY["OwnVAE"]
 
 
 def test_a_name_belongs_to_one_class():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.parameters import Arena
+from pyvae.module import Arena
 from pyvae.workspace import ALIGNMENT
 
 COPIES = {

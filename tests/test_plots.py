@@ -8,10 +8,12 @@ import pytest
 from scipy.stats import norm
 
 import pyvae
-from pyvae import metrics, pictures, plots
-from pyvae.data import ArraySource, Rows
-from pyvae.datasets import Dataset
-from pyvae.history import COLUMNS, History
+from pyvae import plots
+from pyvae.command import pictures
+from pyvae.data.datasets import Dataset
+from pyvae.data.sources import ArraySource, Rows
+from pyvae.models import metrics
+from pyvae.training.history import COLUMNS, History
 
 pytestmark = pytest.mark.usefixtures("matplotlib")
 

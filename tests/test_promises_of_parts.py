@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import Noise, _kernels, checkup
-from pyvae.data import ArraySource, Rows
-from pyvae.layers import ACTIVATIONS, Layer
-from pyvae.likelihoods import Likelihood
-from pyvae.parameters import REGISTRY, Arena, build
+from pyvae import Noise, _kernels
+from pyvae.command import checkup
+from pyvae.data.sources import ArraySource, Rows
+from pyvae.layers.dense import ACTIVATIONS, Layer
+from pyvae.likelihoods.likelihood import Likelihood
+from pyvae.module import REGISTRY, Arena, build
 
 if _kernels.KERNELS != "native":
     pytest.skip(reason="the twins promise no bits: BLAS adds up in its own order", allow_module_level=True)
@@ -63,7 +64,7 @@ def level_and_threads_are_put_back():
 
 def test_every_registered_part_is_here():
     parts = {name for name, kind in REGISTRY.items() if kind.__module__.startswith("pyvae.") and kind is not pyvae.VAE}
-    assert set(PARTS) == {name for name in parts if REGISTRY[name].__module__ != "pyvae.schedules"}
+    assert set(PARTS) == {name for name in parts if REGISTRY[name].__module__ != "pyvae.training.schedules"}
 
 
 # --- What a part computes --------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import _kernels, datasets, persistence
-from pyvae.cli import main
-from pyvae.parameters import Arena
+from pyvae import _kernels, persistence
+from pyvae.command.main import main
+from pyvae.data import datasets
+from pyvae.module import Arena
 
 native = pytest.mark.skipif(_kernels.KERNELS == "reference", reason="the twins have no tapes and units of their own")
 
@@ -105,14 +106,14 @@ def test_a_training_that_diverges_later_is_saved(tmp_path, rng, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", rng.random((40, 4)))
     line = "train x.npy --epochs 9 --hidden 4 --batch-size 8 --likelihood gaussian --quiet --out run".split()
-    rate = pyvae.training.Plan.learning_rate_at
-    monkeypatch.setattr(pyvae.training.Plan, "learning_rate_at", lambda s, e: 1e38 if e > 2.5 else rate(s, e))
+    rate = pyvae.training.loop.Plan.learning_rate_at
+    monkeypatch.setattr(pyvae.training.loop.Plan, "learning_rate_at", lambda s, e: 1e38 if e > 2.5 else rate(s, e))
     with np.errstate(all="ignore"):
         assert main(line) == 3
     said = capsys.readouterr().err
     assert "try a smaller --lr than" in said and said.endswith("of the end of epoch 2; they are in run\n")
     assert "kept     the weights of epoch 2, the last that were good" in Path("run/log.txt").read_text()
-    monkeypatch.setattr(pyvae.training.Plan, "learning_rate_at", rate)
+    monkeypatch.setattr(pyvae.training.loop.Plan, "learning_rate_at", rate)
     assert main([*line[:2], "--epochs", "2", *line[4:-1], "two"]) == 0
     assert Path("run/model.safetensors").read_bytes() == Path("two/model.safetensors").read_bytes()
 

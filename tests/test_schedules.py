@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.parameters import build
-from pyvae.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp, as_schedule
+from pyvae.module import build
+from pyvae.training.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp, as_schedule
 
 SCHEDULES = [
     Constant(0.1),

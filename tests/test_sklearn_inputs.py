@@ -12,9 +12,9 @@ from scipy import sparse  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
 
 import pyvae  # noqa: E402
+from pyvae.likelihoods.words import make_likelihood  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 from pyvae.sklearn.columns import ArrayColumns, MappedSource  # noqa: E402
-from pyvae.words import make_likelihood  # noqa: E402
 
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 40,

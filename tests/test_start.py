@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pyvae import VAE
-from pyvae.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.likelihoods import Bernoulli, Categorical, Gaussian
-from pyvae.mixed import Mixed, Weighted
-from pyvae.start import DISPERSIONS, smoothed_mean, start
+from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.likelihood import Bernoulli, Categorical, Gaussian
+from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.likelihoods.start import DISPERSIONS, smoothed_mean, start
 
 MEAN = np.array([0.1, 0.3, 0.6])
 LIKELIHOODS = {

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import _kernels, step
+from pyvae import _kernels
 from pyvae.noise import Noise
-from pyvae.step import Step
+from pyvae.training import step
+from pyvae.training.step import Step
 
 native_only = pytest.mark.skipif(not _kernels.BUILT or _kernels.KERNELS != "native", reason="twins are not recorded")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import training
-from pyvae.data import ArraySource
+from pyvae.data.sources import ArraySource
+from pyvae.training import loop as training
 
 X = np.random.default_rng(2).random((48, 6))
 NAN = math.nan

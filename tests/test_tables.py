@@ -11,9 +11,9 @@ from pyvae import VAE
 
 pd = pytest.importorskip("pandas", reason="tables are pandas', which is not installed")
 
-from pyvae.likelihoods import Gaussian  # noqa: E402
-from pyvae.mixed import Mixed  # noqa: E402
-from pyvae.tables import KINDS, Table  # noqa: E402
+from pyvae.data.tables import KINDS, Table  # noqa: E402
+from pyvae.likelihoods.likelihood import Gaussian  # noqa: E402
+from pyvae.likelihoods.mixed import Mixed  # noqa: E402
 
 N = 12
 

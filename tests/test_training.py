@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import datasets, training
-from pyvae.data import ArraySource
-from pyvae.objectives import elbo
+from pyvae.data import datasets
+from pyvae.data.sources import ArraySource
+from pyvae.objectives.elbo import elbo
+from pyvae.training import loop as training
 
 
 def small_model(**options):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae import _kernels, step
-from pyvae.objectives import elbo, weighted_sums
-from pyvae.optim import clip_factor
+from pyvae import _kernels
+from pyvae.objectives.elbo import elbo, weighted_sums
+from pyvae.training import step
+from pyvae.training.adam import clip_factor
 
 X = np.random.default_rng(1).random((50, 6))
 EPOCHS, BATCH = 3, 16

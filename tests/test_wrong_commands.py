@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.advice import ARGUMENTS, OTHER_WORDS, plain_number
-from pyvae.cli import COMMANDS, main
-from pyvae.layers import ACTIVATIONS
-from pyvae.option_values import image_shape, sizes
-from pyvae.options import make_parser
-from pyvae.words import LIKELIHOODS
+from pyvae.command.advice import ARGUMENTS, OTHER_WORDS, plain_number
+from pyvae.command.main import COMMANDS, main
+from pyvae.command.option_values import image_shape, sizes
+from pyvae.command.options import make_parser
+from pyvae.layers.dense import ACTIVATIONS
+from pyvae.likelihoods.words import LIKELIHOODS
 
 
 @pytest.fixture

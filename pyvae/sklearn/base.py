@@ -9,15 +9,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pyvae.arguments import check_count, check_number, either, shown
-from pyvae.data import CHUNK_ROWS, Dequantized, SameNoise
-from pyvae.layers import ACTIVATIONS
-from pyvae.likelihoods import Likelihood
-from pyvae.model import VAE
-from pyvae.optim import Adam
+from pyvae.data.sources import CHUNK_ROWS, Dequantized, SameNoise
+from pyvae.data.tables import contents
+from pyvae.layers.dense import ACTIVATIONS
+from pyvae.likelihoods.likelihood import Likelihood
+from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries
+from pyvae.models.vae import VAE
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
-from pyvae.tables import contents
-from pyvae.training import train
-from pyvae.words import LIKELIHOODS, likelihood_of_entries
+from pyvae.training.adam import Adam
+from pyvae.training.loop import train
 
 SAMPLES = 100  # of z for each row, where rows are scored
 OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")

@@ -11,13 +11,13 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
-from pyvae.data import CHUNK_ROWS, ArraySource, DataSource, SparseSource
-from pyvae.likelihoods import Likelihood
+from pyvae.data.sources import CHUNK_ROWS, ArraySource, DataSource, SparseSource
+from pyvae.data.tables import Table
+from pyvae.data.validation import check_row_numbers, check_sparse
+from pyvae.likelihoods.likelihood import Likelihood
+from pyvae.likelihoods.start import smoothed_mean, start
+from pyvae.likelihoods.words import make_likelihood
 from pyvae.sklearn.steps import smallest_step, smallest_steps, with_steps
-from pyvae.start import smoothed_mean, start
-from pyvae.tables import Table
-from pyvae.validation import check_row_numbers, check_sparse
-from pyvae.words import make_likelihood
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column

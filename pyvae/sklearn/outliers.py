@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 
 from pyvae.arguments import check_number
-from pyvae.importance import surprise
+from pyvae.models.expectations import surprise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, spread
 
 MOST_ROWS = 10_000  # of those that are fitted, by which predict says from where on a row is an outlier

@@ -24,15 +24,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from pyvae import _kernels
-from pyvae.activations import Symlog
 from pyvae.arguments import check_number, shown
-from pyvae.blocks import FirstColumns
-from pyvae.counts import has_counts
-from pyvae.data import CHUNK_ROWS
-from pyvae.layers import Sequential, mlp
-from pyvae.likelihoods import Categorical, Gaussian
-from pyvae.mixed import Mixed, Weighted
-from pyvae.model import VAE
+from pyvae.data.sources import CHUNK_ROWS
+from pyvae.layers.activations import Symlog
+from pyvae.layers.blocks import FirstColumns
+from pyvae.layers.dense import Sequential, mlp
+from pyvae.likelihoods.counts import has_counts
+from pyvae.likelihoods.likelihood import Categorical, Gaussian
+from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, spread
 from pyvae.sklearn.columns import RELATIVE

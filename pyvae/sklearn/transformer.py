@@ -6,7 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
-from pyvae.importance import expected
+from pyvae.models.expectations import expected
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 
 

@@ -1,5 +1,5 @@
-/* The diagonal Gaussian posterior and the standard normal prior. The derivations stand in pyvae/gaussian.py and
-   pyvae/priors.py. */
+/* The diagonal Gaussian posterior and the standard normal prior. The derivations stand in pyvae/latent/gaussian.py and
+   pyvae/latent/priors.py. */
 #include "latent.h"
 #include "fpstate.h"
 #include "vmath.h"

@@ -1,5 +1,5 @@
 /* Log-likelihoods of rows and their derivatives by the decoder's raw outputs. The derivations stand in
-   pyvae/likelihoods.py; each forward function is followed by its backward. */
+   pyvae/likelihoods/; each forward function is followed by its backward. */
 #include "likelihood.h"
 #include "fpstate.h"
 #include "vmath.h"

@@ -1,0 +1,1 @@
+"""The command line: ``pyvae train | sample | reconstruct | encode | score | check | info``."""

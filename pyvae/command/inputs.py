@@ -1,0 +1,208 @@
+"""What a command is given: a model, and rows that it or a new model takes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pyvae import persistence
+from pyvae.arguments import either, shown
+from pyvae.command.refusals import Refusal
+from pyvae.data import datasets, files
+from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
+from pyvae.data.tables import Table
+from pyvae.likelihoods.likelihood import Bernoulli
+from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
+
+
+def load_model(path):
+    """The model in a file, or in the folder of a run."""
+    try:
+        if path.is_dir():
+            path = path / "model.safetensors"
+        return persistence.load(path)
+    except FileNotFoundError as error:
+        raise Refusal(f"{error}: MODEL is a run's folder, such as runs/digits after pyvae train digits") from None
+    except OSError as error:
+        raise Refusal(f"{path} cannot be read: {error.strerror}; chmod u+r lets its owner read it") from None
+    except ValueError as error:
+        raise Refusal(f"{error}: MODEL is a run's folder or its model.safetensors") from None
+
+
+def data_of(options, model):
+    """DATA: what is asked for, else what the model was trained on."""
+    if options.data:
+        return options.data
+    data = _trained_on(options.model, model)
+    if data is None:
+        raise Refusal("DATA must be given: the model does not say what it was trained on")
+    if data not in datasets.NAMES and not Path(data).is_file():
+        raise Refusal(f"DATA must be given: the model was trained on {data}, but no such file is here")
+    return data
+
+
+def _trained_on(path, model):
+    """DATA of the training of the model at a path, as it or the config.json beside it says; None where neither does."""
+    if "data" in model.metadata:
+        return model.metadata["data"]
+    folder = path if path.is_dir() else path.parent
+    try:
+        return str(json.loads((folder / "config.json").read_text())["options"]["data"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _are_same(data, other):
+    """Whether two DATA are the same name or the same file."""
+    if data == other or other is None:
+        return data == other
+    return Path(data).is_file() and Path(other).is_file() and Path(data).samefile(other)
+
+
+def load_training(options):
+    """DATA of ``pyvae train`` as a Dataset, and ``options.likelihood`` set where it is left to the data.
+
+    A .csv file with a header is a Dataset of a table, unless all of it is numbers from 0 to 1, or an option says that
+    it is an array.
+    """
+    of_array = [name for name in ("likelihood", "image_shape", "binarize") if getattr(options, name)]
+    of_table = [name for name in ("kinds", "drop") if getattr(options, name)]
+    is_csv = Path(options.data).suffix.lower() == ".csv"
+    if of_table and not is_csv:
+        raise Refusal(f"--{of_table[0]} goes with a table: leave it out, {options.data} is no .csv file")
+    if of_table and of_array:
+        array = f"--{of_array[0].replace('_', '-')}"
+        raise Refusal(
+            f"{array} is of arrays and --{of_table[0]} of tables, whose columns have each its own kind: leave one out"
+        )
+    if of_table or (is_csv and not of_array and files.is_table(options.data)):
+        return _load_table(options)
+    try:
+        dataset = datasets.load(options.data, options.image_shape)
+    except ValueError as error:
+        if is_csv and files.is_table(options.data):
+            raise Refusal(f"{error}; or leave out --{of_array[0].replace('_', '-')}, and it is a table") from None
+        raise
+    is_sparse = isinstance(dataset.train, SparseSource)
+    if is_sparse and options.binarize:
+        raise Refusal(f"--binarize is of arrays: leave it out, {options.data} is a sparse matrix")
+    options.likelihood = options.likelihood or (likelihood_of_entries(dataset.train.X) if is_sparse else "bernoulli")
+    return dataset
+
+
+def _load_table(options):
+    try:
+        return datasets.table(options.data, options.kinds, options.drop)
+    except (ValueError, TypeError) as error:
+        if str(error).startswith("line "):
+            raise Refusal(f"{options.data}: {error}") from None
+        if not str(error).startswith("column "):
+            raise
+        raise Refusal(f"{options.data}: {error}; --drop leaves a column out, --kinds gives it another kind") from None
+
+
+def table_of(model):
+    """The Table whose rows a model was trained on, None where they were none."""
+    if "table" not in model.metadata:
+        return None
+    try:
+        table = Table.from_config(model.metadata["table"])
+        if table.n_features != model.n_features:
+            raise ValueError
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise Refusal("MODEL has notes of a table that is not its own: train it anew") from None
+    return table
+
+
+def log_scale(source, table):
+    """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array.
+
+    The sum over the row's known values of log of what they were divided by.
+    """
+    result = np.zeros(len(source))
+    if table is not None:
+        of_columns = table.log_scale()
+        for rows in np.array_split(np.arange(len(source)), 1 + len(source) // CHUNK_ROWS):
+            observed = source.gather(rows).observed
+            result[rows] = of_columns.sum() if observed is None else observed @ of_columns
+    return result
+
+
+def load_rows(data, options, model):
+    """The name and the rows of the split of DATA that is asked for, or else of the first there is.
+
+    The name is None where DATA is not what the model was trained on and all of it is one split, which ``datasets``
+    calls train.
+    """
+    table = table_of(model)
+    splits = (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
+    split = options.split or next(iter(splits))
+    if split not in splits:
+        raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
+    source = splits[split]
+    name = split if len(splits) > 1 or _are_same(data, _trained_on(options.model, model)) else None
+    if table is not None:
+        return name, source
+    source.binarize = model.metadata.get("binarize")
+    if source.binarize and isinstance(source, SparseSource):
+        raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
+    if source.n_features != model.n_features:
+        trained_on = f", such as {model.metadata['data']}" if "data" in model.metadata else ""
+        raise Refusal(
+            f"DATA {data} has {source.n_features} columns, but the model takes {model.n_features}: "
+            f"give rows like those it was trained on{trained_on}"
+        )
+    verb = "scale the rows as" if isinstance(model.likelihood, Bernoulli) else "give rows like"
+    check_values(source, model.likelihood, advice=lambda *_: f"{verb} those it was trained on")
+    return name, source
+
+
+def _rows_of_table(data, table, model):
+    if not data.lower().endswith(".csv"):
+        raise Refusal(f"DATA {data} is no table: give a .csv file, as the model was trained on one")
+    try:
+        return datasets.rows_of_table(data, table, model.metadata.get("dropped", ()))
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(data):
+            raise
+        raise Refusal(
+            f"{data}: {error}; give the columns {shown(', '.join(table.names))}, with empty cells for what is not known"
+        ) from None
+
+
+def describe_data(model, data, dataset, dropped=()):
+    """Note with the model what the other commands have to know of the rows it is trained on."""
+    model.metadata = {"binarize": dataset.train.binarize}
+    if data in datasets.NAMES:
+        model.metadata["data"] = data
+    if dataset.table is not None:
+        model.metadata |= {"table": dataset.table.config(), "dropped": list(dropped)}
+    if dataset.image_shape:
+        model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
+        model.metadata["value_range"] = dataset.value_range()
+
+
+def check_values(source, likelihood, advice):
+    """Refuse values that the likelihood does not take; ``advice(source, likelihood)`` says what to do about them."""
+    try:
+        check_support(source, likelihood)
+    except ValueError as error:
+        X = source.X.data if isinstance(source, SparseSource) else source.X
+        is_finite = all(np.isfinite(part).all() for part in np.array_split(X, 1 + len(X) // CHUNK_ROWS))
+        what = advice(source, likelihood) if is_finite else "fill or drop what is no finite number"
+        raise Refusal(f"{error}; {what}") from None
+
+
+def suited(source, likelihood):
+    """Which other likelihoods take the source's values, as advice."""
+    words = []
+    for word in LIKELIHOODS:
+        try:
+            check_support(source, make_likelihood(word, source.n_features))
+        except ValueError:
+            continue
+        words.append(word)
+    if not words:
+        return "no likelihood takes that: scale the rows"
+    scaling = "scale the rows, or " if isinstance(likelihood, Bernoulli) else ""  # counts do not come of it
+    return f"{scaling}use --likelihood {either(words)}"

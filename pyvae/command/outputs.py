@@ -1,0 +1,93 @@
+"""Files that a command writes: a picture, an array, or a table with a line for each row."""
+
+import contextlib
+import errno
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pyvae.arguments import either
+from pyvae.command import pictures
+from pyvae.command.refusals import Refusal
+from pyvae.persistence import write_file
+
+
+def output_file(out, kinds, force, inputs=()):
+    """``--out``, refused before any work where it cannot be written. inputs: what is read, never overwritten."""
+    if out.suffix not in kinds:
+        raise Refusal(f"--out must end in {either(kinds)}, not {out.name!r}")
+    if out.is_dir():
+        raise Refusal(f"--out {out} is a folder: name a file in it")
+    refuse_inputs([out], inputs)
+    if out.exists() and not force:
+        raise Refusal(f"--out {out} exists; add --force to overwrite it, or choose another name")
+    if not out.absolute().parent.is_dir():
+        raise Refusal(f"--out {out} cannot be written: there is no folder {out.parent}; make it, or choose another")
+    return out
+
+
+def refuse_inputs(outputs, inputs):
+    """No file that a command reads is overwritten by what it writes, whether forced or not."""
+    for output in outputs:
+        for given in map(Path, inputs):
+            if output.exists() and given.exists() and output.samefile(given):
+                raise Refusal(f"--out {output} is a file that is read: choose another name")
+
+
+def counted(n, noun):
+    """1 row, 2 rows."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def tell(options, sentence, **result):
+    """Print a command's result: a sentence or, with --json, an object."""
+    print(json.dumps(result) if options.json else sentence)
+
+
+@contextlib.contextmanager
+def writing(out, remedy="choose another --out"):
+    """What keeps files at or below ``--out`` from being written is said in one sentence that ends with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = f"free some space, or {remedy}" if is_full else remedy
+        raise Refusal(f"{error.filename or out} cannot be written: {error.strerror}; {advice}") from error
+
+
+def write_rows(out, rows, draw):
+    """Rows as a .npy file, or the figure that ``draw`` makes as a .png file."""
+    if out.suffix == ".npy":
+        write_table(out, {"rows": rows}, alone="rows")
+    else:
+        with writing(out):
+            pictures.write(draw(), out)
+
+
+def write_frame(out, frame):
+    """A DataFrame as a .csv file: a line of names, then one for each row, with nothing where an entry is missing."""
+    with writing(out):
+        write_file(out, frame.to_csv(index=False, lineterminator="\n").encode())
+
+
+def write_table(out, table, alone):
+    """Columns by their names, each (N,) or (N, n): all of them in .npz and .csv files, ``alone`` in a .npy file.
+
+    In a .csv file (N, n) numbers are n columns, name_1 .. name_n, each with the fewest digits that are read as itself.
+    """
+    file = io.BytesIO()
+    if out.suffix == ".npy":
+        np.save(file, table[alone])
+    elif out.suffix == ".npz":
+        np.savez(file, **table)
+    else:
+        columns, header = [], []
+        for name, values in table.items():
+            columns += [values] if values.ndim == 1 else list(values.T)
+            header += [name] if values.ndim == 1 else [f"{name}_{i + 1}" for i in range(values.shape[1])]
+        lines = [",".join(header), *(",".join(map(str, row)) for row in zip(*columns, strict=True))]
+        file.write(("\n".join(lines) + "\n").encode())
+    with writing(out):
+        write_file(out, file.getvalue())

@@ -1,0 +1,294 @@
+"""``pyvae train``: from the options of a command line to the folder of a run."""
+
+import argparse
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae import _kernels, persistence
+from pyvae.command import pictures, runs
+from pyvae.command.advice import name_options
+from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
+from pyvae.command.options import Refusal, learning_rate
+from pyvae.command.outputs import counted, refuse_inputs, tell, writing
+from pyvae.data import datasets
+from pyvae.data.sources import DataSource
+from pyvae.models.vae import VAE
+from pyvae.training import loop as training
+from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
+from pyvae.versions import kernels_in_words
+
+# Options that a resumed run does not take over, and those that may be others than when it began: of these the rows, and
+# the rates of the epochs that are done, are compared instead.
+OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
+OF_THIS_COMMAND |= {"threads", "quiet", "json"}
+MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
+
+FEW_STEPS, MORE_STEPS = 1000, 2000  # after fewer than the first, a model is mostly far from what it could be
+
+
+class Job(NamedTuple):
+    """A model and the rows it meets."""
+
+    dataset: datasets.Dataset
+    model: VAE
+    rate: object  # a number or a schedule
+    rows: DataSource  # that are trained on
+    held_out: DataSource | None  # of the data set's rows to train on
+    validation: DataSource | None  # held_out, or a split of the data set
+    split: str  # the name of the rows that the result is reported of
+    reported: DataSource  # those rows
+
+    @property
+    def validated(self):
+        """The name of the rows of val_loss; None where there are none."""
+        return "validation" if self.validation is not None else "test" if self.dataset.test is not None else None
+
+
+def run_train(options):
+    given, options.data = options.data, options.data or "digits"
+    out = options.out or Path("runs") / datasets.name_of(options.data)
+    checkpoints = Checkpoints(out / runs.CHECKPOINTS, options.checkpoint_seconds, overwrite=True)
+    began = None
+    if options.resume:
+        options, began = resumed(options, given, checkpoints)
+    with _kernels.set_matmul_precision(options.precision):
+        job = prepare(options, out, is_resumed=began is not None)
+        run = Run(options, job, out, checkpoints, began)
+        run.describe()
+        start = time.perf_counter()
+        run.train()
+        reconstruction, kl = run.evaluate()
+        seconds = time.perf_counter() - start
+        elbo, history = -(reconstruction + kl), run.history
+        result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
+        run.save(result)
+    tell(
+        options, result,
+        test_elbo=elbo, test_reconstruction=reconstruction, test_kl=kl, split=job.split, epochs=len(history),
+        best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds, precision=options.precision,
+        out=str(out),
+    )  # fmt: skip
+    if run.failure is not None:
+        print(f"pyvae train: {name_options(str(run.failure))}; they are in {out}", file=sys.stderr)
+        return 3
+    if history.stopped == "interrupted":
+        learned = counted(len(history), "epoch")
+        print(f"pyvae train: interrupted; what was learned in {learned} is in {out}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def resumed(options, given, checkpoints):
+    """The options that the run began with, but for those given now, and the file from which it goes on.
+
+    given: DATA, None where it was not. Where there is no checkpoint: the options as they are, and None.
+    """
+    try:
+        with checkpoints.newest() as file:
+            if file is None:
+                return options, None
+            stored = file.description["training"]["configuration"]
+    except ValueError as error:  # all of them are damaged
+        if options.force:
+            return options, None
+        raise Refusal(f"{error}; --force begins anew") from None
+    if stored is None:
+        raise Refusal(f"{file.path} was not written by pyvae train: resume it in Python, with pyvae.train")
+    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
+    again.data = given or stored["data"]
+    for name in sorted(stored.keys() - MAY_CHANGE):
+        before, now = stored[name], getattr(again, name)
+        if before != now:
+            option = f"--{name.replace('_', '-')}"
+            raise Refusal(
+                f"{option} was {in_words(before)} when the run in {checkpoints.folder.parent} began, not "
+                f"{in_words(now)}: leave it out, or begin anew with --force"
+            )
+    return argparse.Namespace(**vars(again), command=options.command, words=options.words), file.path
+
+
+def in_words(value):
+    """The value of an option as it is typed: 400,200 for (400, 200), age=numeric for {"age": "numeric"}."""
+    value = tuple(f"{name}={kind}" for name, kind in value.items()) if isinstance(value, dict) else value
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def prepare(options, out, is_resumed):
+    """The Job that options ask for, refused where something is wrong with it; nothing is written."""
+    if options.patience and not options.validation_fraction:
+        raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
+    dataset = load_training(options)
+    options.epochs = options.epochs or dataset.epochs
+    rate = learning_rate(options, options.epochs)
+    if options.binarize:
+        for source in dataset.splits().values():
+            source.binarize = None if options.binarize == "none" else options.binarize
+    began_in_vain = set(runs.files_of_run(out)) <= {"config.json", "log.txt"}  # killed before its first checkpoint
+    if options.resume and not is_resumed:
+        if not (options.force or began_in_vain):
+            raise Refusal(f"--out {out} has no checkpoint to resume from; --force begins anew")
+        warnings.warn(f"no checkpoint in {out}: the run begins anew", CheckpointWarning, stacklevel=2)
+    runs.refuse_existing_run(out, may_exist=options.force or is_resumed or (options.resume and began_in_vain))
+    refuse_inputs([out / name for name in runs.FILES], [options.data])
+    likelihood = options.likelihood if dataset.table is None else dataset.table.likelihood()
+    model = VAE.mlp(
+        dataset.train.n_features, options.latent, options.hidden, options.activation, likelihood, options.seed
+    )
+    if dataset.table is not None:
+        dataset.table.start(model, dataset.train.X)
+    describe_data(model, options.data, dataset, options.drop)
+    for source in dataset.splits().values():
+        check_values(source, model.likelihood, advice=suited)
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+    validation = held_out or dataset.validation
+    split, reported = next(
+        (name, source)
+        for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
+        if source is not None
+    )
+    return Job(dataset, model, rate, rows, held_out, validation, split, reported)
+
+
+class Run:
+    """A training of a Job and what it leaves in its folder, which is opened when the first epoch is done."""
+
+    def __init__(self, options, job, out, checkpoints, began):
+        """began: the checkpoint from which it goes on, or None."""
+        self.options, self.job, self.out, self.checkpoints, self.began = options, job, out, checkpoints, began
+        self.log = runs.Log(is_quiet=options.quiet or options.json)
+        self.history = None  # as soon as an epoch is done
+        self.failure = None  # the FloatingPointError that ended it
+        self.is_open = False
+        checkpoints.configuration = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+            if name not in OF_THIS_COMMAND
+        }
+
+    def describe(self):
+        """Say what is about to be trained on what."""
+        options, model, say = self.options, self.job.model, self.log.say
+        layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
+        say("data", describe_rows(self.job.dataset, self.job.held_out))
+        likelihood, table = options.likelihood, self.job.dataset.table
+        if table is not None:
+            first, *others = table.describe(71)
+            self.log.show(f"columns  {first}", *(" " * 9 + line for line in others))
+            if table.log_scale().any():
+                say("scale", "losses are of numbers of standard deviation 1, the result is of the values as given")
+            likelihood = "a likelihood of each column's kind"
+        say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
+        say("kernels", kernels_in_words())
+        if self.began is not None:
+            say("resumed", f"from {self.began}")
+
+    def train(self):
+        """Leaves the history. Raises KeyboardInterrupt or FloatingPointError where nothing was learned."""
+        options, job = self.options, self.job
+        try:
+            self.history = training.train(
+                job.model, job.dataset.train, epochs=options.epochs, batch_size=options.batch_size,
+                learning_rate=job.rate, beta=options.beta,
+                X_val=None if job.held_out else job.validation or job.dataset.test,
+                validation_fraction=options.validation_fraction, seed=options.seed,
+                progress=not (options.quiet or options.json), weight_decay=options.weight_decay,
+                clip_norm=options.clip_norm, kl_warmup=options.kl_warmup, patience=options.patience,
+                callbacks=[self._after_epoch], checkpoints=self.checkpoints, resume=self.began is not None,
+            )  # fmt: skip
+        except FloatingPointError as error:
+            if self.history is None or self.history.best_epoch is None:
+                self._discard()
+                raise
+            self.failure = error
+        if not len(self.history):
+            raise KeyboardInterrupt  # of the first epoch
+        if not self.is_open:
+            self._open()
+            self.log.say("trained", f"nothing, as {counted(len(self.history), 'epoch')} are done already")
+
+    def evaluate(self):
+        """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuses a model
+        that has none."""
+        reconstruction, kl = training.evaluate(self.job.model, self.job.reported, self.options.seed)
+        if not np.isfinite(reconstruction + kl):
+            self._discard()
+            raise self.failure or Refusal(
+                f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
+            )
+        scale = log_scale(self.job.reported, self.job.dataset.table)
+        return reconstruction + float(scale.mean()), kl
+
+    def save(self, result):
+        """Fill the folder; result is the last line of the log."""
+        job, history, log, out = self.job, self.history, self.log, self.out
+        if history.stopped != "epochs":
+            log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {self.options.epochs}")
+        if history.best_epoch is not None:
+            which = "the best on the validation rows" if self.failure is None else "the last that were good"
+            log.say("kept", f"the weights of epoch {history.best_epoch}, {which}")
+        steps_of_epoch = -(-len(job.rows) // self.options.batch_size)
+        steps = steps_of_epoch * len(history)
+        if history.stopped == "epochs" and steps < FEW_STEPS:
+            epochs = -(-MORE_STEPS // steps_of_epoch)
+            more = steps_of_epoch * epochs
+            log.say("advice", f"trained for {counted(steps, 'step')} only: --epochs {epochs} would make {more:,}")
+        with writing(out, f"go on later from its last checkpoint, with pyvae train --resume --out {out}"):
+            out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
+            persistence.write_file(out / "config.json", self._settings().encode())
+            persistence.save(job.model, out / "model.safetensors")
+            persistence.write_file(out / "history.csv", history.to_csv().encode())
+            labels = pictures.labels_of(job.dataset, job.reported)
+            drawn = pictures.save(job.model, history, job.reported, labels, out, job.split, job.validated)
+            names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
+            log.say("wrote", f"{', '.join(names)} in {out}")
+            log.note(result)
+            log.flush()
+
+    def _open(self):
+        try:
+            with writing(self.out):
+                runs.begin(self.out, self.checkpoints, self._settings(), self.log, is_resumed=self.began is not None)
+        except Refusal:
+            self.checkpoints.give_up()  # those of another run that is there stay
+            raise
+        self.is_open = True
+        self.log.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
+
+    def _settings(self):
+        job = self.job
+        return runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
+
+    def _after_epoch(self, history):
+        if not self.is_open:
+            self._open()
+        self.history = history
+        self.log.note_epoch(history.epochs[-1], self.job.validated)
+
+    def _discard(self):
+        """Take away what it has written, unless it began earlier."""
+        if self.is_open and self.began is None:
+            runs.remove(self.out, self.checkpoints)
+
+
+def describe_rows(dataset, held_out):
+    """How many rows and columns there are, which are not trained on, and what is made of their values."""
+    source = dataset.train
+    n_columns = source.n_features if dataset.table is None else len(dataset.table.columns)
+    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(n_columns, 'column')}"]
+    if dataset.table is not None:
+        parts.append(f"{counted(source.n_features, 'number')} each")
+        missing = sum(int(np.isnan(source.X[:, place.start]).sum()) for place in dataset.table.places)
+        parts += [f"{counted(missing, 'cell')} missing"] if missing else []
+    if held_out is not None:
+        parts.append(f"{len(held_out)} held out to validate on")
+    parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]
+    if source.binarize is not None:
+        how = {"threshold": f"cut at {source.threshold:g}", "draw": "drawn afresh at every step"}[source.binarize]
+        parts.append(f"black and white ({how})")
+    return ", ".join(parts)

@@ -1,0 +1,327 @@
+"""Data: what a minibatch is, where its rows come from, and the check that a model can take their values."""
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae._kernels.sparse_rows import SparseRows
+from pyvae.arguments import check_number
+from pyvae.data.validation import check_array, check_row_numbers, check_sparse, column_labels, place
+from pyvae.noise import Noise
+from pyvae.workspace import Lease
+
+CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**18  # looked at together, at most, when all rows of a source are checked
+
+
+@dataclass
+class Batch:
+    """Rows for one forward pass. Where some entries of x are not observed, they are 0 in x and in observed, whatever
+    was given there."""
+
+    x: np.ndarray | SparseRows  # (B, D) float32 or float64
+    y: np.ndarray | None = None  # (B,) labels
+    observed: np.ndarray | None = None  # (B, D) 1 where an entry is known, 0 where it is not; None: all are
+    weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
+    rows: np.ndarray | None = None  # (B,) the rows' global numbers, for the noise; None: 0 .. B - 1
+
+    def __post_init__(self):
+        is_table = isinstance(self.x, np.ndarray | SparseRows) and self.x.ndim == 2
+        if not is_table or self.x.dtype not in (np.float32, np.float64):
+            raise TypeError("x of a Batch must be a two-dimensional array of float32 or float64")
+        for name, shape in (("y", self.x.shape[:1]), ("observed", self.x.shape), ("weight", self.x.shape[:1])):
+            values = getattr(self, name)
+            if values is not None and np.shape(values) != shape:
+                raise ValueError(f"{name} of a Batch must have the shape {shape}, not {np.shape(values)}")
+        if self.observed is not None:
+            known = np.asarray(self.observed) != 0
+            self.x, self.observed = np.where(known, self.x, self.x.dtype.type(0)), known.astype(self.x.dtype)
+        if self.weight is not None:
+            self.weight = check_weight(self.weight)
+        self.rows = np.arange(len(self.x)) if self.rows is None else check_row_numbers(self.rows)
+        if len(self.rows) != len(self.x):
+            raise ValueError(f"rows of a Batch must be one number for each of its {len(self.x)}, not {len(self.rows)}")
+
+
+class DataSource:
+    """Where minibatches come from: ``len(source)`` rows of ``n_features`` numbers, picked by ``gather``."""
+
+    n_features = None
+    name = "X"  # what messages call it
+    weight = None  # of each row, (N,); None: all 1
+    plain = True  # whether a batch is an array and nothing else: no weights, nothing unobserved, nothing sparse
+    binarize, threshold = None, 0.5  # how gather makes its values 0 and 1, where it does: see ArraySource
+
+    def __len__(self):
+        raise NotImplementedError
+
+    def gather(self, rows, noise=None, out=None):
+        """Batch of the rows with these numbers, in this order. out (B, D): where to put x, float32 or float64 (None:
+        a new float32 array). noise: what freshly binarised rows are drawn from."""
+        raise NotImplementedError
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        """The Batch of these rows that a model of this dtype is trained on, on memory of the workspace."""
+        return self.gather(rows, noise, Lease(workspace).take((len(rows), self.n_features), dtype))
+
+    def place(self, i, j):
+        """What messages call the value in column j of the row whose global number is i."""
+        return place(self.name, i, j)
+
+    def gray(self):
+        """The same rows before they are binarised."""
+        gray = copy(self)
+        gray.binarize = None
+        return gray
+
+
+class ArraySource(DataSource):
+    """Rows of an array, scaled and binarised as they are picked; a memory-mapped array stays on disk.
+
+    X: (N, D) of uint8, float32 or float64, in any order and byte order, or what can be made one (validation.py), then
+    converted at once; never changed. float64 is rounded to what the model computes in; integers beyond 2^24, which
+    float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where the scaled
+    value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step). weight (N,):
+    of each row in the loss. missing: whether NaN is an entry that is not observed, instead of an error. Raises
+    TypeError or ValueError where X cannot be used, naming the place.
+    """
+
+    def __init__(self, X, scale=1.0, binarize=None, threshold=0.5, name="X", weight=None, missing=False):
+        if binarize not in (None, "threshold", "draw"):
+            raise ValueError(f"binarize must be None, 'threshold' or 'draw', not {binarize!r}")
+        if binarize is not None and missing:
+            raise ValueError("what is missing cannot be binarised: give binarize or missing, not both")
+        self.X, self.labels = check_array(X, name, missing), column_labels(X)
+        self.weight, self.missing = _weight_of_rows(weight, self.X), missing
+        self.plain = weight is None and not missing
+        self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
+        self.binarize, self.name = binarize, name
+        self.n_features = self.X.shape[1]
+
+    def __len__(self):
+        return len(self.X)
+
+    def place(self, i, j):
+        return place(self.name, i, j, self.labels)
+
+    def gather(self, rows, noise=None, out=None):
+        """Batch of the rows with these numbers; see DataSource. Raises TypeError where they are no whole numbers."""
+        rows = check_row_numbers(rows)
+        out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
+        noise = noise or Noise(0)
+        _kernels.gather(self.X, rows, self.scale, self.binarize, self.threshold, noise.key("binarize"), noise.step, out)
+        observed = ~np.isnan(out) if self.missing else None
+        return Batch(out, observed=observed, weight=_of(rows, self.weight), rows=rows)
+
+
+class SparseSource(DataSource):
+    """Rows of a SciPy sparse matrix or array, such as counts of words, of which a minibatch is as sparse as they are.
+
+    X: (N, D) of real numbers in any format; CSR with its columns in order is used in place, else it is converted once.
+    What depends on all columns of a row, as likelihoods do, is computed on a dense array of a minibatch at a time.
+    weight (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
+    """
+
+    plain = False
+
+    def __init__(self, X, name="X", weight=None):
+        self.X, self.name = check_sparse(X, name), name
+        self.n_features = self.X.shape[1]
+        self.weight = _weight_of_rows(weight, self.X)
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def gather(self, rows, noise=None, out=None):
+        """Batch of the rows with these numbers as an array; see DataSource."""
+        batch = self.minibatch(rows, noise, np.float32 if out is None else out.dtype)
+        batch.x = batch.x.to_dense(out)
+        return batch
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        """The same rows as SparseRows (B, D). Raises TypeError where rows are no whole numbers."""
+        rows = check_row_numbers(rows)
+        X = self.X[rows]
+        x = SparseRows(X.data.astype(dtype, copy=False), X.indices, X.indptr, self.n_features)
+        return Batch(x, weight=_of(rows, self.weight), rows=rows)
+
+
+class Rows(DataSource):
+    """Some rows of another source, such as the training share; each keeps its global number."""
+
+    def __init__(self, source, numbers):
+        self.source, self.numbers = source, np.asarray(numbers, dtype=np.int64)
+        self.n_features, self.name, self.plain = source.n_features, source.name, source.plain
+        self.weight = _of(self.numbers, source.weight)
+        self.binarize, self.threshold = source.binarize, source.threshold
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def gather(self, rows, noise=None, out=None):
+        return self.source.gather(self.numbers[rows], noise, out)
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        return self.source.minibatch(self.numbers[rows], noise, dtype, workspace)
+
+    def place(self, i, j):
+        return self.source.place(i, j)
+
+    def gray(self):
+        return Rows(self.source.gray(), self.numbers)
+
+
+class Dequantized(DataSource):
+    """The rows of another source, with a uniform number from -steps_j/2 to steps_j/2 added to column j, drawn afresh at
+    every step of training.
+
+    A density of numbers that were rounded to steps has no bound: a model gains without end by standing on them. With
+    their place in the step drawn, its mean log density is a bound on the log probability of the step, less log steps_j
+    (Uria et al. 2013; Theis et al. 2016, section 3.1). steps: (n_features,), 0 for a column to be left as it is.
+    """
+
+    def __init__(self, source, steps):
+        self.source, self.n_features, self.name, self.plain = source, source.n_features, source.name, source.plain
+        self.weight = source.weight
+        self.steps = np.broadcast_to(steps, (self.n_features,))
+
+    def __len__(self):
+        return len(self.source)
+
+    def gather(self, rows, noise=None, out=None):
+        batch = self.source.gather(rows, noise, out)
+        place_in_step = (noise or Noise(0)).uniform("dequantize", batch.x.shape, batch.rows, batch.x.dtype)
+        place_in_step -= 0.5
+        place_in_step *= self.steps
+        if batch.observed is not None:
+            place_in_step *= batch.observed
+        batch.x += place_in_step
+        return batch
+
+    def place(self, i, j):
+        return self.source.place(i, j)
+
+
+class SameNoise(DataSource):
+    """The rows of another source, all of which are given the noise of row 0: for scores that shall be those of a row
+    whatever rows it comes with. The mean over rows then has the error of one row's, so many samples are called for."""
+
+    plain = False
+
+    def __init__(self, source):
+        self.source, self.n_features, self.name = source, source.n_features, source.name
+
+    def __len__(self):
+        return len(self.source)
+
+    def gather(self, rows, noise=None, out=None):
+        return self._as_row_0(self.source.gather(rows, noise, out))
+
+    def minibatch(self, rows, noise, dtype, workspace=None):
+        return self._as_row_0(self.source.minibatch(rows, noise, dtype, workspace))
+
+    def place(self, i, j):
+        return self.source.place(i, j)
+
+    def _as_row_0(self, batch):
+        batch.rows = np.zeros_like(batch.rows)
+        return batch
+
+
+def as_source(X, n_features=None, name="X"):
+    """X as a DataSource; ValueError where it has not n_features columns."""
+    kind = SparseSource if hasattr(X, "tocsr") else ArraySource
+    source = X if isinstance(X, DataSource) else kind(X, name=name)
+    if n_features is not None and source.n_features != n_features:
+        raise ValueError(f"{source.name} must have {n_features} columns, as the model has, not {source.n_features}")
+    return source
+
+
+def all_rows(source, dtype):
+    """Every row of a source, in one new array of that type."""
+    return source.gather(np.arange(len(source)), out=np.empty((len(source), source.n_features), dtype)).x
+
+
+def check_support(source, likelihood, dtype=np.float32):
+    """Raise ValueError, naming the place, where a value of the source is outside the likelihood's support.
+
+    dtype: the type that the model computes in, whose range is smaller than that of the values' own type, perhaps.
+    Where values are binarised, they have to be from 0 to 1 before if they are drawn from, or cut at a threshold between
+    0 and 1 (the scale is wrong otherwise, and the cut would hide it), and finite in any case.
+    """
+
+    def takes(j):
+        part = likelihood.of_column(j)
+        return f"the {type(part).__name__} likelihood takes {part.support}"
+
+    if source.binarize == "draw":
+        _check_values(source.gray(), dtype, _not_a_share, lambda j: "a draw takes probabilities, from 0 to 1")
+    elif source.binarize == "threshold":
+        if 0 < source.threshold < 1:
+            expected = f"a threshold of {source.threshold:g} takes numbers from 0 to 1"
+            _check_values(source.gray(), dtype, _not_a_share, lambda j: expected)
+        else:
+            _check_values(source.gray(), dtype, _not_finite, lambda j: "a threshold takes finite numbers")
+    _check_values(source, dtype, likelihood.outside, takes)
+
+
+def check_finite(source, dtype=np.float32):
+    """Raise ValueError, naming the place, where a value of the source is not finite, in this type."""
+    _check_values(source, dtype, _not_finite, lambda j: "it must be finite")
+
+
+def check_weight(weight):
+    """Weights of rows (B,) as an array. Raises TypeError where they are no real numbers, ValueError for one below 0."""
+    weight = np.asarray(weight)
+    if weight.dtype.kind not in "biuf":
+        raise TypeError(f"weight must hold real numbers, not {weight.dtype}")
+    wrong = np.flatnonzero(~((weight >= 0) & (weight < np.inf)))
+    if wrong.size:
+        raise ValueError(f"weight[{wrong[0]}] must be a finite number from 0, not {weight[wrong[0]]:g}")
+    return weight
+
+
+def _weight_of_rows(weight, X):
+    """The weights as float64 (N,), or None. Raises ValueError unless there is one for each row, and one above 0."""
+    if weight is None:
+        return None
+    weight = check_weight(weight).astype(np.float64)
+    if weight.shape != X.shape[:1]:
+        raise ValueError(f"weight must be one number for each of the {X.shape[0]} rows, not of shape {weight.shape}")
+    if not weight.any():
+        raise ValueError("weight must not be 0 for every row")
+    return weight
+
+
+def _of(rows, weight):
+    return None if weight is None else weight[rows]
+
+
+def _not_a_share(x):
+    return ~((x >= 0) & (x <= 1))
+
+
+def _not_finite(x):
+    return ~np.isfinite(x)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # of the twins; what becomes of the values is looked at here
+def _check_values(source, dtype, outside, expected):
+    step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // source.n_features))
+    for start in range(0, len(source), step):
+        rows = np.arange(start, min(start + step, len(source)))
+        batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
+        wrong = outside(batch.x)
+        if batch.observed is not None:
+            wrong &= batch.observed != 0
+        if not wrong.any():
+            continue
+        i, j = np.argwhere(wrong)[0]
+        where, found = source.place(batch.rows[i], j), batch.x[i, j]
+        given = source.gather(rows[i : i + 1], out=np.empty((1, source.n_features))).x[0, j]
+        if np.isfinite(given) and not np.isfinite(found):
+            limit = np.finfo(dtype).max
+            raise ValueError(f"{where} is {given:g}, but {found.dtype} ends at {limit:.2g}")
+        written = f"{found:g}" if float(f"{found:g}") == found else str(found)  # 1.0000001 is not written as 1
+        raise ValueError(f"{where} is {written}, but {expected(j)}")

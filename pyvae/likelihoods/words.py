@@ -1,0 +1,33 @@
+"""The words that stand for likelihoods in ``VAE.mlp`` and on the command line."""
+
+import numpy as np
+
+from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.likelihood import Bernoulli, Gaussian
+
+LIKELIHOODS = {
+    "bernoulli": Bernoulli,
+    "gaussian": lambda n_features: Gaussian(n_features, std="learned"),
+    "gaussian-shared": lambda n_features: Gaussian(n_features, std="shared"),
+    "gaussian-predicted": lambda n_features: Gaussian(n_features, std="predicted"),
+    "gaussian-fixed": lambda n_features: Gaussian(n_features, std=1.0),
+    "poisson": Poisson,
+    "multinomial": Multinomial,
+    "negative-binomial": NegativeBinomial,
+}
+
+
+def likelihood_of_entries(X):
+    """The word for a sparse matrix of zeros and ones, of counts, or of other numbers."""
+    if np.all((X.data == 0) | (X.data == 1)):  # zeros may be stored too
+        return "bernoulli"
+    return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
+
+
+def make_likelihood(name, n_features):
+    """A likelihood from a word: "bernoulli"; "gaussian" (a std learned per column), "gaussian-shared" (one for all),
+    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); of counts, "poisson", "multinomial",
+    "negative-binomial". Raises ValueError for another word."""
+    if name not in LIKELIHOODS:
+        raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")
+    return LIKELIHOODS[name](n_features)

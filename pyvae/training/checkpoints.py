@@ -1,0 +1,296 @@
+"""Checkpoints: all that a training needs to go on, in files from which it goes on with the same bits.
+
+A checkpoint is a model file (persistence.py) of the weights that training would leave if it ended there: the best
+epoch's where one is chosen, else the last one's. Beside them it holds
+
+    adam.m, adam.v   Adam's two running means
+    last             the weights that training goes on from, where those of the best epoch are others
+    training         JSON: the epochs and steps done, the history, the best epoch and its loss, the settings, by what
+                     the data are known again, and what wrote it: version, instruction set, precision
+
+Every random number is a function of seed, step and row, so there is no random state to keep.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # not on this system, which has no such locks
+    fcntl = None
+
+from pyvae import _kernels
+from pyvae.arguments import check_count, check_number
+from pyvae.data.sources import CHUNK_ROWS
+from pyvae.persistence import ModelFile, describe_model, write
+from pyvae.training.adam import Adam
+from pyvae.training.history import COLUMNS, History
+from pyvae.training.snapshots import BestEpoch
+from pyvae.versions import __version__
+
+NAME = "epoch-{:06d}.safetensors"
+MOST_ROWS = 100_000  # of the data, by which they are known again
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint is damaged, could not be written, or comes from elsewhere; training goes on."""
+
+
+class TrainingState(NamedTuple):
+    """What changes while a model is trained."""
+
+    model: object
+    optimizer: Adam
+    history: History
+    best: BestEpoch | None
+
+
+class Checkpoints:
+    """The checkpoints of one training, in a folder of their own, which is made where it is missing.
+
+    One is written after an epoch, where at least ``seconds`` have passed since the one before, and one at the end, of
+    the last whole epoch, where training was interrupted too; the last ``keep`` of them stay. overwrite: whether a
+    training that begins may remove those of another. configuration: notes for whoever resumes, as what JSON can hold.
+    A checkpoint appears whole or not at all; where one cannot be written, a warning says so, those before it stay, and
+    training goes on. Only one training at a time can write to a folder. Raises ValueError for numbers out of range.
+    """
+
+    def __init__(self, folder, seconds=10.0, keep=2, overwrite=False, configuration=None):
+        self.folder = Path(folder)
+        self.seconds = check_number("seconds", seconds, 0, low_included=True)
+        self.keep = check_count("keep", keep, 1)
+        self.overwrite, self.configuration = overwrite, configuration
+        self._settings = None  # of the training, as JSON
+        self._written = None  # epochs, of this training's files; None before its first
+        self._time = -math.inf  # of the last one
+        self._told = set()  # what was warned of
+        self._folder = None  # its descriptor, which holds the lock
+
+    def epochs(self):
+        """Epochs of the files that there are, ascending."""
+        numbers = [path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.safetensors")]
+        numbers = [int(number) for number in numbers if number.isdecimal()]
+        return sorted(number for number in numbers if self.path(number).is_file())
+
+    def path(self, epoch):
+        """Of the file of this epoch."""
+        return self.folder / NAME.format(epoch)
+
+    @contextlib.contextmanager
+    def newest(self):
+        """The newest of them that is not damaged, open as a ModelFile; None where there are none.
+
+        Warns of each that is damaged. Raises ValueError where all are.
+        """
+        damaged = []
+        for epoch in reversed(self.epochs()):
+            try:
+                file = open_checkpoint(self.path(epoch))
+            except (ValueError, OSError) as error:
+                damaged.append(str(error))
+                continue
+            for message in set(damaged) - self._told:
+                warnings.warn(f"{message}; the one of epoch {epoch} is used", CheckpointWarning, stacklevel=2)
+            self._told |= set(damaged)
+            with file:
+                yield file
+            return
+        if damaged:
+            raise ValueError(damaged[0])
+        yield None
+
+    def begin(self, state, settings, rate, resume):
+        """Begin a training with these settings, or put ``state`` where the newest checkpoint was.
+
+        rate(epoch): the learning rate of the last step of an epoch, which is compared with that of each epoch done.
+        Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
+        overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
+        another model, other settings or other data, or all damaged, and where the model cannot be saved.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileExistsError(f"{self.folder} is a file; checkpoints need a folder")
+        self._settings, self._written, self._told = settings, None, set()
+        describe_model(state.model), json.dumps(self.configuration)  # to be refused now and not after an hour
+        self._lock()
+        try:
+            if resume:
+                with self.newest() as file:
+                    if file is not None:
+                        self._check(file, state, rate)
+                        restore(file, state)
+                        self._written = [epoch for epoch in self.epochs() if epoch <= len(state.history)]
+            elif self.epochs() and not self.overwrite:
+                raise FileExistsError(
+                    f"{self.folder} holds checkpoints already: resume that training, or choose another folder"
+                )
+        except BaseException:
+            self._unlock()
+            raise
+        self._time = time.monotonic()
+
+    def save(self, state):
+        """Write a checkpoint, if it is time for one."""
+        if time.monotonic() - self._time >= self.seconds:
+            self._save(state)
+
+    def end(self, state):
+        """Write the last checkpoint. state: that of the end of the last whole epoch."""
+        self._save(state)
+        self._unlock()
+
+    def give_up(self):
+        """Write no more of them in this training: there is no place for it."""
+        self._settings = None
+
+    def _save(self, state):
+        epoch = len(state.history)
+        if self._settings is None or epoch == 0 or (self._written and self._written[-1] == epoch):
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            arrays = {"adam.m": state.optimizer.m, "adam.v": state.optimizer.v}
+            values = state.model.parameters.values
+            if state.best is not None and state.best.number is not None:
+                values, arrays["last"] = state.best.weights, values
+            write(self.path(epoch), state.model, values, arrays, self._describe(state))
+            self._time = time.monotonic()
+            self._written = [*(self._written or []), epoch]
+            self._remove(set(self.epochs()) - set(self._written[-self.keep :]))  # those of another training, too
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint of epoch {epoch} could not be written to {error.filename or self.folder}: "
+                f"{error.strerror or error}; those before it stay",
+                CheckpointWarning,
+                stacklevel=2,
+            )
+
+    def _lock(self):
+        """Keep other trainings out of the folder, once it is there, until this one or its process ends."""
+        if self._folder is None and fcntl is not None and self.folder.is_dir():
+            self._folder = os.open(self.folder, os.O_RDONLY)
+            try:
+                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                self._unlock()
+                raise BlockingIOError(
+                    error.errno, "another training writes its checkpoints there", str(self.folder)
+                ) from None
+
+    def _unlock(self):
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
+
+    def clear(self):
+        """Remove all of them."""
+        self._remove(self.epochs())
+
+    def _remove(self, epochs):
+        for path in [*map(self.path, epochs), *self.folder.glob(".epoch-*.safetensors.*")]:  # half-written ones, too
+            path.unlink(missing_ok=True)
+
+    def _describe(self, state):
+        best = state.best
+        return {
+            "epoch": len(state.history),
+            "step": state.optimizer.t,
+            "history": [
+                {name: None if math.isnan(value) else value for name, value in epoch.items()}
+                for epoch in state.history.epochs
+            ],
+            "best_epoch": None if best is None else best.number,
+            "best_loss": None if best is None or best.number is None else best.loss,
+            "stopped": state.history.stopped if state.history.stopped == "callback" else None,
+            "settings": self._settings,
+            "configuration": self.configuration,
+            "instruction_set": _kernels.info()["isa"],
+            "precision": _kernels.get_matmul_precision(),
+            "pyvae": __version__,
+        }
+
+    def _check(self, file, state, rate):
+        training, model = file.description["training"], state.model
+        as_it_began = ": resume it as it began, or train anew"
+        if file.description["model"] != model.describe() or file.description["dtype"] != str(model.parameters.dtype):
+            raise ValueError(f"{file.path} is a checkpoint of another model: its layers, sizes or likelihood differ")
+        for name, value in self._settings.items():
+            before = training["settings"].get(name)
+            if value != before:
+                difference = "on other rows" if name in ("X", "X_val") else f"with {name} {before}, not {value}"
+                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
+        for epoch in training["history"]:
+            before, now = epoch["learning_rate"], rate(epoch["epoch"])
+            if before != now:
+                difference = f"with a learning_rate of {before:g} in epoch {epoch['epoch']}, not {now:g}"
+                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
+        here, there = _kernels.info()["isa"], training["instruction_set"]
+        if (there, training["pyvae"]) != (here, __version__):
+            warnings.warn(
+                f"{file.path} was written by pyvae {training['pyvae']} on {there or 'no native kernels'}, this is "
+                f"{__version__} on {here or 'none'}: the last bits may differ",
+                CheckpointWarning,
+                stacklevel=2,
+            )
+
+
+def restore(file, state):
+    """Put a training where the checkpoint was; the model is of the same description. Raises ValueError where the
+    checkpoint lacks something, before the model is changed."""
+    parameters, optimizer, history = state.model.parameters, state.optimizer, state.history
+    try:
+        training = file.description["training"]
+        epochs = [
+            {column: math.nan if epoch[column] is None else epoch[column] for column in COLUMNS}
+            for epoch in training["history"]
+        ]
+        optimizer.t, history.best_epoch, history.stopped = (
+            int(training["step"]), training["best_epoch"], training["stopped"]
+        )  # fmt: skip
+        best_loss, has_best = training["best_loss"], history.best_epoch is not None
+        file.read("adam.m", parameters, optimizer.m)
+        file.read("adam.v", parameters, optimizer.v)
+        file.read("last" if has_best else "", parameters, parameters.values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file.path} is damaged: the state of its training lacks something ({error})") from None
+    if has_best:
+        state.best.number, state.best.loss = history.best_epoch, best_loss
+        file.read("", parameters, state.best.weights)
+    for epoch in epochs:
+        history.append(**epoch)
+    state.model.metadata = file.description["metadata"]
+
+
+def open_checkpoint(path):
+    """The file as a ModelFile. Raises ValueError where it is damaged or no checkpoint."""
+    file = ModelFile(path)
+    training = file.description.get("training")
+    if isinstance(training, dict) and {"settings", "configuration", "history", "pyvae", "instruction_set"} <= set(
+        training
+    ):
+        return file
+    file.close()
+    what = "a model, not a checkpoint" if training is None else "damaged: the state of its training lacks something"
+    raise ValueError(f"{path} is {what}")
+
+
+def fingerprint(source, dtype):
+    """SHA-256 of a DataSource's shape, weights and rows, of up to 100,000 of them, evenly spread if there are more."""
+    digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
+    numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
+    for start in range(0, len(numbers), CHUNK_ROWS):
+        rows = numbers[start : start + CHUNK_ROWS]
+        batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
+        for part in (batch.x, batch.observed, batch.weight):
+            if part is not None:
+                digest.update(part)
+    return digest.hexdigest()
