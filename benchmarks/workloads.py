@@ -60,7 +60,7 @@ def first_weights(workload):
 
 def pyvae_(workload, precision="highest"):
     import pyvae
-    from pyvae.objectives.elbo import weighted_sums
+    from pyvae.objectives.terms import weighted_sums
     from pyvae.training.step import Step
 
     pyvae.set_matmul_precision(precision)

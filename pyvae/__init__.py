@@ -7,22 +7,27 @@ In three lines:
     model.elbo(X_test)
 """
 
-from pyvae import entry  # noqa: F401  before all others
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gradcheck import GradientError, check_gradients
-from pyvae.latent.gaussian import DiagonalGaussian
-from pyvae.latent.priors import StandardNormal
+from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
+from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
-from pyvae.layers.dense import Dense, Layer, Sequential
+from pyvae.layers.dense import Dense
+from pyvae.layers.layer import Layer, Sequential
+from pyvae.likelihoods.bernoulli import Bernoulli
+from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.likelihoods.likelihood import Bernoulli, Categorical, Gaussian, Likelihood
+from pyvae.likelihoods.gaussian import Gaussian
+from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.likelihoods.start import start
 from pyvae.models.vae import VAE
 from pyvae.module import register
 from pyvae.noise import Noise
-from pyvae.objectives.elbo import Terms, elbo
+from pyvae.objectives.elbo import ELBO, LinearWarmUp, elbo
+from pyvae.objectives.terms import Objective, Terms
 from pyvae.persistence import load, save
 from pyvae.training.adam import Adam
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
@@ -33,6 +38,7 @@ from pyvae.versions import __version__, show_versions
 from pyvae.workspace import Workspace
 
 __all__ = [
+    "ELBO",
     "ELU",
     "GELU",
     "VAE",
@@ -59,11 +65,16 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "Likelihood",
+    "LinearWarmUp",
     "Mixed",
+    "MuLogvar",
     "Multinomial",
     "NegativeBinomial",
     "Noise",
+    "Objective",
     "Poisson",
+    "Posterior",
+    "Prior",
     "ReLU",
     "Residual",
     "Sequential",
@@ -90,6 +101,7 @@ __all__ = [
     "set_matmul_precision",
     "set_num_threads",
     "show_versions",
+    "start",
     "threads",
     "train",
 ]

@@ -110,29 +110,31 @@ def _is_kink(f, w, direction, step):
     return abs(half - gap / 2) > 0.1 * abs(gap) or abs(quarter - gap / 4) > 0.1 * abs(gap)
 
 
-def check_gradients(model, X, *, n_samples=1, beta=1.0, tolerance=1e-6, seed=0):
+def check_gradients(model, X, *, n_samples=1, beta=1.0, objective=None, tolerance=1e-6, seed=0):
     """Check every parameter's gradient of a model's loss, in nats, on the rows X; returns the list of Checks.
 
     The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put
     ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows
-    is enough. n_samples: of z a row. beta: weight of the KL. Raises GradientError, naming the tensors, where a gradient
-    is wrong: by more than ``tolerance`` in the maximum norm per tensor, or with more than 1% of the compared
-    coordinates at kinks; ValueError or TypeError for arguments that cannot be used, X as in ``model.elbo``.
+    is enough. n_samples: of z a row. beta: weight of the KL. objective: in place of both, an Objective, with its own
+    number of samples. Raises GradientError, naming the tensors, where a gradient is wrong: by more than ``tolerance``
+    in the maximum norm per tensor, or with more than 1% of the compared coordinates at kinks; ValueError or TypeError
+    for arguments that cannot be used, X as in ``model.elbo``.
     """
     _check_argument("n_samples", n_samples, int | np.integer, 1, "a whole number from 1")
     _check_argument("seed", seed, int | np.integer, 0, "a whole number from 0")
     _check_argument("tolerance", tolerance, float | int, 0, "a number from 0")
+    n_samples = n_samples if objective is None else objective.n_samples
     model = model.astype(np.float64)
     x = model.rows(X)
     rng = np.random.default_rng(seed)
     eps = rng.standard_normal((len(x) * n_samples, model.latent_dim))
     arena = model.parameters
     arena.values += 1e-3 * rng.standard_normal(arena.values.shape)
-    model.loss_and_gradients(x, eps, beta)
+    model.loss_and_gradients(x, eps, beta, objective)
     gradients = {name: arena.grad(name).copy() for name in arena.names}
 
     def loss():
-        return model.loss_and_gradients(x, eps, beta)
+        return model.loss_and_gradients(x, eps, beta, objective)
 
     checks = [
         check_gradient(loss, arena[name], gradients[name], name, tolerance=tolerance, seed=seed) for name in arena.names

@@ -1,8 +1,14 @@
-"""Workspace: the memory of a training step, used again by the next one.
+"""Memory: where forward and backward passes take their arrays from.
 
-A step needs a few dozen arrays, the same ones every time. A workspace hands them out in order and, after ``reset()``,
-hands out the same memory again, so that training allocates nothing in its steady state. The caller owns it and resets
-it at the start of a step. Everywhere a workspace is an argument, None means fresh arrays from NumPy.
+A training step needs a few dozen arrays, the same ones every time. A Workspace hands them out in order and, for the
+next step, hands out the same memory again, so that training allocates nothing in its steady state:
+
+    workspace = Workspace()
+    for every step:
+        memory = workspace.begin()                   a Lease, which is passed in, and which caches keep
+        terms, cache = model.forward(..., memory)
+
+Everywhere ``memory`` is an argument, FRESH allocates. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
 """
 
 import math
@@ -22,21 +28,22 @@ def aligned_empty(shape, dtype):
 
 
 class Workspace:
-    """Arrays handed out in order, and again in the same order after each ``reset()``."""
+    """Arrays handed out in order, and again in the same order after each ``begin()``."""
 
     def __init__(self):
-        self.generation = 0  # how many times it was reset
+        self.generation = 0  # how many steps were begun
         self._buffers = []  # one per take() of a step
         self._views = []  # (shape, dtype, array): what that take() returned last
         self._next = 0
 
-    def reset(self):
-        """Start a step: every array handed out before may be overwritten from now on."""
+    def begin(self):
+        """Begin a step: a Lease on its arrays. Those handed out before may be overwritten from now on."""
         self.generation += 1
         self._next = 0
+        return Lease(self)
 
     def take(self, shape, dtype):
-        """An uninitialised array, valid until the next reset."""
+        """An uninitialised array, valid until the next step begins."""
         i = self._next
         self._next += 1
         if i == len(self._buffers):
@@ -53,21 +60,29 @@ class Workspace:
 
 
 class Lease:
-    """The right to take arrays from a workspace until it is reset; what caches hold, so that a stale one is noticed."""
+    """The right to take arrays from a workspace for one step; a cache that outlived its step is noticed by it."""
 
     __slots__ = ("generation", "workspace")
 
     def __init__(self, workspace):
-        self.workspace = workspace
-        self.generation = None if workspace is None else workspace.generation
+        self.workspace, self.generation = workspace, workspace.generation
 
     def take(self, shape, dtype):
-        """An uninitialised array. Raises RuntimeError where the workspace was reset since the lease began."""
-        if self.workspace is None:
-            return np.empty(shape, dtype)
+        """An uninitialised array. Raises RuntimeError where the workspace has begun another step."""
         if self.workspace.generation != self.generation:
             raise RuntimeError(
-                "this cache's workspace has been reset since its forward pass, so its arrays are overwritten: "
-                "call backward before the workspace's next reset, or forward again"
+                "this cache's workspace has begun another step since its forward pass, so its arrays are overwritten: "
+                "call backward before the next step begins, or forward again"
             )
         return self.workspace.take(shape, dtype)
+
+
+class _Fresh:
+    """Memory that nobody shares: every array is a new one."""
+
+    def take(self, shape, dtype):
+        """An uninitialised array."""
+        return np.empty(shape, dtype)
+
+
+FRESH = _Fresh()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.module import Arena
+from pyvae.arena import Arena
 from pyvae.noise import Noise
 
 

@@ -5,7 +5,7 @@ import pytest
 
 import pyvae
 from pyvae import _kernels
-from pyvae.layers.dense import ACTIVATIONS
+from pyvae.layers.activations import ACTIVATIONS
 
 if _kernels.KERNELS == "reference":  # NumPy warns of what overflows, the native kernels do not
     pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

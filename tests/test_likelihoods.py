@@ -8,7 +8,7 @@ import pyvae
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Weighted
 from pyvae.likelihoods.words import LIKELIHOODS, make_likelihood
-from pyvae.module import Arena
+from pyvae.arena import Arena
 
 
 def log_density(likelihood, x, outputs):

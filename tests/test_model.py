@@ -8,8 +8,9 @@ from scipy.stats import multivariate_normal
 
 import pyvae
 from pyvae.data.sources import Batch
-from pyvae.layers.dense import Dense, mlp
-from pyvae.objectives.elbo import Terms
+from pyvae.layers.dense import Dense
+from pyvae.models.build import mlp
+from pyvae.objectives.terms import Terms
 
 
 def ppca_model(rng, n_features=7, latent_dim=3, std=0.4):

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 import pyvae
 from pyvae import persistence
-from pyvae.likelihoods.likelihood import Categorical, Gaussian
+from pyvae.likelihoods.categorical import Categorical
+from pyvae.likelihoods.gaussian import Gaussian
 
 
 def models():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.module import Arena
+from pyvae.arena import Arena
 from pyvae.workspace import ALIGNMENT
 
 COPIES = {

@@ -16,7 +16,7 @@ import pytest
 import pyvae
 from pyvae import _kernels
 from pyvae.data.sources import ArraySource, Rows
-from pyvae.layers.dense import ACTIVATIONS
+from pyvae.layers.activations import ACTIVATIONS
 
 TWINS_RUN = _kernels.KERNELS != "native"
 native_only = pytest.mark.skipif(TWINS_RUN, reason="the twins promise no bits: BLAS adds up in its own order")

@@ -12,7 +12,7 @@ import pyvae
 from pyvae import _kernels, persistence
 from pyvae.command.main import main
 from pyvae.data import datasets
-from pyvae.module import Arena
+from pyvae.arena import Arena
 
 native = pytest.mark.skipif(_kernels.KERNELS == "reference", reason="the twins have no tapes and units of their own")
 

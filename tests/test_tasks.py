@@ -10,7 +10,7 @@ import pytest
 import pyvae
 from pyvae.command import checkup
 from pyvae.gradcheck import check_gradient, check_layer
-from pyvae.module import Arena
+from pyvae.arena import Arena
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softplus"])

@@ -5,7 +5,8 @@ import pytest
 
 import pyvae
 from pyvae import _kernels
-from pyvae.objectives.elbo import elbo, weighted_sums
+from pyvae.objectives.elbo import elbo
+from pyvae.objectives.terms import weighted_sums
 from pyvae.training import step
 from pyvae.training.adam import clip_factor
 

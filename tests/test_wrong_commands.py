@@ -16,7 +16,7 @@ from pyvae.command.advice import ARGUMENTS, OTHER_WORDS, plain_number
 from pyvae.command.main import COMMANDS, main
 from pyvae.command.option_values import image_shape, sizes
 from pyvae.command.options import make_parser
-from pyvae.layers.dense import ACTIVATIONS
+from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.words import LIKELIHOODS
 
 

@@ -17,11 +17,11 @@ cdef extern from "simd/elementwise.h":
         const void *y
         void *out
         Py_ssize_t x_row, y_row, out_row
-        double number
+        double number, low, high
         int activation, accumulate
 
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, column_sums, add, multiply, shift
+        task_t activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward
 
     int IDENTITY, RELU, LEAKY_RELU
 
@@ -128,3 +128,27 @@ def shift(x, number, out):
     e.rows, e.columns, e.activation, e.number = x_.shape[0], x_.shape[1], IDENTITY, number
     e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
     run(elementwise_tables[level][real].shift, &e, sizeof(e), work_of(&e), (x_, out_))
+
+
+def clip(x, low, high, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation, e.low, e.high = x_.shape[0], x_.shape[1], IDENTITY, low, high
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].clip, &e, sizeof(e), work_of(&e), (x_, out_))
+
+
+def clip_backward(dy, x, low, high, dx):
+    cdef int real = real_type(dy, "dy")
+    cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
+    cdef cnp.ndarray x_ = matrix(x, "x", real, dy_.shape[0], dy_.shape[1])
+    cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation, e.low, e.high = dy_.shape[0], dy_.shape[1], IDENTITY, low, high
+    e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(x_), stride(x_)
+    e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
+    run(elementwise_tables[level][real].clip_backward, &e, sizeof(e), work_of(&e), (dy_, x_, dx_))

@@ -101,3 +101,13 @@ def multiply(x, y, out):
 def shift(x, number, out):
     """out = x + number."""
     np.add(x, number, out=out)
+
+
+def clip(x, low, high, out):
+    """out = x between low and high, low below, high above, and NaN where x is."""
+    np.clip(x, low, high, out=out)
+
+
+def clip_backward(dy, x, low, high, dx):
+    """dx = dy where low <= x <= high, else 0."""
+    dx[...] = np.where((x < low) | (x > high), 0, dy)

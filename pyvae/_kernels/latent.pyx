@@ -19,6 +19,8 @@ cdef extern from "simd/latent.h":
         const void *eps
         const void *dz
         const void *dkl
+        const void *dlog_pz
+        const void *dlog_qz
         void *z
         void *log_qz
         void *log_pz
@@ -27,11 +29,12 @@ cdef extern from "simd/latent.h":
         void *dlogvar
 
     ctypedef struct latent_table_t:
-        task_t reparameterize, reparameterize_backward, kl, kl_backward, standard_normal
+        task_t reparameterize, reparameterize_backward, kl, kl_backward, standard_normal, standard_normal_backward
 
 cdef extern from *:
     """static const latent_table_t *const latent_tables[LEVEL_COUNT][2] = LIST_TABLES(latent);"""
     const latent_table_t *latent_tables[3][2]
+
 
 def reparameterize(mu, logvar, eps, z, log_qz):
     cdef int real = real_type(logvar, "logvar")
@@ -50,7 +53,7 @@ def reparameterize(mu, logvar, eps, z, log_qz):
         <double>g.rows * g.columns * g.samples * EXPONENTIAL_COST, (mu_, logvar_, eps_, z_, log_qz_))
 
 
-def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
+def reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz=None):
     cdef int real = real_type(logvar, "logvar")
     cdef cnp.ndarray logvar_ = matrix(logvar, "logvar", real, -1, -1)
     cdef cnp.ndarray eps_ = contiguous(matrix(eps, "eps", real, -1, logvar_.shape[1]), "eps", False)
@@ -58,6 +61,7 @@ def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
     cdef cnp.ndarray dmu_ = contiguous(output(dmu, "dmu", real, logvar_.shape[0], logvar_.shape[1]), "dmu", True)
     cdef cnp.ndarray dlogvar_ = output(dlogvar, "dlogvar", real, logvar_.shape[0], logvar_.shape[1])
     dlogvar_ = contiguous(dlogvar_, "dlogvar", True)
+    cdef cnp.ndarray dlog_qz_ = None if dlog_qz is None else vector(dlog_qz, "dlog_qz", real, eps_.shape[0])
     cdef latent_t g
     memset(&g, 0, sizeof(g))
     g.rows, g.columns = logvar_.shape[0], logvar_.shape[1]
@@ -65,8 +69,9 @@ def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
     g.logvar, g.logvar_row = cnp.PyArray_DATA(logvar_), stride(logvar_)
     g.eps, g.dz = cnp.PyArray_DATA(eps_), cnp.PyArray_DATA(dz_)
     g.dmu, g.dlogvar = cnp.PyArray_DATA(dmu_), cnp.PyArray_DATA(dlogvar_)
+    g.dlog_qz = NULL if dlog_qz is None else cnp.PyArray_DATA(dlog_qz_)
     run(latent_tables[level][real].reparameterize_backward, &g, sizeof(g),
-        <double>g.rows * g.columns * (g.samples + EXPONENTIAL_COST), (logvar_, eps_, dz_, dmu_, dlogvar_))
+        <double>g.rows * g.columns * (g.samples + EXPONENTIAL_COST), (logvar_, eps_, dz_, dmu_, dlogvar_, dlog_qz_))
 
 
 def kl(mu, logvar, out):
@@ -109,3 +114,16 @@ def standard_normal(z, log_pz):
     g.rows, g.columns, g.z, g.log_pz = z_.shape[0], z_.shape[1], cnp.PyArray_DATA(z_), cnp.PyArray_DATA(log_pz_)
     run(latent_tables[level][real].standard_normal, &g, sizeof(g), <double>g.rows * g.columns * PLAIN_COST,
         (z_, log_pz_))
+
+
+def standard_normal_backward(dlog_pz, z, dz):
+    cdef int real = real_type(z, "z")
+    cdef cnp.ndarray z_ = contiguous(matrix(z, "z", real, -1, -1), "z", False)
+    cdef cnp.ndarray dlog_pz_ = vector(dlog_pz, "dlog_pz", real, z_.shape[0])
+    cdef cnp.ndarray dz_ = contiguous(output(dz, "dz", real, z_.shape[0], z_.shape[1]), "dz", True)
+    cdef latent_t g
+    memset(&g, 0, sizeof(g))
+    g.rows, g.columns, g.z, g.dlog_pz = z_.shape[0], z_.shape[1], cnp.PyArray_DATA(z_), cnp.PyArray_DATA(dlog_pz_)
+    g.dmu = cnp.PyArray_DATA(dz_)
+    run(latent_tables[level][real].standard_normal_backward, &g, sizeof(g), <double>g.rows * g.columns * PLAIN_COST,
+        (z_, dlog_pz_, dz_))

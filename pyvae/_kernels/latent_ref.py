@@ -23,11 +23,14 @@ def reparameterize(mu, logvar, eps, z, log_qz):
     log_qz[...] = -(np.sum(eps * eps + logvar, axis=1) + eps.shape[1] * LOG_2_PI) / 2
 
 
-def reparameterize_backward(dz, logvar, eps, dmu, dlogvar):
-    """dmu = sum over the row's samples of dz;  dlogvar = sum over them of dz eps sigma / 2."""
+def reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz=None):
+    """dmu = sum over the row's samples of dz;  dlogvar = sum over them of dz eps sigma / 2 - dlog_qz / 2, dlog_qz
+    (B * k,) or None."""
     samples = (len(logvar), len(eps) // max(len(logvar), 1), logvar.shape[1])  # (B, k, Z)
     dmu[...] = dz.reshape(samples).sum(axis=1)
     dlogvar[...] = (dz * eps).reshape(samples).sum(axis=1) * (np.exp(logvar / 2) / 2)
+    if dlog_qz is not None:
+        dlogvar -= dlog_qz.reshape(samples[:2]).sum(axis=1, keepdims=True) / 2
 
 
 def kl(mu, logvar, out):
@@ -44,3 +47,8 @@ def kl_backward(dkl, mu, logvar, dmu, dlogvar):
 def standard_normal(z, log_pz):
     """log_pz = log N(z; 0, 1) = -1/2 sum_j (z_j^2 + log 2 pi)."""
     log_pz[...] = -(np.sum(z * z, axis=1) + z.shape[1] * LOG_2_PI) / 2
+
+
+def standard_normal_backward(dlog_pz, z, dz):
+    """dz = -dlog_pz z."""
+    dz[...] = -dlog_pz[:, None] * z

@@ -54,17 +54,19 @@ def layer_norm_backward(dy, u, r, gain, dx, dgain, dbias):
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, -1, -1)
     cdef cnp.ndarray u_ = matrix(u, "u", real, dy_.shape[0], dy_.shape[1])
     cdef cnp.ndarray r_ = vector(r, "r", real, dy_.shape[0]), gain_ = vector(gain, "gain", real, dy_.shape[1])
-    cdef cnp.ndarray dx_ = output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
+    cdef cnp.ndarray dx_ = None if dx is None else output(dx, "dx", real, dy_.shape[0], dy_.shape[1])
     cdef cnp.ndarray dgain_ = output_vector(dgain, "dgain", real, dy_.shape[1])
     cdef cnp.ndarray dbias_ = output_vector(dbias, "dbias", real, dy_.shape[1])
-    refuse_overlap(dx_, dy_, "dy")  # which is read once more for the sums
     cdef norm_t n
     memset(&n, 0, sizeof(n))
     n.rows, n.columns = dy_.shape[0], dy_.shape[1]
     n.x, n.x_row, n.u, n.u_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(u_), stride(u_)
-    n.r, n.gain, n.out, n.out_row = cnp.PyArray_DATA(r_), cnp.PyArray_DATA(gain_), cnp.PyArray_DATA(dx_), stride(dx_)
+    n.r, n.gain = cnp.PyArray_DATA(r_), cnp.PyArray_DATA(gain_)
     n.dgain, n.dbias = cnp.PyArray_DATA(dgain_), cnp.PyArray_DATA(dbias_)
-    run(norm_tables[level][real].backward, &n, sizeof(n), <double>n.rows * n.columns * PLAIN_COST,
-        (dy_, u_, r_, gain_, dx_))
+    if dx is not None:
+        refuse_overlap(dx_, dy_, "dy")  # which is read once more for the sums
+        n.out, n.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
+        run(norm_tables[level][real].backward, &n, sizeof(n), <double>n.rows * n.columns * PLAIN_COST,
+            (dy_, u_, r_, gain_, dx_))
     run(norm_tables[level][real].sums, &n, sizeof(n), <double>n.rows * n.columns * PLAIN_COST,
         (dy_, u_, dgain_, dbias_))

@@ -20,8 +20,11 @@ def layer_norm(x, gain, bias, epsilon, out, u, r):
 
 
 def layer_norm_backward(dy, u, r, gain, dx, dgain, dbias):
-    """dgain += sums over rows of dy u; dbias += those of dy; dx = r (du - mean du - u mean(du u)), du = dy gain."""
+    """dgain += sums over rows of dy u; dbias += those of dy; dx = r (du - mean du - u mean(du u)), du = dy gain. dx
+    may be None."""
     dgain += np.sum(dy * u, axis=0)
     dbias += np.sum(dy, axis=0)
+    if dx is None:
+        return
     du = dy * gain
     dx[...] = r[:, None] * (du - mean(du) - u * mean(du * u))

@@ -10,20 +10,24 @@ from functools import partial
 import numpy as np
 
 from pyvae._kernels.sparse_rows import SparseRows
+from pyvae.arena import Arena
 from pyvae.data.sources import Batch
 from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
-from pyvae.latent.gaussian import DiagonalGaussian
-from pyvae.latent.priors import StandardNormal
-from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
+from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
+from pyvae.layers.activations import ACTIVATIONS, ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
-from pyvae.layers.dense import ACTIVATIONS, Dense, Sequential, mlp
+from pyvae.layers.dense import Dense
+from pyvae.layers.layer import Sequential
+from pyvae.likelihoods.bernoulli import Bernoulli
+from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.likelihoods.likelihood import Bernoulli, Categorical, Gaussian
+from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.models.build import mlp
 from pyvae.models.vae import VAE
-from pyvae.module import Arena
 from pyvae.noise import Noise
-from pyvae.objectives.elbo import Terms, elbo
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.terms import Terms
 
 FLOAT32_TOLERANCE = 1e-4
 
@@ -79,7 +83,7 @@ def check_sparse_rows(rng):
     layer = Dense(40, 19, "tanh")
     arena = arena_of(layer)
     dy = rng.standard_normal((8, 19))
-    layer.backward_parameters(dy, layer.forward(rows)[1])
+    layer.backward(dy, layer.forward(rows)[1], need_dx=False)
     gradients = {name: arena.grad(name).copy() for name in arena.names}
     loss = lambda: float(np.sum(dy * layer.forward(rows)[0]))  # noqa: E731
     return [check_gradient(loss, arena[name], gradients[name], f"sparse rows: d{name}") for name in arena.names]
@@ -167,7 +171,7 @@ def _all_gradients(backward, arena, cache, upstream):
 
 def check_gaussian():
     """The posterior's samples, their log-density and the KL, by the encoder's outputs; the prior's density by z."""
-    checks = []
+    checks, prior = [], StandardNormal()
     for k, bounds in ((1, None), (3, None), (2, (-0.5, 0.8))):
         rng = np.random.default_rng(k)
         posterior = DiagonalGaussian(bounds)
@@ -175,28 +179,26 @@ def check_gaussian():
         dz, dlog_qz, dkl = rng.standard_normal(eps.shape), rng.standard_normal(len(eps)), rng.standard_normal(6)
 
         def forward(posterior=posterior, outputs=outputs, eps=eps):
-            mu, logvar = posterior.split(outputs)
-            return *posterior.sample(mu, logvar, eps), *posterior.kl(mu, logvar)
+            q = posterior.split(outputs)
+            return *posterior.sample(q, eps), *prior.kl(posterior, q)
 
         def loss(forward=forward, dz=dz, dlog_qz=dlog_qz, dkl=dkl):
             z, log_qz, _, kl, _ = forward()
             return float(np.sum(dz * z) + dlog_qz @ log_qz + dkl @ kl)
 
         _, _, sample_cache, _, kl_cache = forward()
-        dmu, dlogvar = posterior.sample_backward(dz, dlog_qz, sample_cache)
-        dmu_kl, dlogvar_kl = posterior.kl_backward(dkl, kl_cache)
-        doutputs = posterior.split_backward(dmu + dmu_kl, dlogvar + dlogvar_kl, outputs)
+        dq, dq_kl = posterior.sample_backward(dz, dlog_qz, sample_cache), prior.kl_backward(dkl, kl_cache)
+        doutputs = posterior.split_backward(MuLogvar(*map(np.add, dq, dq_kl)), outputs)
         label = f"DiagonalGaussian, k={k}, bounds {bounds}: doutputs"
         checks.append(check_gradient(loss, outputs, doutputs, label))
         part = label.partition(":")[0]
         for backward, upstream in (
             (lambda d, q=posterior, cache=sample_cache: q.sample_backward(d, None, cache), dz),
-            (lambda d, q=posterior, cache=kl_cache: q.kl_backward(d, cache), dkl),
+            (lambda d, cache=kl_cache: prior.kl_backward(d, cache), dkl),
         ):
             checks += check_zero_and_twice(part, lambda d, backward=backward: np.hstack(backward(d)), upstream)
 
     z, weights = rng.standard_normal((7, 19)), rng.standard_normal(7)
-    prior = StandardNormal()
     dz = prior.log_density_backward(weights, prior.log_density(z)[1])
     checks.append(check_gradient(lambda: float(weights @ prior.log_density(z)[0]), z, dz, "StandardNormal: dz"))
     cache = prior.log_density(z)[1]
@@ -205,18 +207,22 @@ def check_gaussian():
 
 
 def check_objective():
-    """The ELBO's derivative by each of its terms, with and without weights of the rows."""
+    """The ELBO's derivative by each of its terms, with the KL closed and sampled, with and without weights of the
+    rows."""
     checks = []
     rng = np.random.default_rng(0)
-    terms = Terms(log_px=rng.standard_normal(12), kl=rng.standard_normal(4))
-    for label, weight, normalizer in (("", None, None), (" weighted", rng.random(4), None), (" split", None, 9.0)):
+    terms = Terms(*(rng.standard_normal((4, 3)) for _ in range(3)), kl=rng.standard_normal(4))
+    for objective in (ELBO(0.3, 3), ELBO(0.3, 3, kl="sampled")):
+        for label, weight in (("", None), (", weighted", rng.random(4))):
 
-        def loss(weight=weight, normalizer=normalizer):
-            return elbo(terms, weight, normalizer, beta=0.3)[0]
+            def loss(objective=objective, weight=weight):
+                return objective(terms, weight)[0]
 
-        _, dterms = elbo(terms, weight, normalizer, beta=0.3)
-        checks.append(check_gradient(loss, terms.log_px, dterms.log_px, f"ELBO{label}: dlog_px"))
-        checks.append(check_gradient(loss, terms.kl, dterms.kl, f"ELBO{label}: dkl"))
+            _, dterms = objective(terms, weight)
+            for name, derivative in dterms._asdict().items():
+                if derivative is not None:
+                    label_of_term = f"{objective}{label}: d{name}"
+                    checks.append(check_gradient(loss, getattr(terms, name), derivative, label_of_term))
     return raise_if_wrong(checks)
 
 
@@ -263,10 +269,12 @@ def check_all_terms():
     arena = model.parameters
     batch, noise = Batch(rng.standard_normal((4, 9))), Noise.frozen(z=rng.standard_normal((8, 3)))
     terms, cache = model.forward(batch, noise, k=2)
-    all_terms = Terms(*(rng.standard_normal(term.shape) for term in terms))
-    one_term = [Terms(**{name: derivative}) for name, derivative in all_terms._asdict().items()]
+    all_terms = Terms(*(None if term is None else rng.standard_normal(term.shape) for term in terms))
+    one_term = [
+        Terms(**{name: derivative}) for name, derivative in all_terms._asdict().items() if derivative is not None
+    ]
     checks = []
-    for label, dterms in zip(["all terms", *Terms._fields], [all_terms, *one_term], strict=True):
+    for label, dterms in zip(["all terms", *Terms._fields[: len(one_term)]], [all_terms, *one_term], strict=True):
         arena.zero_grads()
         model.backward(cache, dterms)
         gradients = {name: arena.grad(name).copy() for name in arena.names}

@@ -9,9 +9,10 @@ from pyvae import persistence
 from pyvae.arguments import either, shown
 from pyvae.command.refusals import Refusal
 from pyvae.data import datasets, files
+from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
 from pyvae.data.tables import Table
-from pyvae.likelihoods.likelihood import Bernoulli
+from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
 
 
@@ -115,17 +116,8 @@ def table_of(model):
 
 
 def log_scale(source, table):
-    """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array.
-
-    The sum over the row's known values of log of what they were divided by.
-    """
-    result = np.zeros(len(source))
-    if table is not None:
-        of_columns = table.log_scale()
-        for rows in np.array_split(np.arange(len(source)), 1 + len(source) // CHUNK_ROWS):
-            observed = source.gather(rows).observed
-            result[rows] = of_columns.sum() if observed is None else observed @ of_columns
-    return result
+    """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array."""
+    return 0.0 if table is None else log_scale_of_rows(source, table.log_scale())
 
 
 def load_rows(data, options, model):

@@ -11,7 +11,7 @@ from pyvae.command.option_values import count, epochs_of_decay, image_shape, kin
 from pyvae.command.refusals import Parser, Refusal, refuse_rest, refuse_words
 from pyvae.data import datasets, files
 from pyvae.data.tables import KINDS
-from pyvae.layers.dense import ACTIVATIONS
+from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.words import LIKELIHOODS
 from pyvae.training import schedules
 

@@ -10,9 +10,16 @@ from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_number
 from pyvae.data.validation import check_array, check_row_numbers, check_sparse, column_labels, place
 from pyvae.noise import Noise
-from pyvae.workspace import Lease
+from pyvae.workspace import FRESH
 
-CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**18  # looked at together, at most, when all rows of a source are checked
+CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**20  # at most, that are looked at together
+
+
+def chunks_of(n_rows, numbers_per_row=1):
+    """The numbers of the rows, a chunk at a time, each an array. numbers_per_row: that are made of a row."""
+    step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // numbers_per_row))
+    for start in range(0, n_rows, step):
+        yield np.arange(start, min(start + step, n_rows))
 
 
 @dataclass
@@ -21,7 +28,6 @@ class Batch:
     was given there."""
 
     x: np.ndarray | SparseRows  # (B, D) float32 or float64
-    y: np.ndarray | None = None  # (B,) labels
     observed: np.ndarray | None = None  # (B, D) 1 where an entry is known, 0 where it is not; None: all are
     weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
     rows: np.ndarray | None = None  # (B,) the rows' global numbers, for the noise; None: 0 .. B - 1
@@ -30,7 +36,7 @@ class Batch:
         is_table = isinstance(self.x, np.ndarray | SparseRows) and self.x.ndim == 2
         if not is_table or self.x.dtype not in (np.float32, np.float64):
             raise TypeError("x of a Batch must be a two-dimensional array of float32 or float64")
-        for name, shape in (("y", self.x.shape[:1]), ("observed", self.x.shape), ("weight", self.x.shape[:1])):
+        for name, shape in (("observed", self.x.shape), ("weight", self.x.shape[:1])):
             values = getattr(self, name)
             if values is not None and np.shape(values) != shape:
                 raise ValueError(f"{name} of a Batch must have the shape {shape}, not {np.shape(values)}")
@@ -50,7 +56,7 @@ class DataSource:
     n_features = None
     name = "X"  # what messages call it
     weight = None  # of each row, (N,); None: all 1
-    plain = True  # whether a batch is an array and nothing else: no weights, nothing unobserved, nothing sparse
+    missing = False  # whether entries may be not observed
     binarize, threshold = None, 0.5  # how gather makes its values 0 and 1, where it does: see ArraySource
 
     def __len__(self):
@@ -61,9 +67,9 @@ class DataSource:
         a new float32 array). noise: what freshly binarised rows are drawn from."""
         raise NotImplementedError
 
-    def minibatch(self, rows, noise, dtype, workspace=None):
-        """The Batch of these rows that a model of this dtype is trained on, on memory of the workspace."""
-        return self.gather(rows, noise, Lease(workspace).take((len(rows), self.n_features), dtype))
+    def minibatch(self, rows, noise, dtype, memory=FRESH):
+        """The Batch of these rows that a model of this dtype is trained on."""
+        return self.gather(rows, noise, memory.take((len(rows), self.n_features), dtype))
 
     def place(self, i, j):
         """What messages call the value in column j of the row whose global number is i."""
@@ -94,7 +100,6 @@ class ArraySource(DataSource):
             raise ValueError("what is missing cannot be binarised: give binarize or missing, not both")
         self.X, self.labels = check_array(X, name, missing), column_labels(X)
         self.weight, self.missing = _weight_of_rows(weight, self.X), missing
-        self.plain = weight is None and not missing
         self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
         self.binarize, self.name = binarize, name
         self.n_features = self.X.shape[1]
@@ -123,8 +128,6 @@ class SparseSource(DataSource):
     weight (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
     """
 
-    plain = False
-
     def __init__(self, X, name="X", weight=None):
         self.X, self.name = check_sparse(X, name), name
         self.n_features = self.X.shape[1]
@@ -139,7 +142,7 @@ class SparseSource(DataSource):
         batch.x = batch.x.to_dense(out)
         return batch
 
-    def minibatch(self, rows, noise, dtype, workspace=None):
+    def minibatch(self, rows, noise, dtype, memory=FRESH):
         """The same rows as SparseRows (B, D). Raises TypeError where rows are no whole numbers."""
         rows = check_row_numbers(rows)
         X = self.X[rows]
@@ -147,32 +150,56 @@ class SparseSource(DataSource):
         return Batch(x, weight=_of(rows, self.weight), rows=rows)
 
 
-class Rows(DataSource):
-    """Some rows of another source, such as the training share; each keeps its global number."""
+class WrappedSource(DataSource):
+    """The rows of another source, with something changed: which rows they are (``numbers``) or what is in a batch
+    (``change``). Everything else is the other source's."""
 
-    def __init__(self, source, numbers):
-        self.source, self.numbers = source, np.asarray(numbers, dtype=np.int64)
-        self.n_features, self.name, self.plain = source.n_features, source.name, source.plain
-        self.weight = _of(self.numbers, source.weight)
-        self.binarize, self.threshold = source.binarize, source.threshold
+    def __init__(self, source):
+        self.source, self.n_features, self.name, self.weight = source, source.n_features, source.name, source.weight
+        self.binarize, self.threshold, self.missing = source.binarize, source.threshold, source.missing
 
     def __len__(self):
-        return len(self.numbers)
+        return len(self.source)
+
+    def numbers_of(self, rows):
+        """The numbers that these rows have in the other source."""
+        return rows
+
+    def change(self, batch, noise):
+        """The batch as it is handed on."""
+        return batch
 
     def gather(self, rows, noise=None, out=None):
-        return self.source.gather(self.numbers[rows], noise, out)
+        return self.change(self.source.gather(self.numbers_of(rows), noise, out), noise or Noise(0))
 
-    def minibatch(self, rows, noise, dtype, workspace=None):
-        return self.source.minibatch(self.numbers[rows], noise, dtype, workspace)
+    def minibatch(self, rows, noise, dtype, memory=FRESH):
+        return self.change(self.source.minibatch(self.numbers_of(rows), noise, dtype, memory), noise)
 
     def place(self, i, j):
         return self.source.place(i, j)
 
     def gray(self):
-        return Rows(self.source.gray(), self.numbers)
+        gray = copy(self)
+        gray.source, gray.binarize = self.source.gray(), None
+        return gray
 
 
-class Dequantized(DataSource):
+class Rows(WrappedSource):
+    """Some rows of another source, such as the training share; each keeps its global number."""
+
+    def __init__(self, source, numbers):
+        super().__init__(source)
+        self.numbers = np.asarray(numbers, dtype=np.int64)
+        self.weight = _of(self.numbers, source.weight)
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def numbers_of(self, rows):
+        return self.numbers[rows]
+
+
+class Dequantized(WrappedSource):
     """The rows of another source, with a uniform number from -steps_j/2 to steps_j/2 added to column j, drawn afresh at
     every step of training.
 
@@ -182,16 +209,13 @@ class Dequantized(DataSource):
     """
 
     def __init__(self, source, steps):
-        self.source, self.n_features, self.name, self.plain = source, source.n_features, source.name, source.plain
-        self.weight = source.weight
+        super().__init__(source)
         self.steps = np.broadcast_to(steps, (self.n_features,))
 
-    def __len__(self):
-        return len(self.source)
+    minibatch = DataSource.minibatch  # as an array, of sparse rows too: no entry stays zero
 
-    def gather(self, rows, noise=None, out=None):
-        batch = self.source.gather(rows, noise, out)
-        place_in_step = (noise or Noise(0)).uniform("dequantize", batch.x.shape, batch.rows, batch.x.dtype)
+    def change(self, batch, noise):
+        place_in_step = noise.uniform("dequantize", batch.x.shape, batch.rows, batch.x.dtype)
         place_in_step -= 0.5
         place_in_step *= self.steps
         if batch.observed is not None:
@@ -199,32 +223,12 @@ class Dequantized(DataSource):
         batch.x += place_in_step
         return batch
 
-    def place(self, i, j):
-        return self.source.place(i, j)
 
-
-class SameNoise(DataSource):
+class SameNoise(WrappedSource):
     """The rows of another source, all of which are given the noise of row 0: for scores that shall be those of a row
     whatever rows it comes with. The mean over rows then has the error of one row's, so many samples are called for."""
 
-    plain = False
-
-    def __init__(self, source):
-        self.source, self.n_features, self.name = source, source.n_features, source.name
-
-    def __len__(self):
-        return len(self.source)
-
-    def gather(self, rows, noise=None, out=None):
-        return self._as_row_0(self.source.gather(rows, noise, out))
-
-    def minibatch(self, rows, noise, dtype, workspace=None):
-        return self._as_row_0(self.source.minibatch(rows, noise, dtype, workspace))
-
-    def place(self, i, j):
-        return self.source.place(i, j)
-
-    def _as_row_0(self, batch):
+    def change(self, batch, noise):
         batch.rows = np.zeros_like(batch.rows)
         return batch
 
@@ -308,9 +312,7 @@ def _not_finite(x):
 
 @np.errstate(over="ignore", invalid="ignore")  # of the twins; what becomes of the values is looked at here
 def _check_values(source, dtype, outside, expected):
-    step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // source.n_features))
-    for start in range(0, len(source), step):
-        rows = np.arange(start, min(start + step, len(source)))
+    for rows in chunks_of(len(source), source.n_features):
         batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
         wrong = outside(batch.x)
         if batch.observed is not None:

@@ -19,9 +19,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from pyvae.arguments import shown
+from pyvae.data.scaling import scale_of
 from pyvae.data.validation import WHOLE
+from pyvae.likelihoods.bernoulli import Bernoulli
+from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import NegativeBinomial
-from pyvae.likelihoods.likelihood import Bernoulli, Categorical, Gaussian
+from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed
 from pyvae.likelihoods.start import smoothed_mean, start
 
@@ -85,7 +88,7 @@ class Column:
             std = float(np.sqrt(np.average((values - self.mean) ** 2, weights=weight)))
         if not np.isfinite(std):
             raise ValueError(f"column {shown(self.name)!r} holds numbers too large to be scaled: divide them before")
-        self.scale = std if std > 1e-12 * max(abs(self.low), abs(self.high)) else 1.0
+        self.scale = float(scale_of(std, self.mean))
 
     def encode(self, series):
         """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where a
@@ -210,7 +213,7 @@ class Table:
             raise ValueError(f"kinds must be of {', '.join(KINDS)}, not {wrong[0]!r}")
         if not len(frame) or not len(frame.columns):
             raise ValueError("the table must have at least one row and one column")
-        _refuse_twice(frame)
+        refuse_equal_names(frame, "the table")
         return cls(Column.infer(frame.iloc[:, j], kinds.get(name), weight) for j, name in enumerate(frame.columns))
 
     @property
@@ -229,7 +232,7 @@ class Table:
         has no known value at all, and what Column.encode raises.
         """
         given = list(frame.columns)
-        _refuse_twice(frame)
+        refuse_equal_names(frame, "the table")
         if given != self.names:
             raise ValueError(_other_columns(given, self.names))
         X = np.empty((len(frame), self.n_features), np.float32)
@@ -321,10 +324,11 @@ def _row(frame, i):
     return f"line {frame.index[i]}" if frame.index.name == LINE else f"row {i}"
 
 
-def _refuse_twice(frame):
+def refuse_equal_names(frame, what):
+    """Raise ValueError where two columns of a DataFrame have the same name. what: the word for it."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
-        raise ValueError(f"the table has two columns named {shown(twice[0])!r}: rename one")
+        raise ValueError(f"{what} has two columns named {shown(twice[0])!r}: rename one")
 
 
 def _other_columns(given, expected):

@@ -1,4 +1,4 @@
-"""The latent variables: the posterior q(z|x), the prior p(z), and the KL between the two."""
+"""Latent variables: the posterior q(z|x), the prior p(z), and the KL between them. interface.py says what each is."""
 
-from pyvae.latent.gaussian import DiagonalGaussian
-from pyvae.latent.priors import StandardNormal
+from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
+from pyvae.latent.interface import Posterior, Prior

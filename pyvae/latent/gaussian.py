@@ -1,4 +1,4 @@
-"""The posterior q(z|x) = N(mu, diag(sigma^2)): sampling from it and its KL divergence from N(0, 1), with gradients.
+"""The posterior q(z|x) = N(mu, diag(sigma^2)), the prior p(z) = N(0, 1), and the KL between the two, with gradients.
 
 The encoder's last layer has 2 Z outputs a row, [mu | logvar], with logvar = log sigma^2: any real number is a valid
 logvar, and sigma = exp(logvar / 2) is positive without a constraint. B rows, Z latent dimensions, k samples a row.
@@ -24,64 +24,72 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.module import Module, register
-from pyvae.workspace import Lease
+from pyvae.latent.interface import Posterior, Prior
+from pyvae.module import register
+from pyvae.workspace import FRESH
+
+
+class MuLogvar(NamedTuple):
+    """A diagonal Gaussian of each row; or the loss's derivatives by its mu and logvar."""
+
+    mu: np.ndarray  # (B, Z)
+    logvar: np.ndarray  # (B, Z)
 
 
 class SampleCache(NamedTuple):
     logvar: np.ndarray  # (B, Z)
     eps: np.ndarray  # (B * k, Z)
-    memory: Lease
-
-
-class KLCache(NamedTuple):
-    mu: np.ndarray  # (B, Z)
-    logvar: np.ndarray  # (B, Z)
-    memory: Lease
+    memory: object
 
 
 @register
-class DiagonalGaussian(Module):
+class DiagonalGaussian(Posterior):
     """q(z|x) = N(mu, diag(exp(logvar))).
 
     logvar_bounds: None, or (low, high): logvar is clipped to that range, with derivative 0 outside it. Raises
     ValueError unless low < high.
     """
 
+    playable = True
+
     def __init__(self, logvar_bounds=None):
         if logvar_bounds is not None and not logvar_bounds[0] < logvar_bounds[1]:
             raise ValueError(f"logvar_bounds must be None or (low, high) with low < high, not {logvar_bounds!r}")
         self.logvar_bounds = None if logvar_bounds is None else tuple(logvar_bounds)
 
-    def split(self, outputs, workspace=None):
+    def n_outputs(self, latent_dim):
+        return 2 * latent_dim
+
+    def split(self, outputs, memory=FRESH):
         """mu (B, Z) and logvar (B, Z), from the encoder's outputs (B, 2 Z)."""
         latent_dim = outputs.shape[1] // 2
         mu, logvar = outputs[:, :latent_dim], outputs[:, latent_dim:]
         if self.logvar_bounds is not None:
-            logvar = np.clip(logvar, *self.logvar_bounds, out=Lease(workspace).take(logvar.shape, logvar.dtype))
-        return mu, logvar
+            bounded = memory.take(logvar.shape, logvar.dtype)
+            _kernels.clip(logvar, *self.logvar_bounds, out=bounded)
+            logvar = bounded
+        return MuLogvar(mu, logvar)
 
-    def split_backward(self, dmu, dlogvar, outputs, workspace=None):
+    def split_backward(self, dq, outputs, memory=FRESH):
         """doutputs (B, 2 Z) = [dmu | dlogvar], with dlogvar = 0 where logvar was clipped."""
-        latent_dim = dmu.shape[1]
-        doutputs = Lease(workspace).take(outputs.shape, outputs.dtype)
-        _kernels.copy(dmu, out=doutputs[:, :latent_dim])
-        _kernels.copy(dlogvar, out=doutputs[:, latent_dim:])
-        if self.logvar_bounds is not None:
-            low, high = self.logvar_bounds
-            logvar = outputs[:, latent_dim:]
-            doutputs[:, latent_dim:][(logvar < low) | (logvar > high)] = 0
+        latent_dim = dq.mu.shape[1]
+        doutputs = memory.take(outputs.shape, outputs.dtype)
+        _kernels.copy(dq.mu, out=doutputs[:, :latent_dim])
+        if self.logvar_bounds is None:
+            _kernels.copy(dq.logvar, out=doutputs[:, latent_dim:])
+        else:
+            _kernels.clip_backward(dq.logvar, outputs[:, latent_dim:], *self.logvar_bounds, dx=doutputs[:, latent_dim:])
         return doutputs
 
-    def sample(self, mu, logvar, eps, workspace=None):
+    def sample(self, q, eps, memory=FRESH):
         """z = mu + sigma eps (B * k, Z), k samples a row next to each other, and log q(z|x) (B * k,), nats.
 
-        mu, logvar (B, Z), eps (B * k, Z). log q is for importance weights; the ELBO has its part of it in the KL.
+        q: mu and logvar (B, Z); eps (B * k, Z). log q is for importance weights and for priors whose KL has no closed
+        form; where it has one, that contains log q.
         """
-        memory = Lease(workspace)
         z, log_qz = memory.take(eps.shape, eps.dtype), memory.take((len(eps),), eps.dtype)
-        _kernels.reparameterize(mu, logvar, eps, z, log_qz)
-        return z, log_qz, SampleCache(logvar, eps, memory)
+        _kernels.reparameterize(q.mu, q.logvar, eps, z, log_qz)
+        return z, log_qz, SampleCache(q.logvar, eps, memory)
 
     def sample_backward(self, dz, dlog_qz, cache):
         """dmu and dlogvar (B, Z) through the samples; dlog_qz (B * k,) may be None.
@@ -91,28 +99,59 @@ class DiagonalGaussian(Module):
         """
         logvar, eps, memory = cache
         dmu, dlogvar = memory.take(logvar.shape, logvar.dtype), memory.take(logvar.shape, logvar.dtype)
-        _kernels.reparameterize_backward(dz, logvar, eps, dmu, dlogvar)  # dmu = dz;  dlogvar = dz eps sigma / 2
-        if dlog_qz is not None:
-            dlogvar -= dlog_qz.reshape(len(logvar), -1).sum(axis=1, keepdims=True) / 2
-        return dmu, dlogvar
+        # dmu = dz;  dlogvar = dz eps sigma / 2 - dlog_qz / 2
+        _kernels.reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz)
+        return MuLogvar(dmu, dlogvar)
 
-    def kl(self, mu, logvar, workspace=None):
-        """KL(q || N(0, 1)) (B,), nats, never negative."""
-        memory = Lease(workspace)
-        kl = memory.take((len(mu),), mu.dtype)
-        _kernels.kl(mu, logvar, kl)
-        return kl, KLCache(mu, logvar, memory)
+    def config(self):
+        return {"logvar_bounds": None if self.logvar_bounds is None else list(self.logvar_bounds)}
+
+
+class PriorCache(NamedTuple):
+    z: np.ndarray  # (B * k, Z)
+    memory: object
+
+
+class KLCache(NamedTuple):
+    mu: np.ndarray  # (B, Z)
+    logvar: np.ndarray  # (B, Z)
+    memory: object
+
+
+@register
+class StandardNormal(Prior):
+    """p(z) = N(0, 1), independent in each of the Z dimensions."""
+
+    playable = True
+
+    def log_density(self, z, memory=FRESH):
+        """log p(z) = -1/2 sum_j (z_j^2 + log 2 pi), (B * k,), nats, for z (B * k, Z)."""
+        log_pz = memory.take((len(z),), z.dtype)
+        _kernels.standard_normal(z, log_pz)
+        return log_pz, PriorCache(z, memory)
+
+    def log_density_backward(self, dlog_pz, cache):
+        """dz (B * k, Z) = -dlog_pz z, for dlog_pz (B * k,)."""
+        z, memory = cache
+        dz = memory.take(z.shape, z.dtype)
+        _kernels.standard_normal_backward(dlog_pz, z, dz)
+        return dz
+
+    def kl(self, posterior, q, memory=FRESH):
+        """KL(q || N(0, 1)) (B,), nats, never negative; in closed form where q is a MuLogvar, whoever made it."""
+        if not isinstance(q, MuLogvar):
+            return None, None
+        kl = memory.take((len(q.mu),), q.mu.dtype)
+        _kernels.kl(q.mu, q.logvar, kl)
+        return kl, KLCache(q.mu, q.logvar, memory)
 
     def kl_backward(self, dkl, cache):
         """dmu = dkl mu and dlogvar = dkl (sigma^2 - 1) / 2, for dkl (B,) the loss's derivative by each row's KL."""
         mu, logvar, memory = cache
         dmu, dlogvar = memory.take(mu.shape, mu.dtype), memory.take(mu.shape, mu.dtype)
         _kernels.kl_backward(dkl, mu, logvar, dmu, dlogvar)
-        return dmu, dlogvar
+        return MuLogvar(dmu, dlogvar)
 
-    def kernels_alone(self):
-        """Whether a step can be recorded (step.py): not with a clip, which is NumPy's."""
-        return super().kernels_alone() and self.logvar_bounds is None
-
-    def config(self):
-        return {"logvar_bounds": None if self.logvar_bounds is None else list(self.logvar_bounds)}
+    def sample(self, n, latent_dim, noise, dtype=np.float32):
+        """z ~ p(z), (n, latent_dim)."""
+        return noise.normal("prior", (n, latent_dim), np.arange(n), dtype)

@@ -1,4 +1,4 @@
-"""Activations as layers of their own, for models composed by hand; in a dense layer they are fused (layers.py).
+"""Activations as layers of their own, for models composed by hand; in a dense layer they are fused (dense.py).
 
 Backward multiplies by f'(x), and remembers as little as will do: y = f(x) where the slope can be told from it, as the
 next layer keeps y anyway. silu and gelu fall before they rise, so the same y occurs with two slopes; they remember x.
@@ -10,28 +10,33 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
-from pyvae.layers.dense import KEEP_INPUT, Layer
+from pyvae.layers.layer import Layer
 from pyvae.module import register
-from pyvae.workspace import Lease
+from pyvae.workspace import FRESH
 
 
 class ActivationCache(NamedTuple):
-    kept: np.ndarray  # (B, n): y, or x for KEEP_INPUT
-    memory: Lease
+    kept: np.ndarray  # (B, n): y, or x where keeps_input says so
+    memory: object
 
 
 class Activation(Layer):
-    """y = f(x), element by element. The subclasses name f and its derivative."""
+    """y = f(x), element by element. The subclasses name f and its derivative.
 
-    activation = None
+    activation: the word for f, which the kernels know. keeps_input: whether y does not tell f'(x), so that x is
+    remembered.
+    """
 
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
+    activation, keeps_input = None, False
+
+    def forward(self, x, noise=None, memory=FRESH):
         y = memory.take(x.shape, x.dtype)
         _kernels.activate(x, self.activation, out=y)  # y = f(x)
-        return y, ActivationCache(x if self.activation in KEEP_INPUT else y, memory)
+        return y, ActivationCache(x if self.keeps_input else y, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
+        if not need_dx:
+            return None
         kept, memory = cache
         dx = memory.take(dy.shape, dy.dtype)
         _kernels.activate_backward(dy, kept, self.activation, dx=dx)  # dx = dy f'(x)
@@ -42,49 +47,49 @@ class Activation(Layer):
 class ReLU(Activation):
     """y = max(x, 0); dy/dx = 1 where y > 0, else 0."""
 
-    activation = "relu"
+    playable, activation = True, "relu"
 
 
 @register
 class Tanh(Activation):
     """y = tanh x; dy/dx = 1 - y^2."""
 
-    activation = "tanh"
+    playable, activation = True, "tanh"
 
 
 @register
 class Sigmoid(Activation):
     """y = 1 / (1 + exp(-x)); dy/dx = y (1 - y)."""
 
-    activation = "sigmoid"
+    playable, activation = True, "sigmoid"
 
 
 @register
 class Softplus(Activation):
     """y = log(1 + exp(x)); dy/dx = 1 / (1 + exp(-x)) = 1 - exp(-y)."""
 
-    activation = "softplus"
+    playable, activation = True, "softplus"
 
 
 @register
 class LeakyReLU(Activation):
     """y = x, or 0.01 x below zero; dy/dx = 1 or 0.01 (Maas et al. 2013)."""
 
-    activation = "leaky_relu"
+    playable, activation = True, "leaky_relu"
 
 
 @register
 class ELU(Activation):
     """y = x, or exp(x) - 1 below zero; dy/dx = 1, or y + 1 (Clevert et al. 2016, with alpha = 1)."""
 
-    activation = "elu"
+    playable, activation = True, "elu"
 
 
 @register
 class SiLU(Activation):
     """y = x s, s = 1 / (1 + exp(-x)); dy/dx = s (1 + x (1 - s)) (Elfwing et al. 2018, also called swish)."""
 
-    activation = "silu"
+    playable, activation, keeps_input = True, "silu", True
 
 
 @register
@@ -92,7 +97,7 @@ class GELU(Activation):
     """y = x P(x), P the standard normal distribution function; dy/dx = P(x) + x p(x), p its density (Hendrycks and
     Gimpel 2016, the exact form, not the one with tanh)."""
 
-    activation = "gelu"
+    playable, activation, keeps_input = True, "gelu", True
 
 
 @register
@@ -100,10 +105,13 @@ class Symlog(Activation):
     """y = sign(x) log(1 + |x|); dy/dx = 1 / (1 + |x|) = exp(-|y|) (Hafner et al. 2023). It brings counts, or other
     numbers of many sizes, to a scale that dense layers can take: VAE.mlp puts it first where counts are encoded."""
 
-    activation = "symlog"
+    playable, activation = True, "symlog"
 
-    def forward(self, x, noise=None, workspace=None):
+    def forward(self, x, noise=None, memory=FRESH):
         if isinstance(x, SparseRows):  # f(0) = 0: rows stay as sparse as they are
-            y, cache = super().forward(x.values[None], noise, workspace)
+            y, cache = super().forward(x.values[None], noise, memory)
             return x.with_values(y[0]), cache
-        return super().forward(x, noise, workspace)
+        return super().forward(x, noise, memory)
+
+
+ACTIVATIONS = {layer.activation: layer for layer in (ReLU, LeakyReLU, ELU, Tanh, Sigmoid, Softplus, SiLU, GELU, Symlog)}

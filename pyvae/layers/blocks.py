@@ -22,14 +22,15 @@ import numpy as np
 from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_count, check_number
-from pyvae.layers.dense import Dense, Layer
+from pyvae.layers.dense import Dense
+from pyvae.layers.layer import Layer
 from pyvae.module import build, register
-from pyvae.workspace import Lease
+from pyvae.workspace import FRESH
 
 
 class DropoutCache(NamedTuple):
     mask: np.ndarray | None  # (B, n); None: nothing was dropped
-    memory: Lease
+    memory: object
 
 
 @register
@@ -41,12 +42,13 @@ class Dropout(Layer):
     for a rate outside [0, 1) or a negative number.
     """
 
+    playable = True
+
     def __init__(self, rate, number=0):
         self.rate = check_number("rate", rate, 0, 1, low_included=True)
         self.number = check_count("number", number, 0)
 
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
+    def forward(self, x, noise=None, memory=FRESH):
         if noise is None or self.rate == 0:
             return x, DropoutCache(None, memory)
         mask = noise.keep(self.number, x.shape, self.rate, x.dtype, out=memory.take(x.shape, x.dtype))
@@ -54,17 +56,15 @@ class Dropout(Layer):
         _kernels.multiply(x, mask, out=y)  # y = m x
         return y, DropoutCache(mask, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         mask, memory = cache
+        if not need_dx:
+            return None
         if mask is None:
             return dy
         dx = memory.take(dy.shape, dy.dtype)
         _kernels.multiply(dy, mask, out=dx)  # dx = dy m
         return dx
-
-    def kernels_alone(self):
-        """A mask is drawn in every step, so a step with dropout is never played."""
-        return False
 
     def config(self):
         return {"rate": self.rate, "number": self.number}
@@ -73,7 +73,7 @@ class Dropout(Layer):
 class LayerNormCache(NamedTuple):
     u: np.ndarray  # (B, n)
     r: np.ndarray  # (B,)
-    memory: Lease
+    memory: object
 
 
 @register
@@ -84,19 +84,20 @@ class LayerNorm(Layer):
     is below 1 or epsilon not above 0. Source: Ba et al. 2016, eq. 3.
     """
 
+    playable = True
+
     def __init__(self, n, epsilon=1e-5):
         self.n_in = self.n_out = check_count("n", n, 1)
         self.epsilon = check_number("epsilon", epsilon, 0)
 
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
+    def forward(self, x, noise=None, memory=FRESH):
         y, u, r = (memory.take(shape, x.dtype) for shape in (x.shape, x.shape, x.shape[:1]))
         _kernels.layer_norm(x, self.gain, self.bias, self.epsilon, y, u, r)  # y = gain u + bias, u = (x - mean) r
         return y, LayerNormCache(u, r, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         u, r, memory = cache
-        dx = memory.take(dy.shape, dy.dtype)
+        dx = memory.take(dy.shape, dy.dtype) if need_dx else None
         _kernels.layer_norm_backward(dy, u, r, self.gain, dx, self.dgain, self.dbias)
         return dx
 
@@ -115,7 +116,7 @@ class GatedCache(NamedTuple):
     g: np.ndarray  # (B, n_out)
     value: object
     gate: object
-    memory: Lease
+    memory: object
 
 
 @register
@@ -125,25 +126,29 @@ class GatedDense(Layer):
     init: of both, as for Dense. Raises ValueError for other words or sizes below 1. Source: Dauphin et al. 2017, eq. 1.
     """
 
+    playable = True
+
     def __init__(self, n_in, n_out, init="uniform"):
         self.value, self.gate = Dense(n_in, n_out, None, init), Dense(n_in, n_out, "sigmoid", init)
         self.n_in, self.n_out, self.init = n_in, n_out, init
 
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
-        v, value_cache = self.value.forward(x, noise, workspace)
-        g, gate_cache = self.gate.forward(x, noise, workspace)
+    def forward(self, x, noise=None, memory=FRESH):
+        v, value_cache = self.value.forward(x, noise, memory)
+        g, gate_cache = self.gate.forward(x, noise, memory)
         y = memory.take(v.shape, v.dtype)
         _kernels.multiply(v, g, out=y)  # y = v g
         return y, GatedCache(v, g, value_cache, gate_cache, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         dv, dg = (cache.memory.take(dy.shape, dy.dtype) for _ in range(2))
         _kernels.multiply(dy, cache.g, out=dv)  # dv = dy g
         _kernels.multiply(dy, cache.v, out=dg)  # dg = dy v
-        dx = self.value.backward(dv, cache.value)
-        _kernels.add(dx, self.gate.backward(dg, cache.gate), out=dx)  # x is reached by two paths
-        return dx
+        dx_value = self.value.backward(dv, cache.value, need_dx)
+        dx_gate = self.gate.backward(dg, cache.gate, need_dx)
+        if not need_dx:
+            return None
+        _kernels.add(dx_value, dx_gate, out=dx_value)  # x is reached by two paths
+        return dx_value
 
     def children(self):
         return {"value": self.value, "gate": self.gate}
@@ -154,12 +159,14 @@ class GatedDense(Layer):
 
 class ResidualCache(NamedTuple):
     layer: object
-    memory: Lease
+    memory: object
 
 
 @register
 class Residual(Layer):
     """y = x + f(x), f a layer with as many columns out as in (He et al. 2016). Raises ValueError where it has not."""
+
+    playable = True
 
     def __init__(self, layer):
         if layer.n_in != layer.n_out:
@@ -167,16 +174,18 @@ class Residual(Layer):
             raise ValueError(f"a residual layer must keep the number of columns, not {change}")
         self.layer, self.n_in, self.n_out = layer, layer.n_in, layer.n_out
 
-    def forward(self, x, noise=None, workspace=None):
-        memory = Lease(workspace)
-        f, layer_cache = self.layer.forward(x, noise, workspace)
+    def forward(self, x, noise=None, memory=FRESH):
+        f, layer_cache = self.layer.forward(x, noise, memory)
         y = memory.take(x.shape, x.dtype)
         _kernels.add(x, f, out=y)  # y = x + f(x)
         return y, ResidualCache(layer_cache, memory)
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
+        dx_f = self.layer.backward(dy, cache.layer, need_dx)
+        if not need_dx:
+            return None
         dx = cache.memory.take(dy.shape, dy.dtype)
-        _kernels.add(dy, self.layer.backward(dy, cache.layer), out=dx)  # dx = dy + dy f'(x)
+        _kernels.add(dy, dx_f, out=dx)  # dx = dy + dy f'(x)
         return dx
 
     def children(self):
@@ -195,15 +204,19 @@ class FirstColumns(Layer):
     """y = the first n_out columns of x: an encoder that begins with it sees these alone, while the likelihood describes
     all n_in. Raises ValueError unless n_in >= n_out >= 1."""
 
+    playable = True
+
     def __init__(self, n_in, n_out):
         self.n_in = check_count("n_in", n_in, 1)
         self.n_out = check_count("n_out", n_out, 1, self.n_in)
 
-    def forward(self, x, noise=None, workspace=None):
+    def forward(self, x, noise=None, memory=FRESH):
         y = x.first_columns(self.n_out) if isinstance(x, SparseRows) else x[:, : self.n_out]
-        return y, Lease(workspace)
+        return y, memory
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
+        if not need_dx:
+            return None
         dx = cache.take((len(dy), self.n_in), dy.dtype)
         _kernels.clear(dx.reshape(-1))
         _kernels.copy(dy, out=dx[:, : self.n_out])

@@ -1,4 +1,4 @@
-"""Likelihoods of counts: Poisson, multinomial and negative binomial; the interface stands in likelihoods.py.
+"""Likelihoods of counts: Poisson, multinomial and negative binomial; the interface stands in likelihood.py.
 
 Poisson, rate exp(l):
 
@@ -29,7 +29,9 @@ from pyvae import _kernels
 from pyvae.arguments import check_count
 from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, alone_by_column
 from pyvae.module import register
-from pyvae.workspace import Lease
+from pyvae.workspace import FRESH
+
+DISPERSIONS = (0.01, 1000.0)  # of the rows, to begin at; with more, a count is a Poisson
 
 
 class Counts(Likelihood):
@@ -57,8 +59,9 @@ def has_counts(likelihood):
 class Poisson(Counts):
     """x_j ~ Poisson(exp(l_j)), independent columns of counts; mean and variance are both exp(l_j)."""
 
-    def log_density(self, x, outputs, workspace=None, observed=None):
-        memory = Lease(workspace)
+    playable = True
+
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.poisson(x, outputs, log_px, observed)  # sum_j x l - exp(l) - log x!
         return log_px, OutputsCache(x, outputs, observed, memory)
@@ -76,6 +79,9 @@ class Poisson(Counts):
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
         return poisson.ppf(u, np.exp(outputs.astype(np.float64))).astype(outputs.dtype)
 
+    def start(self, mean, variance, outputs):
+        outputs[...] = np.log(mean)
+
 
 @register
 class Multinomial(Counts):
@@ -86,15 +92,16 @@ class Multinomial(Counts):
     ``mean`` and ``draw`` make; with 1 the mean is the words' probabilities. Raises ValueError where it is below 1.
     """
 
+    playable = True
+
     def __init__(self, n_features, total=1):
         super().__init__(n_features)
         self.total = check_count("total", total, 1)
 
-    def log_density(self, x, outputs, workspace=None, observed=None):
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
         """See Likelihood. Raises ValueError where entries of x (B, D) are not observed."""
         if observed is not None:
             raise ValueError("a multinomial takes rows that are observed whole: n is the sum of all of their columns")
-        memory = Lease(workspace)
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.multinomial(x, outputs, log_px)  # log n! + sum_j x_j (l_j - L) - log x_j!
         return log_px, OutputsCache(x, outputs, observed, memory)
@@ -136,8 +143,9 @@ class NegativeBinomial(Counts):
     library sizes and zero inflation.
     """
 
-    def log_density(self, x, outputs, workspace=None, observed=None):
-        memory = Lease(workspace)
+    playable = True
+
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
         log_px = memory.take((len(outputs),), outputs.dtype)
         _kernels.negative_binomial(x, outputs, self.log_r[None], log_px, observed)
         return log_px, OutputsCache(x, outputs, observed, memory)
@@ -156,6 +164,12 @@ class NegativeBinomial(Counts):
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
         m, r = np.exp(outputs.astype(np.float64)), np.exp(self.log_r.astype(np.float64))
         return nbinom.ppf(u, r, r / (r + m)).astype(outputs.dtype)
+
+    def start(self, mean, variance, outputs):
+        """The dispersion r is the one with which variance = m + m^2 / r."""
+        outputs[...] = np.log(mean)
+        r = np.divide(mean**2, variance - mean, out=np.full(len(mean), np.inf), where=variance > mean)
+        self.log_r[...] = np.log(np.clip(r, *DISPERSIONS))
 
     def shapes(self):
         return {"log_r": (self.n_features,)}

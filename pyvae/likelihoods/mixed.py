@@ -15,12 +15,12 @@ from pyvae import _kernels
 from pyvae.arguments import check_number
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.module import build, register
-from pyvae.workspace import Lease
+from pyvae.workspace import FRESH
 
 
 class MixedCache(NamedTuple):
     parts: tuple  # each part's cache
-    memory: Lease
+    memory: object
 
 
 @register
@@ -31,6 +31,8 @@ class Mixed(Likelihood):
     of x and of the outputs add up. A part may be Mixed itself. Raises ValueError unless it is a list of at least one
     Likelihood.
     """
+
+    playable = True
 
     def __init__(self, parts):
         self.parts = list(parts)
@@ -49,12 +51,11 @@ class Mixed(Likelihood):
         groups = zip(self.columns, self.parts, strict=True)
         return "; ".join(f"in columns {of.start} to {of.stop - 1} {part.support}" for of, part in groups)
 
-    def log_density(self, x, outputs, workspace=None, observed=None):
-        memory = Lease(workspace)
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
         groups = zip(self.parts, self.columns, self.outputs, strict=True)
         terms, caches = zip(
             *(
-                part.log_density(x[:, columns], outputs[:, own], workspace, _columns(observed, columns))
+                part.log_density(x[:, columns], outputs[:, own], memory, _columns(observed, columns))
                 for part, columns, own in groups
             ),
             strict=True,
@@ -78,6 +79,12 @@ class Mixed(Likelihood):
         """x (B * k, D); each part has noise of its own, so that no number is drawn from twice."""
         groups = enumerate(zip(self.parts, self.outputs, strict=True))
         return np.hstack([part.draw(outputs[:, own], noise.part(i)) for i, (part, own) in groups])
+
+    def start(self, mean, variance, outputs):
+        """Begin with the parts of the first columns, as many as there are means."""
+        for part, columns, own in zip(self.parts, self.columns, self.outputs, strict=True):
+            if columns.stop <= len(mean):
+                part.start(mean[columns], variance[columns], outputs[own])
 
     def outside(self, x):
         groups = zip(self.parts, self.columns, strict=True)
@@ -108,7 +115,7 @@ class Mixed(Likelihood):
 class WeightedCache(NamedTuple):
     part: object
     weight: np.ndarray  # (B * k,)
-    memory: Lease
+    memory: object
 
 
 @register
@@ -119,6 +126,8 @@ class Weighted(Likelihood):
     For a few columns that matter more than the many beside them (Kingma et al. 2014, eq. 9, has such a weight). Raises
     ValueError unless weight is above 0.
     """
+
+    playable = True
 
     def __init__(self, part, weight):
         super().__init__(part.n_features)
@@ -132,9 +141,8 @@ class Weighted(Likelihood):
     def support(self):
         return self.part.support
 
-    def log_density(self, x, outputs, workspace=None, observed=None):
-        log_px, cache = self.part.log_density(x, outputs, workspace, observed)
-        memory = Lease(workspace)
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
+        log_px, cache = self.part.log_density(x, outputs, memory, observed)
         weight = memory.take(log_px.shape, log_px.dtype)
         weight[...] = self.weight
         _kernels.multiply(log_px[None], weight[None], out=log_px[None])  # weight log p
@@ -150,6 +158,9 @@ class Weighted(Likelihood):
 
     def draw(self, outputs, noise):
         return self.part.draw(outputs, noise)
+
+    def start(self, mean, variance, outputs):
+        self.part.start(mean, variance, outputs)
 
     def outside(self, x):
         return self.part.outside(x)

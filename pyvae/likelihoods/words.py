@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
-from pyvae.likelihoods.likelihood import Bernoulli, Gaussian
+from pyvae.likelihoods.gaussian import Gaussian
 
 LIKELIHOODS = {
     "bernoulli": Bernoulli,

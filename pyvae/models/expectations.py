@@ -11,11 +11,10 @@ p(x|z) is that of the others, so that nothing is made up in their place.
 
 import numpy as np
 
-from pyvae.noise import Noise
-from pyvae.workspace import Workspace
+from pyvae.models.weights import log_weights, normalized
 
 
-class Weighted:
+class WeightedChunk:
     """A chunk of rows with k samples each: ``outputs`` (B * k, n_outputs) of the decoder, ``weight`` (B, k) with sum 1
     over the samples, the ``batch``, and ``rows``, the slice of the source that it is."""
 
@@ -30,17 +29,13 @@ class Weighted:
 
 def weighted_chunks(model, source, n_samples, seed=0):
     """Weighted chunks of all rows of a DataSource, in order. Raises FloatingPointError where numbers overflow."""
-    noise, workspace = Noise(seed), Workspace()
-    for rows, batch in model.chunks(source, n_samples, noise, workspace):
-        terms, _ = model.forward(batch, noise, n_samples, workspace, evaluate=True)
-        log_w = terms.log_px.astype(np.float64) + terms.log_pz - terms.log_qz
-        log_w = log_w.reshape(len(batch.x), n_samples)
+    for rows, terms, batch in model.terms_of_chunks(source, n_samples, seed):
+        log_w = log_weights(terms)
         wrong = np.flatnonzero(~np.isfinite(log_w.max(axis=1)))
         if wrong.size:
             raise FloatingPointError(f"log p(x) of row {rows.start + wrong[0]} cannot be computed: scale the rows")
-        weight = np.exp(log_w - log_w.max(axis=1, keepdims=True))
-        outputs, _ = model.decoder.forward(terms.z, None, workspace)
-        yield Weighted(rows, batch, outputs, weight / weight.sum(axis=1, keepdims=True))
+        outputs, _ = model.decode_rows(terms.z, batch, None)
+        yield WeightedChunk(rows, batch, outputs, normalized(log_w))
 
 
 def expected(model, source, n_samples=100, seed=0):

@@ -1,64 +1,90 @@
-"""What is minimised: a loss made of a model's terms, and its derivative by each of them.
-
-The evidence lower bound (ELBO) on log p(x) of one row:
+"""The evidence lower bound (ELBO) on log p(x) of one row:
 
     log p(x) >= E_q[log p(x|z)] - KL(q(z|x) || p(z))     ~     1/k sum_s log p(x|z_s)  -  KL
 
 The loss is the weighted mean over rows of the negative ELBO, with beta in front of the KL (beta = 1: the ELBO;
-Higgins et al. 2017 for others). With w the rows' weights and n the normalizer, their total:
+Higgins et al. 2017 for others). With w the rows' weights and n their sum:
 
     loss = 1/n sum_b w_b (-1/k sum_s log_px_bs + beta kl_b)     dlog_px_bs = -w_b / (n k)     dkl_b = beta w_b / n
-"""
 
-from typing import NamedTuple
+Where the KL has no closed form, its estimate from the same samples takes its place:
+
+    kl_b ~ 1/k sum_s (log_qz_bs - log_pz_bs)        dlog_qz_bs = beta w_b / (n k)        dlog_pz_bs = -beta w_b / (n k)
+"""
 
 import numpy as np
 
-from pyvae.workspace import Lease
+from pyvae.arguments import check_count, check_number
+from pyvae.objectives.terms import Objective, Terms, kl_of_rows, total_weight, weighted_sum
+from pyvae.workspace import FRESH
 
 
-class Terms(NamedTuple):
-    """What a forward pass gives, in nats; and, as what an objective returns, the loss's derivative by each (None: 0).
+class ELBO(Objective):
+    """The negative ELBO: -1/k sum_s log p(x|z_s) + beta KL, mean over rows, nats (Kingma and Welling 2014, eq. 10).
 
-    k samples of a row stand next to each other: element b * k + s belongs to row b.
+    beta: weight of the KL, a number or a function of the epochs done so far (LinearWarmUp, for one). n_samples: k, of z
+    per row. kl: "closed", where there is a closed form, or "sampled", from the same z as log p(x|z) (ibid., eq. 8).
+    Raises ValueError for numbers out of range or another word.
     """
 
-    log_px: np.ndarray | None = None  # (B * k,)   log p(x|z)
-    log_pz: np.ndarray | None = None  # (B * k,)   log p(z)
-    log_qz: np.ndarray | None = None  # (B * k,)   log q(z|x)
-    kl: np.ndarray | None = None  # (B,)       KL(q(z|x) || p(z))
-    z: np.ndarray | None = None  # (B * k, Z)
-    mu: np.ndarray | None = None  # (B, Z)
-    logvar: np.ndarray | None = None  # (B, Z)
+    linear = True
+
+    def __init__(self, beta=1.0, n_samples=1, kl="closed"):
+        self.beta = beta if callable(beta) else check_number("beta", beta, 0, low_included=True)
+        self.n_samples = check_count("n_samples", n_samples, 1)
+        if kl not in ("closed", "sampled"):
+            raise ValueError(f"kl must be 'closed' or 'sampled', not {kl!r}")
+        self.kl = kl
+
+    def __call__(self, terms, weight=None, memory=FRESH):
+        """loss, dterms; weight (B,). Raises ValueError where a mean is asked for over weights that are all 0."""
+        if self.kl == "sampled":
+            terms = terms._replace(kl=None)
+        log_px, (rows, k) = terms.log_px, terms.log_px.shape
+        n = total_weight(weight, rows)
+        reconstruction, kl = -weighted_sum(log_px, weight) / k, weighted_sum(kl_of_rows(terms), weight)
+        loss = (reconstruction + self.beta * kl) / n
+
+        w = 1.0 if weight is None else np.asarray(weight, np.float64)[:, None]  # (B, 1), or one number for all
+        dlog_px = memory.take(log_px.shape, log_px.dtype)
+        dlog_px[...] = -w / (n * k)
+        if terms.kl is not None:
+            dkl = memory.take((rows,), log_px.dtype)
+            dkl[:, None] = self.beta * w / n
+            return loss, Terms(log_px=dlog_px, kl=dkl)
+        dlog_pz, dlog_qz = (memory.take(log_px.shape, log_px.dtype) for _ in range(2))
+        dlog_qz[...] = self.beta * w / (n * k)
+        dlog_pz[...] = -dlog_qz
+        return loss, Terms(log_px=dlog_px, log_pz=dlog_pz, log_qz=dlog_qz)
+
+    def at(self, epoch):
+        if not callable(self.beta):
+            return self
+        return ELBO(check_number("beta(epoch)", self.beta(epoch), 0, low_included=True), self.n_samples, self.kl)
+
+    def settled(self, epoch):
+        return getattr(self.beta, "settled", lambda epoch: True)(epoch)
 
 
-def weighted_sums(terms, weight=None):
-    """Sums over rows of w times -1/k sum_s log p(x|z_s) and of w times KL, in nats; None for weight is 1 for all."""
-    k = len(terms.log_px) // max(len(terms.kl), 1)
-    log_px = terms.log_px if weight is None else np.repeat(weight, k) * terms.log_px
-    kl = terms.kl if weight is None else weight * terms.kl
-    return -float(np.sum(log_px, dtype=np.float64)) / k, float(np.sum(kl, dtype=np.float64))
+class LinearWarmUp:
+    """A weight of the KL that rises from 0 to beta over so many epochs: beta min(1, epoch / epochs).
 
-
-def elbo(terms, weight=None, normalizer=None, beta=1.0, workspace=None):
-    """loss, dterms: the weighted mean over rows of -1/k sum_s log p(x|z_s) + beta KL, in nats, and its derivatives.
-
-    weight (B,): None is 1 for every row. normalizer: None is the sum of the weights; a caller that splits a batch
-    passes the whole batch's, so that the parts add up (training splits none). beta: 1 is the negative ELBO (Kingma and
-    Welling 2014, eq. 10). Raises ValueError where a mean is asked for over weights that are all 0.
+    Source: Bowman et al. 2016; Soenderby et al. 2016. Raises ValueError for a negative number.
     """
-    k = len(terms.log_px) // max(len(terms.kl), 1)
-    w = 1.0 if weight is None else np.asarray(weight, dtype=np.float64)  # (B,) or one number for all
-    if normalizer is None:
-        normalizer = len(terms.kl) if weight is None else w.sum()
-        if not normalizer:
-            raise ValueError("weight must not be 0 for every row of a batch")
-    reconstruction, kl = weighted_sums(terms, weight)
-    loss = float((reconstruction + beta * kl) / normalizer)
 
-    memory = Lease(workspace)
-    dlog_px = memory.take(terms.log_px.shape, terms.log_px.dtype)
-    dkl = memory.take(terms.kl.shape, terms.kl.dtype)
-    dlog_px[...] = -(w if weight is None else np.repeat(w, k)) / (normalizer * k)
-    dkl[...] = beta * w / normalizer
-    return loss, Terms(log_px=dlog_px, kl=dkl)
+    def __init__(self, beta, epochs):
+        self.beta = check_number("beta", beta, 0, low_included=True)
+        self.epochs = check_number("kl_warmup", epochs, 0, low_included=True)
+
+    def __call__(self, epoch):
+        return self.beta if self.settled(epoch) else self.beta * (epoch / self.epochs)
+
+    def settled(self, epoch):
+        """Whether it has reached beta."""
+        return epoch >= self.epochs
+
+
+def elbo(terms, weight=None, beta=1.0, memory=FRESH):
+    """loss, dterms of the objective ELBO(beta), in nats; weight (B,). Raises ValueError where beta is negative or every
+    weight is 0."""
+    return ELBO(beta)(terms, weight, memory)

@@ -9,9 +9,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pyvae.arguments import check_count, check_number, either, shown
-from pyvae.data.sources import CHUNK_ROWS, Dequantized, SameNoise
-from pyvae.data.tables import contents
-from pyvae.layers.dense import ACTIVATIONS
+from pyvae.data.scaling import log_scale_of_rows
+from pyvae.data.sources import Dequantized, SameNoise
+from pyvae.data.tables import contents, refuse_equal_names
+from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries
 from pyvae.models.vae import VAE
@@ -43,24 +44,13 @@ class VAEEstimator(BaseEstimator):
         alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200, min_updates=2000, early_stopping=False,
         validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False, random_state=None,
     ):  # fmt: skip
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.likelihood = likelihood
-        self.kinds = kinds
-        self.beta = beta
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.min_updates = min_updates
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep(locals())
+
+    def _keep(self, parameters):
+        """Set the arguments of ``__init__``, its ``locals()``, as scikit-learn wants it: each under its own name."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
 
     def _check_parameters(self):
         """Raise ValueError where a parameter is out of range."""
@@ -236,25 +226,11 @@ class VAEEstimator(BaseEstimator):
 
     # --- Scores -----------------------------------------------------------------------------------------------------
 
-    def _log_scale(self, source):
-        """What a row's log p(x) of the model's numbers is to be lessened by, so that it is that of X as given: a
-        number, or (N,)."""
-        log_scale = self.columns_.log_scale()
-        if not getattr(source, "missing", False) or not log_scale.any():
-            return log_scale.sum()
-        result = np.full(len(source), log_scale.sum())
-        for start in range(0, len(source), CHUNK_ROWS):
-            rows = np.arange(start, min(start + CHUNK_ROWS, len(source)))
-            observed = source.gather(rows).observed
-            if observed is not None:
-                result[rows] = np.where(observed, log_scale, 0).sum(axis=1)
-        return result
-
     def _alike(self, X):
         """Rows that were validated, all with the same noise, so that no score depends on a row's neighbours; and what
         their log p(x) is to be lessened by."""
         source = self.columns_.source(X)
-        return SameNoise(source), self._log_scale(source)
+        return SameNoise(source), log_scale_of_rows(source, self.columns_.log_scale())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -295,9 +271,7 @@ def draw_seed(random_state):
 
 def _without_rows(frame):
     """The names and types of a DataFrame's columns, as a DataFrame. Raises ValueError where a name occurs twice."""
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise ValueError(f"X has two columns named {shown(twice[0])!r}: rename one")
+    refuse_equal_names(frame, "X")
     return frame.iloc[:0].copy()
 
 

@@ -22,14 +22,7 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
         early_stopping=False, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
         random_state=None,
     ):  # fmt: skip
-        super().__init__(
-            n_components=n_components, hidden_layer_sizes=hidden_layer_sizes, activation=activation,
-            likelihood=likelihood, kinds=kinds, beta=beta, alpha=alpha, batch_size=batch_size,
-            learning_rate_init=learning_rate_init, max_iter=max_iter, min_updates=min_updates,
-            early_stopping=early_stopping, validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
-            tol=tol, warm_start=warm_start, verbose=verbose, random_state=random_state,
-        )  # fmt: skip
-        self.n_clusters = n_clusters
+        self._keep(locals())
 
     def fit(self, X, y=None, sample_weight=None):
         """Train on the rows of X (N, D), with weights sample_weight (N,), and fit the mixture. Raises TypeError or

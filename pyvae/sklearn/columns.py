@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
+from pyvae.data.scaling import scale_of
 from pyvae.data.sources import CHUNK_ROWS, ArraySource, DataSource, SparseSource
 from pyvae.data.tables import Table
 from pyvae.data.validation import check_row_numbers, check_sparse
@@ -20,7 +21,6 @@ from pyvae.likelihoods.words import make_likelihood
 from pyvae.sklearn.steps import smallest_step, smallest_steps, with_steps
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
-RELATIVE = 1e-7  # a standard deviation that is smaller, beside the mean, is that of a constant column
 
 
 class ArrayColumns:
@@ -63,8 +63,7 @@ class ArrayColumns:
             raise ValueError(f"{self._name(wrong[0])} holds numbers too large to be scaled: divide them before")
         if which == "all":
             mean, variance = np.full_like(mean, np.abs(mean).max()), np.full_like(variance, variance.mean())
-        std = np.sqrt(variance)
-        self.scale = np.where(std > RELATIVE * np.abs(mean), std, 1.0)
+        self.scale = scale_of(np.sqrt(variance), mean)
 
     def _known_weight(self, X, weight=None):
         """Of each column the weight of its known entries, (n_features,). Raises ValueError where it has none."""
@@ -209,7 +208,6 @@ class TableColumns:
 class MappedSource(DataSource):
     """Rows of a memory-mapped array, which are read and encoded a minibatch at a time, with targets (N, T) beside."""
 
-    plain = False
     missing = True  # perhaps
 
     def __init__(self, X, encode, weight=None, targets=None):

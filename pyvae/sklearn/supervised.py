@@ -25,17 +25,19 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from pyvae import _kernels
 from pyvae.arguments import check_number, shown
+from pyvae.data.scaling import scale_of
 from pyvae.data.sources import CHUNK_ROWS
 from pyvae.layers.activations import Symlog
 from pyvae.layers.blocks import FirstColumns
-from pyvae.layers.dense import Sequential, mlp
+from pyvae.layers.layer import Sequential
+from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import has_counts
-from pyvae.likelihoods.likelihood import Categorical, Gaussian
+from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
+from pyvae.models.build import mlp
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, spread
-from pyvae.sklearn.columns import RELATIVE
 
 LATENT_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
 MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that they are drawn from
@@ -56,14 +58,7 @@ class JointEstimator(VAEEstimator):
         early_stopping=True, validation_fraction=0.25, n_iter_no_change=10, tol=1e-4, warm_start=False, verbose=False,
         random_state=None,
     ):  # fmt: skip
-        super().__init__(
-            n_components=n_components, hidden_layer_sizes=hidden_layer_sizes, activation=activation,
-            likelihood=likelihood, kinds=kinds, beta=beta, alpha=alpha, batch_size=batch_size,
-            learning_rate_init=learning_rate_init, max_iter=max_iter, min_updates=min_updates,
-            early_stopping=early_stopping, validation_fraction=validation_fraction, n_iter_no_change=n_iter_no_change,
-            tol=tol, warm_start=warm_start, verbose=verbose, random_state=random_state,
-        )  # fmt: skip
-        self.target_weight = target_weight
+        self._keep(locals())
 
     def _fit_joint(self, X, y, sample_weight):
         """Train on X, and y as ``_encode_targets`` makes it. What that needs to know, ``_learn_targets`` finds in the
@@ -202,7 +197,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
     def _learn_targets(self, y, weight):
         self._y_mean = np.average(y, weights=weight)
         std = np.sqrt(np.average((y - self._y_mean) ** 2, weights=weight))
-        self._y_scale = std if std > RELATIVE * np.abs(self._y_mean) else 1.0
+        self._y_scale = float(scale_of(std, self._y_mean))
 
     def _encode_targets(self, y):
         return ((y - self._y_mean) / self._y_scale)[:, None]

@@ -31,6 +31,7 @@ except ImportError:  # not on this system, which has no such locks
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import CHUNK_ROWS
+from pyvae.objectives.elbo import ELBO, LinearWarmUp
 from pyvae.persistence import ModelFile, describe_model, write
 from pyvae.training.adam import Adam
 from pyvae.training.history import COLUMNS, History
@@ -108,10 +109,11 @@ class Checkpoints:
             raise ValueError(damaged[0])
         yield None
 
-    def begin(self, state, settings, rate, resume):
+    def begin(self, state, settings, rate, objective, n_steps, resume):
         """Begin a training with these settings, or put ``state`` where the newest checkpoint was.
 
-        rate(epoch): the learning rate of the last step of an epoch, which is compared with that of each epoch done.
+        rate, objective: the learning rate and the objective as functions of the epochs done so far. Those of the last
+        of the n_steps of every epoch are compared with what the checkpoint tells of the epochs that it has done.
         Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
         overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
         another model, other settings or other data, or all damaged, and where the model cannot be saved.
@@ -119,13 +121,15 @@ class Checkpoints:
         if self.folder.exists() and not self.folder.is_dir():
             raise FileExistsError(f"{self.folder} is a file; checkpoints need a folder")
         self._settings, self._written, self._told = settings, None, set()
+        self._last_step = lambda epoch: epoch - 1 + (n_steps - 1) / n_steps
+        self._rate, self._objective = rate, objective
         describe_model(state.model), json.dumps(self.configuration)  # to be refused now and not after an hour
         self._lock()
         try:
             if resume:
                 with self.newest() as file:
                     if file is not None:
-                        self._check(file, state, rate)
+                        self._check(file, state)
                         restore(file, state)
                         self._written = [epoch for epoch in self.epochs() if epoch <= len(state.history)]
             elif self.epochs() and not self.overwrite:
@@ -212,13 +216,19 @@ class Checkpoints:
             "best_loss": None if best is None or best.number is None else best.loss,
             "stopped": state.history.stopped if state.history.stopped == "callback" else None,
             "settings": self._settings,
+            "objectives": self._objectives(len(state.history)),
             "configuration": self.configuration,
             "instruction_set": _kernels.info()["isa"],
             "precision": _kernels.get_matmul_precision(),
             "pyvae": __version__,
         }
 
-    def _check(self, file, state, rate):
+    def _objectives(self, epochs):
+        """(first epoch, the objective in words) of all stretches of epochs that had the same."""
+        words = [repr(self._objective(self._last_step(epoch))) for epoch in range(1, epochs + 1)]
+        return [[i + 1, word] for i, word in enumerate(words) if i == 0 or word != words[i - 1]]
+
+    def _check(self, file, state):
         training, model = file.description["training"], state.model
         as_it_began = ": resume it as it began, or train anew"
         if file.description["model"] != model.describe() or file.description["dtype"] != str(model.parameters.dtype):
@@ -229,9 +239,14 @@ class Checkpoints:
                 difference = "on other rows" if name in ("X", "X_val") else f"with {name} {before}, not {value}"
                 raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
         for epoch in training["history"]:
-            before, now = epoch["learning_rate"], rate(epoch["epoch"])
-            if before != now:
-                difference = f"with a learning_rate of {before:g} in epoch {epoch['epoch']}, not {now:g}"
+            now = self._last_step(epoch["epoch"])
+            before, rate = epoch["learning_rate"], self._rate(now)
+            if before != rate:
+                difference = f"with a learning_rate of {before:g} in epoch {epoch['epoch']}, not {rate:g}"
+                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
+            before, objective = objective_of(training, epoch["epoch"], now), repr(self._objective(now))
+            if before != objective:
+                difference = f"with the objective {before} in epoch {epoch['epoch']}, not {objective}"
                 raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
         here, there = _kernels.info()["isa"], training["instruction_set"]
         if (there, training["pyvae"]) != (here, __version__):
@@ -241,6 +256,31 @@ class Checkpoints:
                 CheckpointWarning,
                 stacklevel=2,
             )
+
+
+def settings_of(plan, optimizer, source, validation, validation_fraction):
+    """What a checkpoint must have in common with the training that goes on from it, besides learning rates and
+    objectives, as what JSON can hold."""
+    dtype = optimizer.parameters.dtype
+    return {
+        "batch_size": int(plan.batch_size),
+        "clip_norm": None if plan.clip_norm is None else float(plan.clip_norm),
+        "weight_decay": optimizer.weight_decay,
+        "seed": int(plan.seed),
+        "validation_fraction": float(validation_fraction),
+        "precision": _kernels.get_matmul_precision(),
+        "X": fingerprint(source, dtype),
+        "X_val": None if validation is None else fingerprint(validation, dtype),
+    }
+
+
+def objective_of(training, epoch, time):
+    """The objective of an epoch, whose last step was at this time, in words."""
+    if "objectives" in training:
+        return next(words for first, words in reversed(training["objectives"]) if first <= epoch)
+    settings = training["settings"]  # of the first versions, which had the ELBO alone
+    beta, kl_warmup = settings["beta"], settings["kl_warmup"]
+    return repr(ELBO(LinearWarmUp(beta, kl_warmup) if kl_warmup else beta, settings["n_samples"]).at(time))
 
 
 def restore(file, state):

@@ -1,13 +1,13 @@
 """Training: minibatches in a fresh order every epoch, fresh noise every step, and a record of what happened.
 
-One step, whose lines are the whole of stochastic gradient descent on the ELBO (all but the last stand in step.py):
+One step is the whole of stochastic gradient descent (the four lines in the middle stand in step.py):
 
-    batch = source.gather(rows, noise)                 pick rows, scale and binarise them
+    batch = source.minibatch(rows, noise)              pick rows, scale and binarise them
     model.parameters.zero_grads()                      backward adds to them
     terms, cache = model.forward(batch, noise)         log p(x|z), KL, ...
-    loss, dterms = elbo(terms)                         one number, and its derivative by each term
+    loss, dterms = objective(terms)                    one number, and its derivative by each term
     model.backward(cache, dterms)                      ... by each weight
-    optimizer.step(clip_factor(...))                   move the weights, by Adam
+    optimizer.step(clip_factor(norm, clip_norm))       move the weights, by Adam
 
 Every random number is a function of the seed, the step and the row, so a run can be repeated to the bit.
 """
@@ -22,11 +22,13 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import Rows, as_source, check_support
+from pyvae.data.sources import check_support
 from pyvae.noise import Noise
-from pyvae.objectives.elbo import weighted_sums
+from pyvae.objectives.elbo import ELBO, LinearWarmUp
+from pyvae.objectives.terms import Objective, kl_of_rows, total_weight, weighted_sum
 from pyvae.training.adam import Adam, clip_factor
-from pyvae.training.checkpoints import Checkpoints, TrainingState, fingerprint
+from pyvae.training.checkpoints import Checkpoints, TrainingState, settings_of
+from pyvae.training.held_out import evaluate, split
 from pyvae.training.history import History
 from pyvae.training.interruption import Interruption
 from pyvae.training.not_finite import all_finite, explain
@@ -39,10 +41,9 @@ from pyvae.training.step import Step
 class Plan(NamedTuple):
     """What every step of a training goes by; ``epoch`` is the number of epochs done so far, a float."""
 
+    objective: Objective
     batch_size: int
     schedule: Callable
-    beta: float
-    kl_warmup: float
     clip_norm: float | None
     seed: int
 
@@ -50,8 +51,6 @@ class Plan(NamedTuple):
         """Raise ValueError where something is out of range."""
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0)
-        check_number("beta", self.beta, 0, low_included=True)
-        check_number("kl_warmup", self.kl_warmup, 0, low_included=True)
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0)
         self.learning_rate_at(0.0)
@@ -59,32 +58,33 @@ class Plan(NamedTuple):
     def learning_rate_at(self, epoch):
         return check_number("learning_rate(epoch)", self.schedule(epoch), 0, low_included=True)
 
-    def beta_at(self, epoch):
-        """beta min(1, epoch / kl_warmup)."""
-        return self.beta if epoch >= self.kl_warmup else self.beta * (epoch / self.kl_warmup)
+    def n_steps(self, n_rows):
+        """How many steps an epoch has."""
+        return -(-n_rows // self.batch_size)
 
 
 def train(
-    model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, X_val=None,
+    model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, objective=None, X_val=None,
     validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
     callbacks=(), optimizer=None, checkpoints=None, resume=False,
 ):  # fmt: skip
     """Train the model on the rows of X with Adam and return the History, in nats per row.
 
     X: an array (N, D) or a DataSource. epochs: passes over the rows; the last, shorter minibatch of each is used too.
-    beta: weight of the KL (1: the ELBO). n_samples: of z per row and step. X_val: rows to report on after each epoch,
-    never trained on; or validation_fraction: the share of X's rows, drawn by the seed, that is held out for that, and
-    by which the best epoch is chosen: its weights are those that the model has in the end. Validation uses the same
-    noise every epoch, so its curve shows the model and not the draw. progress: a bar.
+    objective: what is minimised, an Objective; None: ELBO(beta, n_samples), where beta is the weight of the KL (1: the
+    ELBO), n_samples that of z per row and step, and kl_warmup the number of epochs over which the weight of the KL
+    rises from 0 to beta, by a little at every step (Bowman et al. 2016; Soenderby et al. 2016). X_val: rows to report
+    on after each epoch, never trained on; or validation_fraction: the share of X's rows, drawn by the seed, that is
+    held out for that, and by which the best epoch is chosen: its weights are those that the model has in the end. No
+    epoch competes whose objective is not settled yet, as in a warm-up. Validation uses the same noise every epoch, so
+    its curve shows the model and not the draw. progress: a bar.
 
     learning_rate: a number, or a function of the epochs done so far, such as those of schedules.py. weight_decay: of
-    AdamW. clip_norm: longer gradients are shortened to this norm (optim.py). kl_warmup: epochs over which the weight of
-    the KL rises from 0 to beta, by a little at every step (Bowman et al. 2016; Soenderby et al. 2016); the best epoch
-    is one of those after. patience: with a validation_fraction, training ends when for so many epochs after the warm-up
-    val_loss has not improved. callbacks: functions, called with the History after every epoch; training ends where one
-    returns True. optimizer: an Adam of the model's parameters whose running means go on from a training before (and
-    whose weight_decay counts); None: a new one. Ctrl-C ends it after the step at hand, with a History of the whole
-    epochs; a second one acts at once.
+    AdamW. clip_norm: longer gradients are shortened to this norm (adam.py). patience: with a validation_fraction,
+    training ends when for so many epochs after the warm-up val_loss has not improved. callbacks: functions, called with
+    the History after every epoch; training ends where one returns True. optimizer: an Adam of the model's parameters
+    whose running means go on from a training before (and whose weight_decay counts); None: a new one. Ctrl-C ends it
+    after the step at hand, with a History of the whole epochs; a second one acts at once.
 
     checkpoints: a folder to write them to, or a Checkpoints. resume: go on from the newest one there, if there is one,
     to the same bits as if training had never ended; the settings must be the same but for epochs and patience.
@@ -96,8 +96,8 @@ def train(
     a finite loss and gradient.
     """
     check_count("epochs", epochs, 0)
-    check_count("n_samples", n_samples, 1)
-    plan = Plan(batch_size, as_schedule(learning_rate), beta, kl_warmup, clip_norm, seed)
+    objective = choose_objective(objective, beta, n_samples, kl_warmup)
+    plan = Plan(objective, batch_size, as_schedule(learning_rate), clip_norm, seed)
     plan.check()
     callbacks = check_callbacks(callbacks)
     if patience is not None:
@@ -108,110 +108,35 @@ def train(
     check_support(source, model.likelihood, model.parameters.dtype)
     if validation is not None:
         check_support(validation, model.likelihood, model.parameters.dtype)
-
+    objective.check(model, len(source))
     if optimizer is None:
         optimizer = Adam(model.parameters, weight_decay=weight_decay)
     elif not isinstance(optimizer, Adam) or optimizer.parameters is not model.parameters:
         raise ValueError("optimizer must be an Adam of model.parameters")
-    state = TrainingState(
-        model, optimizer, History(), BestEpoch(model.parameters, kl_warmup) if validation_fraction else None
-    )
-    if checkpoints is not None:
-        checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-        settings = {
-            "batch_size": int(batch_size), "beta": float(beta), "kl_warmup": float(kl_warmup),
-            "clip_norm": None if clip_norm is None else float(clip_norm), "weight_decay": optimizer.weight_decay,
-            "n_samples": int(n_samples), "seed": int(seed), "validation_fraction": float(validation_fraction),
-            "precision": _kernels.get_matmul_precision(), "X": fingerprint(source, model.parameters.dtype),
-            "X_val": None if validation is None else fingerprint(validation, model.parameters.dtype),
-        }  # fmt: skip
-        n_steps = -(-len(source) // batch_size)
-        checkpoints.begin(
-            state, settings, lambda epoch: plan.learning_rate_at(epoch - 1 + (n_steps - 1) / n_steps), resume
-        )
-    elif resume:
+    if resume and checkpoints is None:
         raise ValueError("resume needs checkpoints: the folder of those to go on from")
 
-    _, optimizer, history, best = state
-    step = Step(model, n_samples, beta)
-    last = EpochStart(optimizer, len(history))
-    bar = ProgressBar(epochs, len(source), not progress, done=len(history))
-    with Interruption() as interruption, contextlib.closing(bar):
-        try:
-            while history.stopped is None:
-                if patience is not None and best.age(len(history)) >= patience:
-                    history.stopped = "patience"
-                elif interruption.requested:
-                    history.stopped = "interrupted"
-                elif len(history) >= epochs:
-                    history.stopped = "epochs"
-                else:
-                    start = time.perf_counter()
-                    try:
-                        totals = _train_epoch(step, source, optimizer, plan, len(history), last, interruption, bar)
-                    except FloatingPointError:
-                        history.stopped = "not finite"
-                        raise
-                    if totals is None:
-                        history.stopped = "interrupted"
-                        break
-                    _close_epoch(state, totals, validation, seed, start)
-                    if any([callback(history) is True for callback in callbacks]):  # a list, so that all are called
-                        history.stopped = "callback"
-                    if checkpoints is not None:
-                        checkpoints.save(state)
-        finally:  # however it ended, with the last whole epoch
-            if checkpoints is not None:
-                with last.restored() if last.epoch == len(history) else contextlib.nullcontext():
-                    checkpoints.end(state)
-            if history.stopped == "not finite":
-                last.put_back()
-                history.best_epoch = last.epoch or None
-    if best is not None and best.number is not None:
-        best.put_back()
-    elif best is not None and history.stopped != "interrupted":
-        history.best_epoch = len(history) or None  # none was after the warm-up: the weights are the last epoch's
-    return history
+    best = BestEpoch(model.parameters, objective.settled) if validation_fraction else None
+    state = TrainingState(model, optimizer, History(), best)
+    if checkpoints is not None:
+        checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
+        settings = settings_of(plan, optimizer, source, validation, validation_fraction)
+        checkpoints.begin(state, settings, plan.learning_rate_at, objective.at, plan.n_steps(len(source)), resume)
+    training = Training(state, plan, source, validation, callbacks, checkpoints, epochs, patience, progress)
+    return training.run()
 
 
-def _close_epoch(state, totals, validation, seed, start):
-    """Add an epoch that began at ``start`` to the history, with its validation loss, and see whether it is the best."""
-    model, optimizer, history, best = state
-    reconstruction, kl = (np.nan, np.nan) if validation is None else evaluate(model, validation, seed)
-    epoch = len(history) + 1
-    history.append(
-        epoch=epoch, **totals, val_loss=reconstruction + kl, val_reconstruction=reconstruction, val_kl=kl,
-        learning_rate=optimizer.learning_rate, seconds=time.perf_counter() - start,
-    )  # fmt: skip
-    if best is not None:
-        best.see(epoch, reconstruction + kl)
-        history.best_epoch = best.number
-
-
-def split(X, X_val, validation_fraction, seed, n_features):
-    """The rows to train on and those to validate on (None: no such rows), as DataSources."""
-    source = as_source(X, n_features)
-    check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
-    if X_val is not None:
-        if validation_fraction:
-            raise ValueError("give X_val or validation_fraction, not both")
-        return source, as_source(X_val, n_features, "X_val")
-    if not validation_fraction:
-        return source, None
-    held_out = round(len(source) * validation_fraction)
-    if not 0 < held_out < len(source):
-        raise ValueError(
-            f"validation_fraction = {validation_fraction} of {len(source)} rows leaves no row to "
-            + ("validate on" if held_out == 0 else "train on")
-        )
-    order = Noise(seed).permutation("split", len(source))
-    return Rows(source, np.sort(order[held_out:])), Rows(source, np.sort(order[:held_out]))
-
-
-def evaluate(model, source, seed):
-    """Weighted means over the rows of -log p(x|z) and of the KL, nats, with one sample a row."""
-    reconstruction, kl = model.elbo_terms(source, n_samples=1, seed=seed)
-    return float(np.average(reconstruction, weights=source.weight)), float(np.average(kl, weights=source.weight))
+def choose_objective(objective, beta, n_samples, kl_warmup):
+    """The objective, or the ELBO of which the other arguments are a short form. Raises ValueError where both are given,
+    and TypeError where it is no Objective."""
+    if objective is None:
+        warm_up = LinearWarmUp(beta, kl_warmup)
+        return ELBO(warm_up if warm_up.epochs else beta, n_samples)
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
+    if (beta, n_samples, kl_warmup) != (1.0, 1, 0):
+        raise ValueError("give an objective, or beta, n_samples and kl_warmup, not both")
+    return objective
 
 
 def check_callbacks(callbacks):
@@ -225,51 +150,119 @@ def check_callbacks(callbacks):
     return functions
 
 
-def _train_epoch(step, source, optimizer, plan, epoch, last, interruption, bar):
-    """One pass over the rows; returns the epoch's columns of the history, or None where it was interrupted.
+class Training:
+    """A training that is under way. ``history.stopped`` says why it ended, once it has."""
 
-    last: an EpochStart, taken as soon as the weights that the epoch begins with are known to be good.
-    """
-    parameters = optimizer.parameters
-    n_rows = len(source)
-    n_steps = -(-n_rows // plan.batch_size)
-    order = np.empty(min(plan.batch_size, n_rows), dtype=np.int64)
-    weight = reconstruction = kl = weighted_kl = norm = 0.0
-    for i in range(n_steps):
-        optimizer.learning_rate = plan.learning_rate_at(epoch + i / n_steps)
-        step.beta = plan.beta_at(epoch + i / n_steps)
+    def __init__(self, state, plan, source, validation, callbacks, checkpoints, epochs, patience, progress):
+        self.state, self.plan, self.source, self.validation = state, plan, source, validation
+        self.model, self.optimizer, self.history, self.best = state
+        self.callbacks, self.checkpoints, self.epochs, self.patience = callbacks, checkpoints, epochs, patience
+        self.step = Step(self.model, plan.objective.at(0.0))
+        self.start = EpochStart(self.optimizer, len(self.history))  # of the epoch at hand
+        self.bar = ProgressBar(epochs, len(source), not progress, done=len(self.history))
+
+    def run(self):
+        """Train until there is a reason to stop, and return the History."""
+        with Interruption() as self.interruption, contextlib.closing(self.bar):
+            try:
+                while self.history.stopped is None:
+                    self.history.stopped = self.reason_to_stop() or self.train_epoch()
+            except FloatingPointError:
+                self.history.stopped = "not finite"
+                raise
+            finally:
+                self.leave()
+        self.choose_weights()
+        return self.history
+
+    def reason_to_stop(self):
+        """The word for it, before another epoch; None where there is none."""
+        if self.patience is not None and self.best.age(len(self.history)) >= self.patience:
+            return "patience"
+        if self.interruption.requested:
+            return "interrupted"
+        return "epochs" if len(self.history) >= self.epochs else None
+
+    def train_epoch(self):
+        """One pass over the rows, validation, and what follows an epoch; the reason to stop, or None."""
+        begun = time.perf_counter()
+        columns = self.pass_over_rows(len(self.history))
+        if columns is None:
+            return "interrupted"
+        epoch, val = len(self.history) + 1, (np.nan, np.nan)
+        if self.validation is not None:
+            val = evaluate(self.model, self.validation, self.plan.seed)
+        self.history.append(
+            epoch=epoch, **columns, val_loss=sum(val), val_reconstruction=val[0], val_kl=val[1],
+            learning_rate=self.optimizer.learning_rate, seconds=time.perf_counter() - begun,
+        )  # fmt: skip
+        if self.best is not None:
+            self.best.see(epoch, sum(val))
+            self.history.best_epoch = self.best.number
+        stop = any([callback(self.history) is True for callback in self.callbacks])  # a list, so that all are called
+        self.history.stopped = "callback" if stop else None  # for the checkpoint
+        if self.checkpoints is not None:
+            self.checkpoints.save(self.state)
+        return self.history.stopped
+
+    def pass_over_rows(self, epoch):
+        """All steps of an epoch: its columns of the history, or None where it was interrupted."""
+        n_steps = self.plan.n_steps(len(self.source))
+        order = np.empty(min(self.plan.batch_size, len(self.source)), dtype=np.int64)
+        totals = np.zeros(5)  # weight of the rows; weighted sums of loss, reconstruction and KL; norm of the gradient
+        for i in range(n_steps):
+            step_totals, n_rows = self.take_step(epoch, i, n_steps, order)
+            totals += step_totals
+            weight, _, reconstruction, kl, _ = step_totals
+            self.bar.update(epoch, n_rows, reconstruction / weight, kl / weight)
+            if self.interruption.requested:
+                break
+        if not all_finite(self.model.parameters.values):
+            raise FloatingPointError(explain(*self.last_step, self.optimizer, epoch, i, self.start.epoch))
+        if i + 1 < n_steps:
+            return None
+        weight, loss, reconstruction, kl, norm = totals.tolist()
+        return {
+            "train_loss": loss / weight, "train_reconstruction": reconstruction / weight, "train_kl": kl / weight,
+            "grad_norm": norm / n_steps,
+        }  # fmt: skip
+
+    def take_step(self, epoch, i, n_steps, order):
+        """Step i of an epoch: what it adds to the epoch's totals, and its number of rows."""
+        plan, now = self.plan, epoch + i / n_steps
+        self.optimizer.learning_rate = plan.learning_rate_at(now)
+        self.step.objective = plan.objective.at(now)
         noise = Noise(plan.seed, step=epoch * n_steps + i)
-        start, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, n_rows)
-        rows = order[: stop - start]
-        Noise(plan.seed, step=epoch).permutation("order", n_rows, start, stop, out=rows)
-        with step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
-            batch, terms = step(source, rows, noise)
-            step_weight = len(rows) if batch.weight is None else float(np.sum(batch.weight))
-            step_reconstruction, step_kl = weighted_sums(terms, batch.weight)
-            loss = (step_reconstruction + step.beta * step_kl) / step_weight
-            step_norm = math.sqrt(_kernels.sum_of_squares(parameters.grads))
-            if not (math.isfinite(loss) and math.isfinite(step_norm)):
-                raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i, last.epoch))
+        first, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, len(self.source))
+        rows = order[: stop - first]
+        Noise(plan.seed, step=epoch).permutation("order", len(self.source), first, stop, out=rows)
+        with self.step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
+            batch, terms, loss = self.step(self.source, rows, noise)
+            norm = math.sqrt(_kernels.sum_of_squares(self.model.parameters.grads))
+            self.last_step = loss, batch, terms
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise FloatingPointError(explain(*self.last_step, self.optimizer, epoch, i, self.start.epoch))
             if i == 0:
-                last.take(epoch)
-            optimizer.step(clip_factor(step_norm, plan.clip_norm))
+                self.start.take(epoch)  # the weights that the epoch begins with are known to be good
+            self.optimizer.step(clip_factor(norm, plan.clip_norm))
+        weight = total_weight(batch.weight, len(rows))
+        reconstruction = -weighted_sum(terms.log_px, batch.weight) / plan.objective.n_samples
+        kl = weighted_sum(kl_of_rows(terms), batch.weight)
+        return (weight, weight * loss, reconstruction, kl, norm), len(rows)
 
-        weight += step_weight
-        reconstruction += step_reconstruction
-        kl += step_kl
-        weighted_kl += step.beta * step_kl
-        norm += step_norm
-        bar.update(epoch, len(rows), step_reconstruction / step_weight, step_kl / step_weight)
-        if interruption.requested:
-            break
-    if not all_finite(parameters.values):
-        raise FloatingPointError(explain(loss, optimizer, batch, terms, epoch, i, last.epoch))
-    if i + 1 < n_steps:
-        return None
-    reconstruction, kl = reconstruction / weight, kl / weight
-    return {
-        "train_loss": reconstruction + weighted_kl / weight,
-        "train_reconstruction": reconstruction,
-        "train_kl": kl,
-        "grad_norm": norm / n_steps,
-    }
+    def leave(self):
+        """However it ended: the last checkpoint, of the last whole epoch, and weights that are finite."""
+        if self.checkpoints is not None:
+            unfinished = self.start.epoch == len(self.history)
+            with self.start.restored() if unfinished else contextlib.nullcontext():
+                self.checkpoints.end(self.state)
+        if self.history.stopped == "not finite":
+            self.start.put_back()
+            self.history.best_epoch = self.start.epoch or None
+
+    def choose_weights(self):
+        """Give the model the best epoch's weights, where one is chosen."""
+        if self.best is not None and self.best.number is not None:
+            self.best.put_back()
+        elif self.best is not None and self.history.stopped != "interrupted":
+            self.history.best_epoch = len(self.history) or None  # none was settled: the weights are the last epoch's

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from pyvae.objectives.terms import kl_of_rows
+
 MOST_ROWS = 5  # that are named
 
 
@@ -12,7 +14,7 @@ def all_finite(values):
     return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
 
 
-def explain(loss, optimizer, batch, terms, epoch, step, last):
+def explain(loss, batch, terms, optimizer, epoch, step, last):
     """One sentence on the step, counted from 0, in which the loss, the gradient or a weight is not finite.
 
     last: after how many epochs the weights that training falls back to were as they are then.
@@ -45,7 +47,7 @@ def _first_name(parameters, tensor):
 
 def _rows(batch, terms):
     """The global numbers of the rows whose own terms are not finite, in brackets; nothing where there are none."""
-    finite = np.isfinite(terms.log_px).reshape(len(terms.kl), -1).all(axis=1) & np.isfinite(terms.kl)
+    finite = np.isfinite(terms.log_px).all(axis=1) & np.isfinite(kl_of_rows(terms))
     rows = [str(row) for row in np.sort(batch.rows[~finite])]
     if not rows:
         return ""

@@ -2,14 +2,13 @@
 
 A schedule is a function of the time: ``rate = schedule(epoch)``, with epoch the number of epochs done so far, a float
 that is 0 at the first step and 2.5 in the middle of the third epoch. It is evaluated at every step. Any function will
-do; those below can also be described in a file (``describe`` and ``parameters.build``).
+do.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from pyvae.arguments import check_number
-from pyvae.module import build, register
 
 
 def as_schedule(learning_rate):
@@ -18,20 +17,7 @@ def as_schedule(learning_rate):
 
 
 class Schedule:
-    """What the schedules have in common: a description."""
-
-    def config(self):
-        """Its constructor's arguments, as what JSON can hold."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def describe(self):
-        """``config()`` with the name of the class: what ``parameters.build`` takes."""
-        return {"type": type(self).__name__, **self.config()}
-
-    @classmethod
-    def from_config(cls, config):
-        """The inverse of ``config``."""
-        return cls(**config)
+    """What the schedules have in common: numbers that do not change."""
 
     def _keep(self, **values):
         """Take over checked values: a frozen dataclass cannot be assigned to."""
@@ -39,7 +25,6 @@ class Schedule:
             object.__setattr__(self, name, value)
 
 
-@register
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The same rate always. Raises ValueError unless rate > 0."""
@@ -53,7 +38,6 @@ class Constant(Schedule):
         return self.rate
 
 
-@register
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """rate * factor^n, with n the number of epochs in ``at`` that are done.
@@ -79,11 +63,7 @@ class StepDecay(Schedule):
     def __call__(self, epoch):
         return self.rate * self.factor ** sum(epoch >= start for start in self.at)
 
-    def config(self):
-        return {**super().config(), "at": list(self.at)}
 
-
-@register
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
     """rate * factor^epoch: times factor every epoch, smoothly.
@@ -101,7 +81,6 @@ class ExponentialDecay(Schedule):
         return self.rate * self.factor**epoch
 
 
-@register
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
     """floor + (rate - floor) (1 + cos(pi min(epoch / epochs, 1))) / 2: half a cosine, from rate down to floor.
@@ -123,7 +102,6 @@ class CosineDecay(Schedule):
         return self.floor + (self.rate - self.floor) * (1 + math.cos(math.pi * share)) / 2
 
 
-@register
 @dataclass(frozen=True)
 class WarmUp(Schedule):
     """schedule(epoch) * min(1, max(epoch / epochs, 1/100)): a line from 0 over the first epochs.
@@ -142,10 +120,3 @@ class WarmUp(Schedule):
 
     def __call__(self, epoch):
         return self.schedule(epoch) * min(1.0, max(epoch / self.epochs, 0.01))
-
-    def config(self):
-        return {"schedule": self.schedule.describe(), "epochs": self.epochs}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "schedule": build(config["schedule"])})

@@ -40,18 +40,17 @@ class EpochStart:
 class BestEpoch:
     """The epoch with the lowest validation loss, its weights, and how long it was ago.
 
-    Epochs are counted from 1. Those of the KL warm-up, the first ``kl_warmup``, do not compete: while the KL is cheap
-    the ELBO is not what is trained for.
+    Epochs are counted from 1. Those that begin before the objective is ``settled`` (a function of the epochs done) do
+    not compete: in a KL warm-up the KL is cheap, and the ELBO is not what is trained for.
     """
 
-    def __init__(self, parameters, kl_warmup):
-        self.parameters, self.weights = parameters, parameters.values.copy()
-        self.warmup = math.ceil(kl_warmup)
+    def __init__(self, parameters, settled):
+        self.parameters, self.weights, self.settled = parameters, parameters.values.copy(), settled
         self.loss, self.number = math.inf, None
 
     def see(self, epoch, val_loss):
         """Keep the weights if they are those of the best epoch so far."""
-        if epoch > self.warmup and val_loss < self.loss:
+        if val_loss < self.loss and self.settled(epoch - 1):
             self.loss, self.number = val_loss, epoch
             self.weights[...] = self.parameters.values
 
@@ -60,5 +59,5 @@ class BestEpoch:
         self.parameters.values[...] = self.weights
 
     def age(self, epoch):
-        """Epochs since the best one, or since the end of the warm-up where there is none yet."""
-        return epoch - (self.number or self.warmup)
+        """Epochs since the best one, or since the objective settled where there is none yet."""
+        return epoch - self.number if self.number else sum(map(self.settled, range(epoch)))

@@ -62,4 +62,30 @@ static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-const elementwise_table_t TABLE(elementwise) = {activate, activate_backward, column_sums, add, multiply, shift};
+static void clip(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    const REAL low = (REAL)e->low, high = (REAL)e->high;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *x = ROW(x, i);
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, REAL v = x[j]; v = v < low ? low : v; out[j] = v > high ? high : v);
+    }
+    restore_fpstate(saved);
+}
+
+static void clip_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    const REAL low = (REAL)e->low, high = (REAL)e->high;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *dy = ROW(x, i), *x = ROW(y, i);
+        REAL *dx = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, REAL d = dy[j], v = x[j]; d = v < low ? 0 : d; dx[j] = v > high ? 0 : d);
+    }
+    restore_fpstate(saved);
+}
+
+const elementwise_table_t TABLE(elementwise) = {
+    activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward,
+};

@@ -26,7 +26,7 @@ typedef struct {
     const void *x, *y;
     void *out;
     ptrdiff_t x_row, y_row, out_row;
-    double number;
+    double number, low, high;
     int activation, accumulate;
 } elementwise_t;
 
@@ -37,6 +37,8 @@ typedef struct {
     task_t *add;               /* out = x + y */
     task_t *multiply;          /* out = x y */
     task_t *shift;             /* out = x + number */
+    task_t *clip;              /* out = x, but low below low and high above high */
+    task_t *clip_backward;     /* out = x where low <= y <= high, else 0 */
 } elementwise_table_t;
 
 DECLARE_TABLES(elementwise)

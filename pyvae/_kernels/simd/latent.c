@@ -1,5 +1,4 @@
-/* The diagonal Gaussian posterior and the standard normal prior. The derivations stand in pyvae/latent/gaussian.py and
-   pyvae/latent/priors.py. */
+/* The diagonal Gaussian posterior and the standard normal prior. The derivations stand in pyvae/latent/gaussian.py. */
 #include "latent.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -40,6 +39,11 @@ static void reparameterize_backward(const void *job, ptrdiff_t thread, ptrdiff_t
             }
         }
         FOR_COLUMNS(j, n, dlogvar[j] *= exp_real(logvar[j] / 2) / 2);
+        if (q->dlog_qz) {
+            REAL sum = 0;
+            for (ptrdiff_t s = i * q->samples; s < (i + 1) * q->samples; s++) sum += ((const REAL *)q->dlog_qz)[s];
+            for (ptrdiff_t j = 0; j < n; j++) dlogvar[j] -= sum / 2;
+        }
     }
     restore_fpstate(saved);
 }
@@ -80,4 +84,17 @@ static void standard_normal(const void *job, ptrdiff_t thread, ptrdiff_t threads
     restore_fpstate(saved);
 }
 
-const latent_table_t TABLE(latent) = {reparameterize, reparameterize_backward, kl, kl_backward, standard_normal};
+static void standard_normal_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const latent_t *p = job;
+    FOR_MY_ROWS(i, p->rows) {
+        const REAL *z = row_of(p->z, i, p->columns);
+        REAL *dz = (REAL *)p->dmu + i * p->columns, scale = -((const REAL *)p->dlog_pz)[i];
+        for (ptrdiff_t j = 0; j < p->columns; j++) dz[j] = scale * z[j];
+    }
+    restore_fpstate(saved);
+}
+
+const latent_table_t TABLE(latent) = {
+    reparameterize, reparameterize_backward, kl, kl_backward, standard_normal, standard_normal_backward,
+};

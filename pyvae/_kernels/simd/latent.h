@@ -10,12 +10,12 @@ typedef struct {
     ptrdiff_t rows, columns, samples; /* eps, z and dz have `samples` rows for each row of the posterior */
     const void *mu, *logvar;
     ptrdiff_t mu_row, logvar_row;
-    const void *eps, *dz, *dkl;
-    void *z, *log_qz, *log_pz, *kl, *dmu, *dlogvar;
+    const void *eps, *dz, *dkl, *dlog_pz, *dlog_qz; /* dlog_qz may be NULL */
+    void *z, *log_qz, *log_pz, *kl, *dmu, *dlogvar; /* standard_normal_backward writes its dz to dmu */
 } latent_t;
 
 typedef struct {
-    task_t *reparameterize, *reparameterize_backward, *kl, *kl_backward, *standard_normal;
+    task_t *reparameterize, *reparameterize_backward, *kl, *kl_backward, *standard_normal, *standard_normal_backward;
 } latent_table_t;
 
 DECLARE_TABLES(latent)

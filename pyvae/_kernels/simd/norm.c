@@ -1,4 +1,4 @@
-/* Layer normalisation. The derivation stands in pyvae/blocks.py; forward is followed by its backward. */
+/* Layer normalisation. The derivation stands in pyvae/layers/blocks.py; forward is followed by its backward. */
 #include "norm.h"
 #include "fpstate.h"
 #include "vmath.h"

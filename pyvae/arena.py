@@ -1,0 +1,112 @@
+"""Arena: all weights of a model in one flat array, all gradients in another, and named views into both.
+
+    values  | encoder.0.W ........ | encoder.0.b .. | decoder.0.W ........ |
+    grads   | encoder.0.dW ....... | encoder.0.db . | decoder.0.dW ....... |
+
+Every tensor starts on a 64-byte boundary; the gaps belong to nobody. So the optimizer is one pass over flat arrays, a
+file is one array with a table of names, and adding gradients of several machines is one sum. Layers see none of this:
+a layer holds the views ``W, b, dW, db``.
+"""
+
+import math
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae.module import check_signatures, owners, parameter_shapes
+from pyvae.noise import Noise
+from pyvae.workspace import ALIGNMENT, aligned_empty
+
+
+class Arena:
+    """Values and gradients of the parameters of some modules, which it binds to themselves.
+
+    modules: a dict of names and modules. dtype: float32 to train, float64 to check gradients. seed: of the first
+    values. A module that stands in two places has one set of parameters. Raises ValueError where a module's
+    parameters are bound to another arena already: two models cannot share it; and where its methods do not take what
+    its interface says.
+    """
+
+    def __init__(self, modules, dtype=np.float32, seed=0):
+        owned = owners(modules)
+        for prefix, module in owned:
+            if any(hasattr(module, name) for name in module.shapes()):
+                raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
+            check_signatures(module)
+        self._allocate(parameter_shapes(modules), dtype)
+        self.bind(modules)
+        for number, (_, module) in enumerate(owned):
+            module.initialize(Noise(seed, step=number))
+
+    def _allocate(self, shapes, dtype):
+        """Zeros for parameters of these names and shapes."""
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
+        self._slices = {}  # name: (start, stop, shape)
+        step = ALIGNMENT // self.dtype.itemsize
+        size = 0
+        for name, shape in shapes.items():
+            stop = size + math.prod(shape)
+            self._slices[name] = (size, stop, shape)
+            size = -(-stop // step) * step
+        extents = [(start, stop) for start, stop, _ in self._slices.values()]
+        self.extents = np.array(extents, dtype=np.int64).reshape(-1, 2)  # where each tensor begins and ends
+        self.values = aligned_empty((size,), self.dtype)
+        self.grads = aligned_empty((size,), self.dtype)
+        self.values[...] = 0
+        self.grads[...] = 0
+
+    def bind(self, modules):
+        """Give the modules that it was made for, or copies of them, their views into it."""
+        for prefix, module in owners(modules):
+            for name in module.shapes():
+                setattr(module, name, self[f"{prefix}.{name}"])
+                setattr(module, "d" + name, self.grad(f"{prefix}.{name}"))
+
+    def astype(self, dtype):
+        """A copy, float32 or float64, that no module is bound to yet; its gradients are zero."""
+        copy = Arena.__new__(Arena)
+        copy._allocate(self._shapes(), dtype)
+        for name in self.names:
+            copy[name][...] = self[name]
+        return copy
+
+    def __getstate__(self):
+        return {"shapes": self._shapes(), "values": self.values}
+
+    def __setstate__(self, state):
+        """Of a copy or a pickle: its memory is its own, aligned as the original's, and its gradients are zero."""
+        self._allocate(state["shapes"], state["values"].dtype)
+        self.values[...] = state["values"]
+
+    def _shapes(self):
+        return {name: shape for name, (_, _, shape) in self._slices.items()}
+
+    @property
+    def names(self):
+        """Names of the parameters, in the order of the arena."""
+        return tuple(self._slices)
+
+    @property
+    def count(self):
+        """How many numbers there are to learn."""
+        return sum(stop - start for start, stop, _ in self._slices.values())
+
+    def __getitem__(self, name):
+        """The values of one parameter, a view."""
+        start, stop, shape = self._slices[name]
+        return self.values[start:stop].reshape(shape)
+
+    def grad(self, name):
+        """The gradient of one parameter, a view."""
+        start, stop, shape = self._slices[name]
+        return self.grads[start:stop].reshape(shape)
+
+    def views(self, flat):
+        """The tensors in an array that is laid out as ``values`` is, by their names."""
+        return {name: flat[start:stop].reshape(shape) for name, (start, stop, shape) in self._slices.items()}
+
+    def zero_grads(self):
+        """Set every gradient to zero: backward passes add to them."""
+        _kernels.clear(self.grads, self.extents)

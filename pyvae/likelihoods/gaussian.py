@@ -1,0 +1,127 @@
+"""The Gaussian likelihood of real numbers, v = logvar = log std^2:
+
+    log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)
+    dlog p/dm = (x - m) exp(-v)             dlog p/dv = ((x - m)^2 exp(-v) - 1) / 2
+
+A std that is learned comes from a free number rho and cannot fall below ``floor``: std^2 = floor^2 + exp(rho), so
+
+    v = log(floor^2 + exp(rho)) = c + softplus(rho - c),  c = log floor^2       dv/drho = sigmoid(rho - c)
+
+Without a floor a constant column would drive its likelihood to infinity. rho is one number for all columns, one for
+each, or an output of the decoder for each row and column; the derivatives by a number that several entries share add
+up.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae import _kernels
+from pyvae.arguments import check_number
+from pyvae.likelihoods.likelihood import Likelihood, alone_by_column
+from pyvae.module import register
+from pyvae.workspace import FRESH
+
+
+class GaussianCache(NamedTuple):
+    x: np.ndarray  # (B, D)
+    mean: np.ndarray  # (B * k, D)
+    logvar: np.ndarray  # (B * k, D), or (1, D) for all rows
+    excess: np.ndarray | None  # logvar - c, shaped like rho; None: the std is fixed
+    observed: np.ndarray | None  # (B, D)
+    memory: object
+
+
+@register
+class Gaussian(Likelihood):
+    """x_j ~ N(mean_j, std_j^2), independent columns; x in any unit, std in the same.
+
+    std: a number (fixed, the same for all columns), "shared" (one number, a parameter), "learned" (one per column) or
+    "predicted" (one per row and column: the decoder then has 2 D outputs, [mean | rho]). floor: the least std that is
+    not fixed. Raises ValueError for numbers not above 0.
+    """
+
+    playable = True
+
+    def __init__(self, n_features, std=1.0, floor=1e-3):
+        super().__init__(n_features)
+        self.std = std if std in ("shared", "learned", "predicted") else check_number("std", std, 0)
+        self.floor = check_number("floor", floor, 0)
+
+    @property
+    def n_outputs(self):
+        return 2 * self.n_features if self.std == "predicted" else self.n_features
+
+    def log_density(self, x, outputs, memory=FRESH, observed=None):
+        mean, rho = outputs[:, : self.n_features], self._rho(outputs)
+        logvar, excess = self._logvar(rho, outputs.dtype, memory)
+        log_px = memory.take((len(outputs),), outputs.dtype)
+        _kernels.gaussian(x, mean, logvar, log_px, observed)
+        return log_px, GaussianCache(x, mean, logvar, excess, observed, memory)
+
+    def log_density_backward(self, dlog_px, cache):
+        x, mean, logvar, excess, observed, memory = cache
+        doutputs = memory.take((len(mean), self.n_outputs), mean.dtype)
+        dmean, dlogvar = doutputs[:, : self.n_features], None
+        if self.std == "predicted":
+            dlogvar = doutputs[:, self.n_features :]
+        elif excess is not None:
+            dlogvar = memory.take(mean.shape, mean.dtype)  # of each row
+        _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar, observed)
+        if excess is not None:
+            self._rho_backward(dlogvar, excess, memory)
+        return doutputs
+
+    def _rho(self, outputs):
+        """rho (B * k, D) where it is predicted, (1, D) where it is learned, (D, 1) where it is shared; else None."""
+        if self.std == "predicted":
+            return outputs[:, self.n_features :]
+        shape = {"learned": (1, self.n_features), "shared": (self.n_features, 1)}.get(self.std)
+        return None if shape is None else np.broadcast_to(self.rho, shape)
+
+    def _rho_backward(self, dlogvar, excess, memory):
+        """drho = dlogvar sigmoid(rho - c), dlogvar (B * k, D): in its place, or added to the gradient of rho."""
+        if self.std == "predicted":
+            _kernels.activate_backward(dlogvar, excess, "softplus", dx=dlogvar)
+            return
+        total, drho = (memory.take(excess.shape, excess.dtype) for _ in range(2))
+        _kernels.column_sums(dlogvar, out=total.reshape(-1), accumulate=False)  # one number for all rows
+        _kernels.activate_backward(total, excess, "softplus", dx=drho)
+        _kernels.column_sums(drho, out=self.drho)  # shared: D rows of one column, one number for all columns too
+
+    def _logvar(self, rho, dtype, memory):
+        """logvar = c + softplus(rho - c), and its excess over c; or that of a fixed std, and None."""
+        if rho is None:
+            logvar = memory.take((1, self.n_features), dtype)
+            logvar[...] = 2 * np.log(self.std)
+            return logvar, None
+        c = 2 * np.log(self.floor)
+        shifted, excess, logvar = (memory.take(rho.shape, dtype) for _ in range(3))
+        _kernels.shift(rho, -c, out=shifted)
+        _kernels.activate(shifted, "softplus", excess)
+        _kernels.shift(excess, c, out=logvar)
+        return logvar.reshape(-1, self.n_features), excess
+
+    def mean(self, outputs):
+        return outputs[:, : self.n_features].copy()
+
+    def draw(self, outputs, noise):
+        logvar, _ = self._logvar(self._rho(outputs), outputs.dtype, FRESH)
+        mean = self.mean(outputs)
+        return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
+
+    def start(self, mean, variance, outputs):
+        outputs[: self.n_features] = mean
+
+    def alone(self, columns):
+        part, own = alone_by_column(self, columns)
+        if self.std == "shared":
+            part.rho = self.rho  # that of any column
+        return part, np.append(own, self.n_features + own) if self.std == "predicted" else own
+
+    def shapes(self):
+        sizes = {"shared": 1, "learned": self.n_features}
+        return {"rho": (sizes[self.std],)} if self.std in sizes else {}
+
+    def config(self):
+        return {"n_features": self.n_features, "std": self.std, "floor": self.floor}

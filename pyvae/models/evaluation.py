@@ -1,0 +1,186 @@
+"""What training, gradient checks, files and estimators lean on in a model, and what is computed with it chunk by chunk.
+
+A model has parts (``children``), ``n_features``, ``latent_dim``, an Arena ``parameters``, ``metadata``, and
+
+    terms, cache = model.forward(batch, noise, k, memory, evaluate)     a Terms, with k samples z of each row
+    model.backward(cache, dterms)                                       ADDS to ``parameters.grads``
+
+All else that is asked of it stands here. It has no parameters of its own.
+"""
+
+from copy import deepcopy
+
+import numpy as np
+
+from pyvae.arguments import check_count, check_number
+from pyvae.data.sources import Batch, DataSource, all_rows, as_source, check_finite, check_support, chunks_of
+from pyvae.models.weights import log_mean_exp, log_weights
+from pyvae.module import Module
+from pyvae.noise import ROWS, Noise
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.terms import kl_of_rows
+from pyvae.workspace import FRESH, Workspace
+
+
+class Model(Module):
+    """The interface, and its evaluation on rows. A subclass sets ``encoder``, ``decoder``, ``likelihood``, ``prior``,
+    ``posterior``, ``parameters``, ``metadata``, ``n_features`` and ``latent_dim``, and writes forward and backward."""
+
+    def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):
+        """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them.
+
+        evaluate: layers are given no noise, so that nothing is dropped; z is drawn all the same.
+        """
+        raise NotImplementedError
+
+    def backward(self, cache, dterms):
+        """Add to ``parameters.grads`` the loss's derivatives, given those by the terms of ``forward``."""
+        raise NotImplementedError
+
+    def loss_and_gradients(self, x, eps, beta=1.0, objective=None):
+        """The loss of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen: the negative
+        ELBO or, where one is given, an objective.
+
+        Leaves the gradients in ``parameters.grads``, in place of what was there. Raises what ``elbo`` raises, and
+        ValueError where eps does not fit, or both beta and an objective are given.
+        """
+        check_number("beta", beta, 0, low_included=True)
+        if objective is not None and beta != 1:
+            raise ValueError("give beta or an objective, not both")
+        objective = (ELBO(beta) if objective is None else objective).at(0.0)
+        x = self.rows(x, "x")
+        source = as_source(eps, self.latent_dim, "eps")
+        check_finite(source, x.dtype)
+        if len(source) % len(x):
+            raise ValueError(f"eps must have k rows for each of the {len(x)} rows of x, not {len(source)} in all")
+        eps = all_rows(source, x.dtype)
+        self.parameters.zero_grads()
+        terms, cache = self.forward(Batch(x), Noise.frozen(z=eps), k=len(eps) // len(x))
+        loss, dterms = objective(terms)
+        self.backward(cache, dterms)
+        return loss
+
+    def rows(self, X, name="X"):
+        """The rows of X (N, D), checked, as a new array of the model's dtype. Raises what ``elbo`` raises."""
+        return all_rows(self._checked(X, name), self.parameters.dtype)
+
+    def encode(self, X):
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises; mu and logvar are
+        finite."""
+        source = self._checked(X)
+        mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
+        logvar = np.empty_like(mu)
+        for rows, batch, memory in self.chunks(source, 1, Noise(0)):
+            outputs, _ = self.encoder.forward(batch.x, None, memory)
+            q = self.posterior.split(outputs, memory)
+            mu[rows], logvar[rows] = q.mu, q.logvar
+        self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
+        return mu, logvar
+
+    def decode(self, Z):
+        """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
+        FloatingPointError where numbers overflow on the way."""
+        source = as_source(Z, self.latent_dim, name="Z")
+        check_finite(source, self.parameters.dtype)
+        mean = np.empty((len(source), self.n_features), self.parameters.dtype)
+        for rows, batch, memory in self.chunks(source, 1, Noise(0)):
+            outputs, _ = self.decoder.forward(batch.x, None, memory)
+            mean[rows] = self.likelihood.mean(outputs)
+        self._refuse_overflow("E[x|z]", np.isnan(mean), source)
+        return mean
+
+    def reconstruct(self, X):
+        """E[x|z] at z = the posterior mean of each row of X: (N, D)."""
+        return self.decode(self.encode(X)[0])
+
+    def sample(self, n, seed=0, mean=True):
+        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
+
+        Raises ValueError unless n is a whole number from 1 to 2^32.
+        """
+        check_count("n", n, 1, ROWS)
+        noise = Noise(seed)
+        z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
+        if mean:
+            return self.decode(z)
+        outputs, _ = self.decoder.forward(z)
+        return self.likelihood.draw(outputs, noise)
+
+    def elbo(self, X, n_samples=1, seed=0):
+        """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
+
+        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1;
+        and FloatingPointError where numbers overflow on the way to a result that is neither finite nor -inf.
+        """
+        source = self._checked(X)
+        reconstruction, kl = self.elbo_terms(source, n_samples, seed)
+        self._refuse_overflow("the ELBO", np.isnan(reconstruction + kl), source)
+        return -(reconstruction + kl)
+
+    def elbo_terms(self, X, n_samples=1, seed=0):
+        """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats.
+
+        X: (N, D). Raises what ``elbo`` raises for an array; a DataSource's values are taken to be within the support.
+        """
+        source = as_source(X, self.n_features) if isinstance(X, DataSource) else self._checked(X)
+        reconstruction, kl = np.empty(len(source)), np.empty(len(source))
+        for rows, terms, _ in self.terms_of_chunks(source, n_samples, seed):
+            reconstruction[rows] = -terms.log_px.mean(axis=1, dtype=np.float64)
+            kl[rows] = kl_of_rows(terms)
+        return reconstruction, kl
+
+    def log_likelihood(self, X, n_samples=5000, seed=0):
+        """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
+
+        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; in expectation a lower bound that rises
+        with k. Raises what ``elbo`` raises.
+        """
+        source = self._checked(X)
+        result = np.empty(len(source))
+        for rows, terms, _ in self.terms_of_chunks(source, n_samples, seed):
+            result[rows] = log_mean_exp(log_weights(terms))
+        self._refuse_overflow("log p(x)", np.isnan(result), source)
+        return result
+
+    def terms_of_chunks(self, source, n_samples, seed=0):
+        """(slice of the rows, Terms, Batch) of one chunk of a DataSource after the other; valid until the next."""
+        noise = Noise(seed)
+        for rows, batch, memory in self.chunks(source, n_samples, noise):
+            yield rows, self.forward(batch, noise, n_samples, memory, evaluate=True)[0], batch
+
+    def chunks(self, source, n_samples, noise):
+        """(slice of the rows, Batch, memory) of one chunk of a DataSource after the other; no result depends on where
+        the cuts are. Raises ValueError unless n_samples is a whole number from 1."""
+        check_count("n_samples", n_samples, 1, ROWS)
+        workspace = Workspace()
+        for rows in chunks_of(len(source), self.decoder.n_out * n_samples):
+            memory = workspace.begin()
+            batch = source.minibatch(rows, noise, self.parameters.dtype, memory)
+            yield slice(rows[0], rows[-1] + 1), batch, memory
+
+    def _checked(self, X, name="X"):
+        source = as_source(X, self.n_features, name)
+        check_support(source, self.likelihood, self.parameters.dtype)
+        return source
+
+    def _refuse_overflow(self, what, wrong, source):
+        """Raise FloatingPointError, naming the first row of the source, where a result (N, ...) is wrong."""
+        rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
+        if rows.size:
+            if np.isfinite(self.parameters.values).all():
+                reason = f"numbers overflow on the way to it: scale {source.name} like the rows that were trained on"
+            else:
+                reason = "the model has weights that are not finite: train it anew"
+            raise FloatingPointError(f"{what} of row {rows[0]} cannot be computed, as {reason}")
+
+    def astype(self, dtype):
+        """A copy of this model whose parameters are float32 or float64."""
+        copy = deepcopy(self)
+        copy.parameters = self.parameters.astype(dtype)
+        copy.parameters.bind(copy.children())
+        return copy
+
+    def __setstate__(self, state):
+        """Of a copy or a pickle, whose parts come without their views into the arena."""
+        vars(self).update(state)
+        self.parameters.bind(self.children())

@@ -1,0 +1,85 @@
+"""The terms of a model, and the interface of objectives: what is minimised, and its derivative by each term.
+
+    terms, cache = model.forward(batch, noise, k)      log p(x|z), KL, ...
+    loss, dterms = objective(terms)                    one number, in nats, and its derivative by each term
+    model.backward(cache, dterms)                      ... by each weight
+
+A loss is the weighted mean over rows; w are the rows' weights.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pyvae.workspace import FRESH
+
+
+class Terms(NamedTuple):
+    """What a forward pass gives, in nats, B rows with k samples each; and, as what an objective returns, the loss's
+    derivative by each (None: 0).
+
+    In z the samples of a row stand next to each other: row b * k + s is sample s of row b.
+    """
+
+    log_px: np.ndarray | None = None  # (B, k)     log p(x|z)
+    log_pz: np.ndarray | None = None  # (B, k)     log p(z)
+    log_qz: np.ndarray | None = None  # (B, k)     log q(z|x)
+    kl: np.ndarray | None = None  # (B,)       KL(q(z|x) || p(z)); None where it has no closed form
+    z: np.ndarray | None = None  # (B * k, Z)
+    mu: np.ndarray | None = None  # (B, Z)     of a diagonal Gaussian q; else None
+    logvar: np.ndarray | None = None  # (B, Z)
+    extra: np.ndarray | None = None  # (B,)       what a model adds to the loss beside the bound
+
+
+class Objective:
+    """The interface: ``loss, dterms = objective(terms, weight, memory)``.
+
+    Its attributes are its numbers. n_samples: k, of z per row. linear: whether dterms do not depend on the terms.
+    """
+
+    n_samples = 1
+    linear = False
+
+    def __call__(self, terms, weight=None, memory=FRESH):
+        """The loss, in nats, and its derivatives, a Terms; weight (B,): of the rows, None is 1 for all."""
+        raise NotImplementedError
+
+    def at(self, epoch):
+        """The same objective with its numbers fixed at this time: so many epochs are done, a float."""
+        return self
+
+    def settled(self, epoch):
+        """Whether it is from this time on what is trained for; before, no epoch counts as the best."""
+        return True
+
+    def check(self, model, n_rows):
+        """Raise ValueError, in a sentence, where it does not go with the model or the number of rows."""
+
+    def __repr__(self):
+        """Its name and numbers: by these a checkpoint knows it again."""
+        numbers = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({numbers})"
+
+
+def kl_of_rows(terms):
+    """The KL of each row, (B,), nats: in closed form or, where there is none, as its samples estimate it, the mean of
+    log q(z|x) - log p(z), which can be negative."""
+    if terms.kl is not None:
+        return terms.kl
+    return (terms.log_qz.astype(np.float64) - terms.log_pz).mean(axis=1)
+
+
+def weighted_sum(values, weight=None):
+    """sum_b w_b values_b, in double; values (B,) or, summed over samples too, (B, k)."""
+    if weight is not None:
+        weight = np.asarray(weight, np.float64)
+        values = (weight if values.ndim == 1 else weight[:, None]) * values
+    return float(np.sum(values, dtype=np.float64))
+
+
+def total_weight(weight, n_rows):
+    """The sum of the rows' weights. Raises ValueError where all are 0, as there is no mean over such rows."""
+    total = n_rows if weight is None else float(np.sum(weight, dtype=np.float64))
+    if not total:
+        raise ValueError("weight must not be 0 for every row of a batch")
+    return total

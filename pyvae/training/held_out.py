@@ -1,0 +1,33 @@
+"""Held-out rows: which rows validate, and their loss."""
+
+import numpy as np
+
+from pyvae.arguments import check_number
+from pyvae.data.sources import Rows, as_source
+from pyvae.noise import Noise
+
+
+def split(X, X_val, validation_fraction, seed, n_features):
+    """The rows to train on and those to validate on (None: no such rows), as DataSources."""
+    source = as_source(X, n_features)
+    check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
+    if X_val is not None:
+        if validation_fraction:
+            raise ValueError("give X_val or validation_fraction, not both")
+        return source, as_source(X_val, n_features, "X_val")
+    if not validation_fraction:
+        return source, None
+    held_out = round(len(source) * validation_fraction)
+    if not 0 < held_out < len(source):
+        raise ValueError(
+            f"validation_fraction = {validation_fraction} of {len(source)} rows leaves no row to "
+            + ("validate on" if held_out == 0 else "train on")
+        )
+    order = Noise(seed).permutation("split", len(source))
+    return Rows(source, np.sort(order[held_out:])), Rows(source, np.sort(order[:held_out]))
+
+
+def evaluate(model, source, seed):
+    """Weighted means over the rows of -log p(x|z) and of the KL, nats, with one sample a row."""
+    reconstruction, kl = model.elbo_terms(source, n_samples=1, seed=seed)
+    return float(np.average(reconstruction, weights=source.weight)), float(np.average(kl, weights=source.weight))
