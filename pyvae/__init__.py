@@ -35,11 +35,12 @@ from pyvae.training.history import History
 from pyvae.training.loop import train
 from pyvae.training.schedules import Constant, CosineDecay, ExponentialDecay, StepDecay, WarmUp
 from pyvae.versions import __version__, show_versions
-from pyvae.workspace import Workspace
+from pyvae.workspace import FRESH, Workspace
 
 __all__ = [
     "ELBO",
     "ELU",
+    "FRESH",
     "GELU",
     "VAE",
     "Adam",

@@ -1,4 +1,14 @@
 """Data: where minibatches come from, and how files, tables and arrays become rows."""
 
-from pyvae.data.sources import ArraySource, Batch, DataSource, Dequantized, Rows, SameNoise, SparseSource, as_source
+from pyvae.data.sources import (
+    ArraySource,
+    Batch,
+    DataSource,
+    Dequantized,
+    Rows,
+    SameNoise,
+    SparseSource,
+    WrappedSource,
+    as_source,
+)
 from pyvae.data.tables import Column, Table

@@ -14,6 +14,7 @@ import numpy as np
 
 from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import Batch, DataSource, all_rows, as_source, check_finite, check_support, chunks_of
+from pyvae.latent.gaussian import MuLogvar
 from pyvae.models.weights import log_mean_exp, log_weights
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
@@ -65,15 +66,17 @@ class Model(Module):
         return all_rows(self._checked(X, name), self.parameters.dtype)
 
     def encode(self, X):
-        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises; mu and logvar are
-        finite."""
+        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises, and TypeError where
+        the posterior is no diagonal Gaussian; mu and logvar are finite."""
         source = self._checked(X)
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
             outputs, _ = self.encoder.forward(batch.x, None, memory)
             q = self.posterior.split(outputs, memory)
-            mu[rows], logvar[rows] = q.mu, q.logvar
+            if not isinstance(q, MuLogvar):
+                raise TypeError(f"{type(self.posterior).__name__} is not a diagonal Gaussian: it has no mu and logvar")
+            mu[rows], logvar[rows] = q
         self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
 

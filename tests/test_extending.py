@@ -1,0 +1,192 @@
+"""docs/extending.md is right: its examples run, and parts from outside the package do all that the library's do."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyvae
+from pyvae.module import REGISTRY
+from pyvae.training.step import Step
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+if not PAGE.is_file():
+    pytest.skip(reason="needs the repository's docs, which are not here", allow_module_level=True)
+
+X = np.random.default_rng(0).normal(size=(90, 6)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """The page's examples, run one after the other, as a module."""
+    module = types.ModuleType("extending")
+    sys.modules["extending"] = module
+    before = dict(REGISTRY)
+    for code in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(code, str(PAGE), "exec"), vars(module))
+    yield module
+    REGISTRY.clear()
+    REGISTRY.update(before)
+    del sys.modules["extending"]
+
+
+def test_every_example_runs(examples):
+    assert {"Sine", "Scale", "Laplace", "LaplacePrior", "FreeNats", "Mirrored"} <= set(vars(examples))
+
+
+@pyvae.register
+class FullGaussian(pyvae.Posterior):
+    """q(z|x) = N(mu, L L.T) in two dimensions, L = [[exp(a), 0], [c, exp(b)]]: z = mu + L eps. Its KL is sampled."""
+
+    def n_outputs(self, latent_dim):
+        return 5
+
+    def split(self, outputs, memory=pyvae.FRESH):
+        return (outputs,)
+
+    def split_backward(self, dq, outputs, memory=pyvae.FRESH):
+        return dq[0]
+
+    def sample(self, q, eps, memory=pyvae.FRESH):
+        o = np.repeat(q[0], len(eps) // len(q[0]), axis=0)
+        diagonal = np.exp(o[:, 2:4])
+        z = o[:, :2] + diagonal * eps
+        z[:, 1] += o[:, 4] * eps[:, 0]
+        log_qz = -(eps**2 / 2 + np.log(2 * np.pi) / 2 + o[:, 2:4]).sum(axis=1)
+        return z.astype(eps.dtype), log_qz.astype(eps.dtype), (q[0], eps, diagonal)
+
+    def sample_backward(self, dz, dlog_qz, cache):
+        outputs, eps, diagonal = cache
+        d = np.concatenate([dz, dz * diagonal * eps, (dz[:, 1] * eps[:, 0])[:, None]], axis=1)
+        if dlog_qz is not None:
+            d[:, 2:4] -= dlog_qz[:, None]
+        return (d.reshape(len(outputs), -1, 5).sum(axis=1).astype(outputs.dtype),)
+
+
+def make(examples, part):
+    """A model with one part from outside of the package, and rows for it."""
+    layers = {"activation": examples.Sine(), "layer": examples.Scale(16)}
+    encoder = pyvae.Sequential(pyvae.Dense(6, 16), layers.get(part, pyvae.Tanh()), pyvae.Dense(16, 4))
+    likelihood = examples.Laplace(6) if part == "likelihood" else pyvae.Gaussian(6, "learned")
+    if part == "posterior":
+        return pyvae.VAE(pyvae.Dense(6, 5), pyvae.Dense(2, 6), likelihood, posterior=FullGaussian())
+    prior = examples.LaplacePrior() if part == "prior" else None
+    return pyvae.VAE(encoder, pyvae.Dense(2, 6), likelihood, prior=prior)
+
+
+PARTS = ("activation", "layer", "likelihood", "prior", "posterior", "objective")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_from_outside_are_checked_trained_resumed_saved_and_loaded(examples, part, tmp_path):
+    objective = examples.FreeNats(0.05) if part == "objective" else pyvae.ELBO(0.5, n_samples=2)
+    pyvae.check_gradients(make(examples, part), X[:7], objective=objective)
+    model, options = make(examples, part), {"objective": objective, "batch_size": 32, "progress": False}
+    options["learning_rate"] = 0.01
+    history = pyvae.train(model, X, epochs=4, **options)
+    assert history["train_loss"][-1] < history["train_loss"][0]
+    first, resumed = make(examples, part), make(examples, part)
+    pyvae.train(first, X, epochs=2, checkpoints=tmp_path / "checkpoints", **options)
+    pyvae.train(resumed, X, epochs=4, checkpoints=tmp_path / "checkpoints", resume=True, **options)
+    np.testing.assert_array_equal(resumed.parameters.values, model.parameters.values)
+    pyvae.save(model, tmp_path / "model.safetensors")
+    loaded = pyvae.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.log_likelihood(X, n_samples=20), model.log_likelihood(X, n_samples=20))
+    assert loaded.describe() == model.describe()
+
+
+def test_another_objective_refuses_a_checkpoint(examples, tmp_path):
+    options = {"checkpoints": tmp_path, "batch_size": 32, "progress": False}
+    pyvae.train(make(examples, "objective"), X, epochs=1, objective=examples.FreeNats(0.5), **options)
+    words = r"with the objective FreeNats\(nats=0.5\) in epoch 1, not FreeNats\(nats=0.6\)"
+    with pytest.raises(ValueError, match=words):
+        pyvae.train(make(examples, "objective"), X, epochs=2, objective=examples.FreeNats(0.6), resume=True, **options)
+
+
+def test_a_prior_that_is_not_the_standard_normal_is_not_ignored(examples):
+    """The bound is the one of the prior at hand, and the KL of its samples is that of its density."""
+    model = make(examples, "prior")
+    terms, _ = model.forward(pyvae.Batch(X), pyvae.Noise(0), k=2000)
+    assert terms.kl is None
+    _, kl = model.elbo_terms(X, n_samples=2000)
+    sampled = (terms.log_qz.astype(float) - terms.log_pz).mean(axis=1)
+    np.testing.assert_allclose(kl, sampled, atol=1e-5)
+    assert make(examples, "none").forward(pyvae.Batch(X), pyvae.Noise(0))[0].kl is not None
+
+
+def test_the_sampled_kl_is_the_closed_one_in_expectation(examples):
+    model = make(examples, "objective")
+    terms, _ = model.forward(pyvae.Batch(X), pyvae.Noise(0), k=20_000)
+    closed, sampled = pyvae.ELBO(n_samples=20_000)(terms)[0], pyvae.ELBO(n_samples=20_000, kl="sampled")(terms)[0]
+    assert closed == pytest.approx(sampled, abs=0.01)
+
+
+def test_an_objective_that_is_not_linear_is_played_between_two_tapes(examples):
+    """With the bits of the same training that is not played."""
+
+    def trained(playable):
+        model = pyvae.VAE.mlp(6, 2, (16,), likelihood="gaussian")
+        step = Step(model, examples.FreeNats(0.3))
+        step.playable = step.playable and playable
+        losses = []
+        for i in range(6):
+            _, _, loss = step(pyvae.ArraySource(X), np.arange(10 * i, 10 * i + 10), pyvae.Noise(0, i))
+            model.parameters.values -= 0.1 * model.parameters.grads
+            losses.append(loss)
+        if playable and pyvae._kernels.KERNELS == "native":
+            (recording,) = step.recordings.values()
+            assert step.playable and recording.checked and recording.forward is not recording.backward
+        return model.parameters.values.tobytes(), losses
+
+    assert trained(True) == trained(False)
+
+
+class OldLayer(pyvae.Layer):
+    n_in = n_out = 6
+
+    def forward(self, x, noise=None, workspace=None):
+        return x, None
+
+    def backward(self, dy, cache):
+        return dy
+
+
+def test_parts_with_other_arguments_are_refused_when_the_model_is_made():
+    words = r"OldLayer.backward takes \(self, dy, cache\), but is called with \(self, dy, cache, need_dx\)"
+    with pytest.raises(ValueError, match=words):
+        pyvae.VAE(pyvae.Sequential(OldLayer(), pyvae.Dense(6, 4)), pyvae.Dense(2, 6), pyvae.Gaussian(6))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"objective": 3}, TypeError, "objective must be an Objective, such as pyvae.ELBO"),
+        ({"objective": pyvae.ELBO, "beta": 0.5}, TypeError, "objective must be an Objective"),
+        ({"objective": pyvae.ELBO(), "beta": 0.5}, ValueError, "give an objective, or beta"),
+        ({"objective": pyvae.ELBO(), "n_samples": 2}, ValueError, "give an objective, or beta"),
+        ({"objective": pyvae.ELBO(), "kl_warmup": 2}, ValueError, "give an objective, or beta"),
+    ],
+)
+def test_wrong_objectives_are_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        pyvae.train(pyvae.VAE.mlp(6, 2, (8,), likelihood="gaussian"), X, progress=False, **arguments)
+
+
+def test_the_short_form_is_the_objective():
+    """beta, n_samples and kl_warmup are those of ELBO, to the bit."""
+
+    def trained(**arguments):
+        model = pyvae.VAE.mlp(6, 2, (8,), likelihood="gaussian")
+        history = pyvae.train(model, X, epochs=3, batch_size=32, progress=False, **arguments)
+        return model.parameters.values.tobytes(), history["train_loss"]
+
+    objective = pyvae.ELBO(pyvae.LinearWarmUp(0.7, 2), n_samples=3)
+    assert trained(objective=objective) == trained(beta=0.7, kl_warmup=2, n_samples=3)
+
+
+def test_a_posterior_that_is_not_diagonal_has_no_mu_and_logvar(examples):
+    with pytest.raises(TypeError, match="FullGaussian is not a diagonal Gaussian"):
+        make(examples, "posterior").encode(X)
