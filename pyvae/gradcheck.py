@@ -24,7 +24,7 @@ flipped, a bias forgotten (tests/test_gradients.py). (tests/mutate.py changes a 
 one: it measures all tests of gradients together, not this module alone.)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -110,7 +110,10 @@ def _is_kink(f, w, direction, step):
     return abs(half - gap / 2) > 0.1 * abs(gap) or abs(quarter - gap / 4) > 0.1 * abs(gap)
 
 
-def check_gradients(model, X, *, n_samples=1, beta=1.0, objective=None, tolerance=1e-6, seed=0):
+def check_gradients(
+    model: Any, X: Any, *, n_samples: int = 1, beta: float = 1.0, objective: Any = None, tolerance: float = 1e-6,
+    seed: int = 0,
+) -> list[Check]:  # fmt: skip
     """Check every parameter's gradient of a model's loss, in nats, on the rows X; returns the list of Checks.
 
     The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put

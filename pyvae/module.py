@@ -1,11 +1,13 @@
 """Module: what every part of a model is, and the registry by which files find its class."""
 
 import inspect
+from typing import TypeVar
 
-REGISTRY = {}
+T = TypeVar("T")
+REGISTRY: dict[str, type] = {}
 
 
-def register(cls):
+def register(cls: type[T]) -> type[T]:
     """Class decorator: files name a module by its class, and loading one finds the class here.
 
     Raises ValueError where another class has the name already.

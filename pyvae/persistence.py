@@ -21,18 +21,19 @@ import os
 import secrets
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as tensor_bytes
 
-from pyvae.module import build, parameter_shapes
+from pyvae.module import Module, build, parameter_shapes
 
 FORMAT = 1
 KEY = "pyvae"
 DTYPES = {"float32": "F32", "float64": "F64"}  # NumPy's words and those of safetensors
 
 
-def save(model, path):
+def save(model: Module, path: str | os.PathLike) -> None:
     """Write the model to a file, conventionally called *.safetensors.
 
     The file appears whole or not at all: it is written beside its place, flushed to the disk, read back, and renamed.
@@ -77,7 +78,7 @@ def describe_model(model):
     return description
 
 
-def load(path):
+def load(path: str | os.PathLike) -> Any:
     """The model that ``save`` wrote; of a checkpoint, the model that its training would have left at that point.
 
     Raises FileNotFoundError where there is no file and ValueError, saying what is wrong, where it is damaged or

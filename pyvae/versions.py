@@ -8,7 +8,7 @@ from pyvae import _kernels
 __version__ = "0.1.0"
 
 
-def versions():
+def versions() -> dict:
     """Versions of pyvae, Python and the libraries that it uses, and what the kernels run on: a dict."""
     found = {"pyvae": __version__, "python": platform.python_version(), "platform": platform.platform()}
     for package in ("numpy", "scipy", "safetensors", "tqdm", "scikit-learn", "matplotlib", "pooch"):
@@ -19,7 +19,7 @@ def versions():
     return {**found, **_kernels.info()}
 
 
-def show_versions():
+def show_versions() -> None:
     """Print ``versions()``, a line each."""
     for name, value in versions().items():
         print(f"{name + ':':<14}{value}")

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 import pyvae
+from pyvae.arena import Arena
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Weighted
 from pyvae.likelihoods.words import LIKELIHOODS, make_likelihood
-from pyvae.arena import Arena
 
 
 def log_density(likelihood, x, outputs):

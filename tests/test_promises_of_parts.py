@@ -14,13 +14,13 @@ import pytest
 
 import pyvae
 from pyvae import Noise, _kernels
+from pyvae.arena import Arena
 from pyvae.command import checkup
 from pyvae.data.sources import ArraySource, Rows
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.layers.layer import Layer
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.module import REGISTRY, build
-from pyvae.arena import Arena
 
 if _kernels.KERNELS != "native":
     pytest.skip(reason="the twins promise no bits: BLAS adds up in its own order", allow_module_level=True)

@@ -10,9 +10,9 @@ import pytest
 
 import pyvae
 from pyvae import _kernels, persistence
+from pyvae.arena import Arena
 from pyvae.command.main import main
 from pyvae.data import datasets
-from pyvae.arena import Arena
 
 native = pytest.mark.skipif(_kernels.KERNELS == "reference", reason="the twins have no tapes and units of their own")
 

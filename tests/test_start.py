@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pyvae import VAE
-from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
+from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import DISPERSIONS, smoothed_mean, start

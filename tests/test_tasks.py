@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import pyvae
+from pyvae.arena import Arena
 from pyvae.command import checkup
 from pyvae.gradcheck import check_gradient, check_layer
-from pyvae.arena import Arena
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softplus"])

@@ -14,6 +14,7 @@ import contextlib
 import importlib.util
 import os
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def _own():
     return threading.get_ident() != threading.main_thread().ident
 
 
-def set_num_threads(n):
+def set_num_threads(n: int) -> None:
     """Use n threads in the native kernels, from now on and in the whole process.
 
     Set in another thread than the main one, it holds for that thread alone. Results are the same to the bit for every
@@ -77,13 +78,13 @@ def set_num_threads(n):
     runtime.set_num_threads(n, _own())
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """How many threads the native kernels use; 1 for the NumPy twins."""
     return runtime.get_num_threads()
 
 
 @contextlib.contextmanager
-def threads(n):
+def threads(n: int) -> Iterator[None]:
     """``with threads(n):`` use n threads inside the block, as set_num_threads does; they are put back on leaving it."""
     own = _own()
     before = runtime.get_num_threads(own)
@@ -107,7 +108,7 @@ class _PutBack:
         runtime.set_precision(self.before, self.own)
 
 
-def set_matmul_precision(precision):
+def set_matmul_precision(precision: str) -> contextlib.AbstractContextManager:
     """How exactly float32 products are computed, from now on and in the whole process; or inside ``with``.
 
     "highest" (the default): in float32. "medium": where the processor can, the numbers are rounded to bf16 (8 bits)
@@ -125,7 +126,7 @@ def set_matmul_precision(precision):
     return _PutBack(before, own)
 
 
-def get_matmul_precision():
+def get_matmul_precision() -> str:
     """What ``set_matmul_precision`` set."""
     return PRECISIONS[runtime.get_precision()]
 

@@ -16,10 +16,12 @@ topics from there: on 20 Newsgroups the perplexity after 40 epochs is 1 to 3% lo
 Source: Burda et al. 2016, appendix, for the first.
 """
 
+from typing import Any
+
 import numpy as np
 
 
-def start(model, mean, variance):
+def start(model: Any, mean: np.ndarray, variance: np.ndarray) -> None:
     """Let a new model begin at these means and variances, (n,) each, of its first n columns; of counts, categories and
     Bernoullis the means lie above 0, and of the last below 1. Likelihoods that have no word on it are left.
 

@@ -9,8 +9,10 @@ All else that is asked of it stands here. It has no parameters of its own.
 """
 
 from copy import deepcopy
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import Batch, DataSource, all_rows, as_source, check_finite, check_support, chunks_of
@@ -19,7 +21,7 @@ from pyvae.models.weights import log_mean_exp, log_weights
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
-from pyvae.objectives.terms import kl_of_rows
+from pyvae.objectives.terms import Objective, kl_of_rows
 from pyvae.workspace import FRESH, Workspace
 
 
@@ -38,7 +40,9 @@ class Model(Module):
         """Add to ``parameters.grads`` the loss's derivatives, given those by the terms of ``forward``."""
         raise NotImplementedError
 
-    def loss_and_gradients(self, x, eps, beta=1.0, objective=None):
+    def loss_and_gradients(
+        self, x: ArrayLike, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
+    ) -> float:
         """The loss of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen: the negative
         ELBO or, where one is given, an objective.
 
@@ -61,11 +65,11 @@ class Model(Module):
         self.backward(cache, dterms)
         return loss
 
-    def rows(self, X, name="X"):
+    def rows(self, X: ArrayLike | DataSource, name: str = "X") -> np.ndarray:
         """The rows of X (N, D), checked, as a new array of the model's dtype. Raises what ``elbo`` raises."""
         return all_rows(self._checked(X, name), self.parameters.dtype)
 
-    def encode(self, X):
+    def encode(self, X: ArrayLike | DataSource) -> tuple[np.ndarray, np.ndarray]:
         """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises, and TypeError where
         the posterior is no diagonal Gaussian; mu and logvar are finite."""
         source = self._checked(X)
@@ -80,7 +84,7 @@ class Model(Module):
         self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
 
-    def decode(self, Z):
+    def decode(self, Z: ArrayLike) -> np.ndarray:
         """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
         FloatingPointError where numbers overflow on the way."""
         source = as_source(Z, self.latent_dim, name="Z")
@@ -92,11 +96,11 @@ class Model(Module):
         self._refuse_overflow("E[x|z]", np.isnan(mean), source)
         return mean
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: ArrayLike | DataSource) -> np.ndarray:
         """E[x|z] at z = the posterior mean of each row of X: (N, D)."""
         return self.decode(self.encode(X)[0])
 
-    def sample(self, n, seed=0, mean=True):
+    def sample(self, n: int, seed: int = 0, mean: bool = True) -> np.ndarray:
         """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
 
         Raises ValueError unless n is a whole number from 1 to 2^32.
@@ -109,7 +113,7 @@ class Model(Module):
         outputs, _ = self.decoder.forward(z)
         return self.likelihood.draw(outputs, noise)
 
-    def elbo(self, X, n_samples=1, seed=0):
+    def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
 
         Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1;
@@ -120,7 +124,7 @@ class Model(Module):
         self._refuse_overflow("the ELBO", np.isnan(reconstruction + kl), source)
         return -(reconstruction + kl)
 
-    def elbo_terms(self, X, n_samples=1, seed=0):
+    def elbo_terms(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """The two terms of the negative ELBO of each row: -1/k sum_s log p(x|z_s) and KL(q || p), (N,) each, nats.
 
         X: (N, D). Raises what ``elbo`` raises for an array; a DataSource's values are taken to be within the support.
@@ -132,7 +136,7 @@ class Model(Module):
             kl[rows] = kl_of_rows(terms)
         return reconstruction, kl
 
-    def log_likelihood(self, X, n_samples=5000, seed=0):
+    def log_likelihood(self, X: ArrayLike | DataSource, n_samples: int = 5000, seed: int = 0) -> np.ndarray:
         """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
 
         log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; in expectation a lower bound that rises
@@ -176,7 +180,7 @@ class Model(Module):
                 reason = "the model has weights that are not finite: train it anew"
             raise FloatingPointError(f"{what} of row {rows[0]} cannot be computed, as {reason}")
 
-    def astype(self, dtype):
+    def astype(self, dtype: DTypeLike) -> Self:
         """A copy of this model whose parameters are float32 or float64."""
         copy = deepcopy(self)
         copy.parameters = self.parameters.astype(dtype)

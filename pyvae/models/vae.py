@@ -10,14 +10,19 @@ and one backward, where mu and logvar are reached by two paths, through the samp
 derivatives add up.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arena import Arena
 from pyvae.latent.gaussian import DiagonalGaussian, StandardNormal
+from pyvae.latent.interface import Posterior, Prior
+from pyvae.layers.layer import Layer
+from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.models.build import mlp_parts
 from pyvae.models.evaluation import Model
 from pyvae.module import build, register
@@ -50,7 +55,16 @@ class VAE(Model):
 
     playable = True
 
-    def __init__(self, encoder, decoder, likelihood, prior=None, posterior=None, seed=0, dtype=np.float32):
+    def __init__(
+        self,
+        encoder: Layer,
+        decoder: Layer,
+        likelihood: Likelihood,
+        prior: Prior | None = None,
+        posterior: Posterior | None = None,
+        seed: int = 0,
+        dtype: DTypeLike = np.float32,
+    ):
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.prior, self.posterior = prior or StandardNormal(), posterior or DiagonalGaussian()
         self.metadata = {}  # JSON-able notes that are saved with the model, such as the shape of its images
@@ -68,7 +82,15 @@ class VAE(Model):
         self.parameters = Arena(self.children(), dtype, seed)
 
     @classmethod
-    def mlp(cls, n_features, latent_dim=20, hidden=(400,), activation="relu", likelihood="bernoulli", seed=0):
+    def mlp(
+        cls,
+        n_features: int,
+        latent_dim: int = 20,
+        hidden: Sequence[int] = (400,),
+        activation: str | None = "relu",
+        likelihood: str | Likelihood = "bernoulli",
+        seed: int = 0,
+    ) -> Self:
         """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse. Where
         there are counts, the encoder sees sign(x) log(1 + |x|) of x.
 

@@ -12,7 +12,11 @@ Where the KL has no closed form, its estimate from the same samples takes its pl
     kl_b ~ 1/k sum_s (log_qz_bs - log_pz_bs)        dlog_qz_bs = beta w_b / (n k)        dlog_pz_bs = -beta w_b / (n k)
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pyvae.arguments import check_count, check_number
 from pyvae.objectives.terms import Objective, Terms, kl_of_rows, total_weight, weighted_sum
@@ -29,7 +33,7 @@ class ELBO(Objective):
 
     linear = True
 
-    def __init__(self, beta=1.0, n_samples=1, kl="closed"):
+    def __init__(self, beta: float | Callable[[float], float] = 1.0, n_samples: int = 1, kl: str = "closed"):
         self.beta = beta if callable(beta) else check_number("beta", beta, 0, low_included=True)
         self.n_samples = check_count("n_samples", n_samples, 1)
         if kl not in ("closed", "sampled"):
@@ -84,7 +88,7 @@ class LinearWarmUp:
         return epoch >= self.epochs
 
 
-def elbo(terms, weight=None, beta=1.0, memory=FRESH):
+def elbo(terms: Terms, weight: ArrayLike | None = None, beta: float = 1.0, memory: Any = FRESH) -> tuple[float, Terms]:
     """loss, dterms of the objective ELBO(beta), in nats; weight (B,). Raises ValueError where beta is negative or every
     weight is 0."""
     return ELBO(beta)(terms, weight, memory)

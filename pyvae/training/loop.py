@@ -14,15 +14,18 @@ Every random number is a function of the seed, the step and the row, so a run ca
 
 import contextlib
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import check_support
+from pyvae.data.sources import DataSource, check_support
+from pyvae.models.evaluation import Model
 from pyvae.noise import Noise
 from pyvae.objectives.elbo import ELBO, LinearWarmUp
 from pyvae.objectives.terms import Objective, kl_of_rows, total_weight, weighted_sum
@@ -64,10 +67,13 @@ class Plan(NamedTuple):
 
 
 def train(
-    model, X, *, epochs=10, batch_size=128, learning_rate=1e-3, beta=1.0, n_samples=1, objective=None, X_val=None,
-    validation_fraction=0.0, seed=0, progress=True, weight_decay=0.0, clip_norm=None, kl_warmup=0, patience=None,
-    callbacks=(), optimizer=None, checkpoints=None, resume=False,
-):  # fmt: skip
+    model: Model, X: ArrayLike | DataSource, *, epochs: int = 10, batch_size: int = 128,
+    learning_rate: float | Callable[[float], float] = 1e-3, beta: float = 1.0, n_samples: int = 1,
+    objective: Objective | None = None, X_val: ArrayLike | DataSource | None = None, validation_fraction: float = 0.0,
+    seed: int = 0, progress: bool = True, weight_decay: float = 0.0, clip_norm: float | None = None,
+    kl_warmup: float = 0, patience: int | None = None, callbacks: Sequence[Callable[[History], object]] = (),
+    optimizer: Adam | None = None, checkpoints: str | os.PathLike | Checkpoints | None = None, resume: bool = False,
+) -> History:  # fmt: skip
     """Train the model on the rows of X with Adam and return the History, in nats per row.
 
     X: an array (N, D) or a DataSource. epochs: passes over the rows; the last, shorter minibatch of each is used too.
