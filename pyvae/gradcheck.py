@@ -20,8 +20,8 @@ do that, a wrong gradient finds no excuse.
 What a gradient check cannot see is a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken
 for the standard deviation; the tests check such things otherwise. This module imports nothing of pyvae, so that nothing
 it checks can help it pass. That it notices wrong gradients is tested with planted ones, scaled by 1 + 1e-5, one sign
-flipped, a bias forgotten (tests/test_gradients.py). (tests/mutate.py changes a thousand lines of the library one by
-one: it measures all tests of gradients together, not this module alone.)
+flipped, a bias forgotten (tests/test_gradients.py). (tests/mutation/mutate.py changes a thousand lines of the library
+one by one: it measures all tests of gradients together, not this module alone.)
 """
 
 from typing import Any, NamedTuple

@@ -634,9 +634,15 @@ def watch(name, n, silence):
 def missing(name):
     """What the scenario needs and this installation has not."""
     for start, module in {"torch": "torch", "scikit_learn": "sklearn", "joblib": "joblib"}.items():
-        if name.startswith(start) and importlib.util.find_spec(module) is None:
+        if name.startswith(start) and not installed(module):
             return module
-    return "threadpoolctl" if "threadpoolctl" in name and importlib.util.find_spec("threadpoolctl") is None else None
+    return "threadpoolctl" if "threadpoolctl" in name and not installed("threadpoolctl") else None
+
+
+def installed(module):
+    """Whether it is more than a folder, as tests/sklearn is beside this file."""
+    specification = importlib.util.find_spec(module)
+    return specification is not None and specification.origin is not None
 
 
 def main():

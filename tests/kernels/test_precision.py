@@ -145,7 +145,7 @@ def test_without_hardware_all_words_mean_float32(precision):
 def amx(tmp_path_factory):
     """The product of numbers on AMX, its instructions emulated."""
     here = Path(__file__).parent
-    simd = here.parent / "pyvae" / "_kernels" / "simd"
+    simd = here.parents[1] / "pyvae" / "_kernels" / "simd"
     if not simd.is_dir():
         pytest.skip(reason="the C sources do not stand beside the tests: it was installed from a wheel")
     if not UNITS:

@@ -1,7 +1,7 @@
 """Every native kernel against its NumPy twin: values at all sizes, threads and instruction sets.
 
 These tests go over all of the catalogue in kernel_cases.py, which says what is right, and how nearly. Those of places
-in memory and of extreme numbers stand in test_kernels_memory.py and test_kernels_extremes.py, those of one kind of
+in memory and of extreme numbers stand in test_places_in_memory.py and test_kernels_extremes.py, those of one kind of
 kernel in the files named after it.
 """
 

@@ -1,6 +1,6 @@
 """Are the tests of gradients any good? This script makes wrong gradients and counts how many the tests notice.
 
-    python tests/mutate.py [--python] [--native] [--jobs 2] [--all-tests] [--only TEXT] [--list]
+    python tests/mutation/mutate.py [--python] [--native] [--jobs 2] [--all-tests] [--only TEXT] [--list]
 
 Every mutant is a copy of the package with one change in code that computes gradients: in the Python files (see
 ``mutants_python.py``) or in the native kernels (``mutants_native.py``), where the change is compiled in. On each copy
@@ -29,11 +29,16 @@ from typing import NamedTuple
 from mutants_native import CHANGES
 from mutants_python import TWIN_FILES, python_mutants
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PACKAGE = REPOSITORY / "pyvae"
 TESTS = [  # one after the other, the quick ones first
-    ["tests/test_witness.py", "tests/test_gradients.py", "tests/test_tasks.py"],
-    ["tests/test_likelihoods.py", "tests/test_model.py", "tests/test_step.py", "tests/test_batches.py"],
+    ["tests/test_witness.py", "tests/test_gradients.py", "tests/kernels/test_tasks.py"],
+    [
+        "tests/likelihoods/test_likelihoods.py",
+        "tests/models/test_vae.py",
+        "tests/training/test_step.py",
+        "tests/data/test_batches.py",
+    ],
 ]
 SECONDS = 300  # the tests of a mutant have, several times what they take on a machine with nothing else to do
 ENOUGH = 95  # per cent
@@ -145,7 +150,7 @@ class Copy:
             except subprocess.TimeoutExpired:
                 return Result(False, "no end in time")
             if done.returncode != 0:
-                line = r"^(?:FAILED|ERROR) tests/(\w+)\.py\S*(?: - (?:\w+\.)*(\w+))?"
+                line = r"^(?:FAILED|ERROR) tests/(?:\w+/)*(\w+)\.py\S*(?: - (?:\w+\.)*(\w+))?"
                 failed = re.search(line, done.stdout, re.MULTILINE)
                 return Result(True, f"{failed[1]}: {failed[2]}" if failed else "crash")
         return Result(False, "passed")

@@ -1,6 +1,6 @@
 """Twelve small trainings, and what a change that changes no number must leave as it is.
 
-    python tests/recorded_trainings.py        records them anew, into tests/golden/trainings.json
+    python tests/training/recorded_trainings.py        records them anew, into tests/golden/trainings.json
 
 Together they use every likelihood, activation and block, sparse, missing and weighted rows, and the options of
 ``train``. Rows are made by Philox (``Noise``) and by arithmetic that is rounded once, so that they are the same
@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 
 import pyvae
 
-RECORD = Path(__file__).parent / "golden" / "trainings.json"
+RECORD = Path(__file__).parents[1] / "golden" / "trainings.json"
 N_ROWS = 150
 
 

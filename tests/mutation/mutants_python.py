@@ -44,13 +44,13 @@ EQUIVALENT = [
         "_kernels/elementwise_ref.py",
         "dx[...] = dy",
         ["removed: dx[...] = dy", "sign of dy", "twice dy", "dy -> y"],
-        "no layer asks for the derivative without an activation; test_kernels.py compares it with the native kernel",
+        "no layer asks for the derivative without an activation; test_twins.py compares it with the native kernel",
     ),
     (
         "_kernels/products_ref.py",
         "out[...] = out + product if accumulate else product",
         ["sign of product [else]", "twice product [else]"],
-        "every gradient of weights is accumulated; test_kernels.py compares the other branch",
+        "every gradient of weights is accumulated; test_twins.py compares the other branch",
     ),
     (
         "_kernels/products_ref.py",

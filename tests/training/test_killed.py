@@ -1,6 +1,7 @@
 """``kill -9`` at random moments of ``pyvae train``, and ``--resume``: the same model to the byte, the same history.
 
-Three times in the suite; ``pytest -m slow -s tests/test_killed.py`` does it 50 times and counts in what the kills fell.
+Three times in the suite; ``pytest -m slow -s tests/training/test_killed.py`` does it 50 times and counts in what the
+kills fell.
 """
 
 import csv

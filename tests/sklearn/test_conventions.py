@@ -14,7 +14,7 @@ from pyvae import _kernels  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
-pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
+pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them")
 
 SMALL = {
     "n_components": 4, "hidden_layer_sizes": (30,), "learning_rate_init": 1e-2, "max_iter": 5, "min_updates": 100,

@@ -25,7 +25,7 @@ from pyvae.sklearn.columns import ArrayColumns  # noqa: E402
 from pyvae.sklearn.steps import smallest_step  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
-pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_sklearn_inputs.py runs on them")
+pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them")
 
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 60,
