@@ -80,11 +80,11 @@ def test_extreme_logvar(logvar, dtype, rng):
     """sigma = exp(500) is beyond float32, and sigma^2 = exp(1000) beyond float64 too; exp(-500) is next to nothing."""
     mu, eps = (rng.standard_normal((B, 3)).astype(dtype) for _ in range(2))
     logvar = np.full((B, 3), logvar, dtype)
-    posterior = pyvae.DiagonalGaussian()
-    z, log_qz, cache = posterior.sample(mu, logvar, eps)
-    kl, kl_cache = posterior.kl(mu, logvar)
+    posterior, prior, q = pyvae.DiagonalGaussian(), pyvae.StandardNormal(), pyvae.MuLogvar(mu, logvar)
+    z, log_qz, cache = posterior.sample(q, eps)
+    kl, kl_cache = prior.kl(posterior, q)
     dmu, dlogvar = posterior.sample_backward(np.ones_like(mu), None, cache)
-    _, dlogvar_kl = posterior.kl_backward(np.ones(B, dtype), kl_cache)
+    _, dlogvar_kl = prior.kl_backward(np.ones(B, dtype), kl_cache)
     with np.errstate(over="ignore"):
         sigma, variance = np.exp(logvar / 2), np.exp(logvar)
         true_z = mu + sigma * eps

@@ -34,7 +34,7 @@ class WrongDense(pyvae.Dense):
         super().__init__(7, 5, "tanh")
         self.change = change
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         dx = super().backward(dy, cache)
         self.change(self, dx)
         return dx
@@ -61,11 +61,12 @@ def test_planted_wrong_gradients_are_found(change):
 
 def test_a_first_layer_with_a_backward_of_its_own():
     class Scaled(pyvae.Dense):
-        def forward(self, x, noise=None, workspace=None):
-            return super().forward(3 * x, noise, workspace)
+        def forward(self, x, noise=None, memory=pyvae.FRESH):
+            return super().forward(3 * x, noise, memory)
 
-        def backward(self, dy, cache):
-            return 3 * super().backward(dy, cache)
+        def backward(self, dy, cache, need_dx=True):
+            dx = super().backward(dy, cache, need_dx)
+            return None if dx is None else 3 * dx
 
     pyvae.register(Scaled)
     X = np.random.default_rng(0).random((5, 6))
@@ -75,7 +76,7 @@ def test_a_first_layer_with_a_backward_of_its_own():
 
 def test_wrong_model_gradient_names_the_tensor():
     class Wrong(pyvae.Dense):
-        def backward(self, dy, cache):
+        def backward(self, dy, cache, need_dx=True):
             dx = super().backward(dy, cache)
             self.db *= 2
             return dx

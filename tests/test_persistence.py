@@ -117,10 +117,10 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 def test_own_layers_register_themselves(tmp_path):
     @pyvae.register
     class Doubling(pyvae.Layer):
-        def forward(self, x, noise=None, workspace=None):
+        def forward(self, x, noise=None, memory=pyvae.FRESH):
             return 2 * x, None
 
-        def backward(self, dy, cache):
+        def backward(self, dy, cache, need_dx=True):
             return 2 * dy
 
     encoder = pyvae.Sequential(Doubling(), pyvae.Dense(6, 4))

@@ -31,10 +31,10 @@ class Stretched(pyvae.Layer):
         self.n_in = self.n_out = n
         self.seen = []
 
-    def forward(self, x, noise=None, workspace=None):
+    def forward(self, x, noise=None, memory=pyvae.FRESH):
         return 2 * self.scale * x, x
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         self.dscale += (2 * dy * cache).sum(axis=0)
         return 2 * self.scale * dy
 

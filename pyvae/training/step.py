@@ -65,11 +65,12 @@ class Step:
         batch = source.minibatch(rows, noise, dtype, recording.batch_workspace.begin())
         if not recording.begun and isinstance(batch.x, np.ndarray):
             return batch, *recording.record(batch, noise, self.objective)
-        if not (recording.fits(batch, self.objective)):
+        if not recording.fits(batch, self.objective):
             return batch, *self.run(batch, noise, self.workspace.begin())
-        if recording.checked:
-            return batch, *recording.play(batch, noise, self.objective)
-        return batch, *self.run_both_ways(recording, batch, noise)
+        if not recording.checked:
+            return batch, *self.run_both_ways(recording, batch, noise)
+        played = recording.play(batch, noise, self.objective)
+        return batch, *(played or self.run(batch, noise, self.workspace.begin()))
 
     def run(self, batch, noise, memory):
         """terms, loss of the four lines."""
@@ -84,8 +85,10 @@ class Step:
         grads = self.model.parameters.grads
         terms, loss = self.run(batch, noise, self.workspace.begin())
         plain = grads.copy()
-        played, _ = recording.play(batch, noise, self.objective)
-        if grads.tobytes() != plain.tobytes() or not all(map(_same_bits, terms, played)):
+        played = recording.play(batch, noise, self.objective)
+        if played is None:
+            grads[...] = plain
+        elif grads.tobytes() != plain.tobytes() or not all(map(_same_bits, terms, played[0])):
             self.playable = False
             grads[...] = plain
             warnings.warn(
@@ -139,7 +142,8 @@ class Recording:
         )
 
     def play(self, batch, noise, objective):
-        """terms, loss of a step with other rows and other noise."""
+        """terms, loss of a step with other rows and other noise; None where the objective gives derivatives by other
+        terms than at the recording, which then cannot be played any more."""
         for name in ("x", "observed", "weight", "rows"):
             mine, given = getattr(self.batch, name), getattr(batch, name)
             if mine is not given:
@@ -150,15 +154,17 @@ class Recording:
         self.objective = objective
         self.forward.play()
         loss = self.apply(objective)
-        if not self.linear:
+        if not self.linear and self.playable:
             self.backward.play()
-        return self.terms, loss
+        return (self.terms, loss) if self.playable else None
 
     def apply(self, objective):
         """The loss of the terms as they are; its derivatives go where the tape reads them."""
         loss, dterms = objective(self.terms, self.batch.weight, self.objective_workspace.begin())
         for old, new in zip(self.dterms, dterms, strict=True):
-            if new is not old:
+            if (new is None) != (old is None):
+                self.playable = False
+            elif new is not old:
                 old[...] = new
         return loss
 

@@ -315,7 +315,7 @@ def test_an_interrupted_run_is_saved(rng, monkeypatch, capsys):
 
 def test_a_run_interrupted_in_its_first_epoch_is_not_saved(rng, monkeypatch, capsys):
     np.save("x.npy", rng.random((50, 4)))
-    monkeypatch.setattr(pyvae.training.loop, "_train_epoch", lambda *_: None)
+    monkeypatch.setattr(pyvae.training.loop.Training, "pass_over_rows", lambda *_: None)
     assert main("train x.npy --epochs 2 --hidden 4 --quiet --out run".split()) == 130
     assert capsys.readouterr().err == "pyvae train: stopped, nothing was saved\n" and not Path("run").exists()
 

@@ -319,7 +319,6 @@ BAD_ARGUMENTS = [
     (weighted(weight=[1, 1, np.nan, 1, 1, 1]), "weight[2] must be a finite number from 0, not nan"),
     (weighted(weight=np.ones(5)), "weight of a Batch must have the shape (6,), not (5,)"),
     (weighted(weight=np.zeros(ROWS)), "weight must not be 0 for every row of a batch"),
-    (weighted(y=np.zeros((ROWS, 2))), "y of a Batch must have the shape (6,), not (6, 2)"),
     (weighted(observed=np.ones(ROWS, bool)), "observed of a Batch must have the shape (6, 4), not (6,)"),
     (weighted(rows=np.arange(5)), "rows of a Batch must be one number for each of its 6, not 5"),
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from pyvae import VAE
 pd = pytest.importorskip("pandas", reason="tables are pandas', which is not installed")
 
 from pyvae.data.tables import KINDS, Table  # noqa: E402
-from pyvae.likelihoods.likelihood import Gaussian  # noqa: E402
+from pyvae.likelihoods.gaussian import Gaussian  # noqa: E402
 from pyvae.likelihoods.mixed import Mixed  # noqa: E402
 
 N = 12

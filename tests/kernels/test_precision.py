@@ -10,6 +10,7 @@ import pytest
 import pyvae
 from pyvae import _kernels
 from pyvae.noise import Noise
+from pyvae.training.step import Step
 
 BOUND = 2.0**-7  # of |x| @ |W|
 UNITS = []  # what multiplies bf16 numbers here
@@ -103,7 +104,7 @@ def test_gradients_are_near_those_of_float32(unit):
 
 def test_a_training_changes_over_when_the_precision_does(unit):
     X = np.random.default_rng(0).random((64, 50)).astype(np.float32)
-    step = pyvae.step.Step(pyvae.VAE.mlp(50, 5, (64,)))
+    step = Step(pyvae.VAE.mlp(50, 5, (64,)), pyvae.ELBO())
     source, rows = pyvae.ArraySource(X), np.arange(64)
     grads = []
     for precision in ("highest", "medium", "highest"):

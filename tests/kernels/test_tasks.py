@@ -35,15 +35,17 @@ def test_likelihoods_of_many_rows(name, rng):
 
 
 def test_posterior_of_many_rows(rng):
-    posterior = pyvae.DiagonalGaussian()
+    posterior, prior = pyvae.DiagonalGaussian(), pyvae.StandardNormal()
     mu, logvar = rng.standard_normal((40, 5)), rng.standard_normal((40, 5))
     eps, dz, dkl = rng.standard_normal((80, 5)), rng.standard_normal((80, 5)), rng.standard_normal(40)
 
-    def loss():
-        return float(np.sum(dz * posterior.sample(mu, logvar, eps)[0]) + dkl @ posterior.kl(mu, logvar)[0])
+    q = pyvae.MuLogvar(mu, logvar)
 
-    dmu, dlogvar = posterior.sample_backward(dz, None, posterior.sample(mu, logvar, eps)[2])
-    dmu_kl, dlogvar_kl = posterior.kl_backward(dkl, posterior.kl(mu, logvar)[1])
+    def loss():
+        return float(np.sum(dz * posterior.sample(q, eps)[0]) + dkl @ prior.kl(posterior, q)[0])
+
+    dmu, dlogvar = posterior.sample_backward(dz, None, posterior.sample(q, eps)[2])
+    dmu_kl, dlogvar_kl = prior.kl_backward(dkl, prior.kl(posterior, q)[1])
     for name, w, gradient in (("mu", mu, dmu + dmu_kl), ("logvar", logvar, dlogvar + dlogvar_kl)):
         check = check_gradient(loss, w, gradient, name, coordinates=w.size)
         assert check.passed, str(check)

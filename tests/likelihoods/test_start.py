@@ -6,10 +6,10 @@ import pytest
 from pyvae import VAE
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
-from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.counts import DISPERSIONS, Multinomial, NegativeBinomial, Poisson
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
-from pyvae.likelihoods.start import DISPERSIONS, smoothed_mean, start
+from pyvae.likelihoods.start import smoothed_mean, start
 
 MEAN = np.array([0.1, 0.3, 0.6])
 LIKELIHOODS = {

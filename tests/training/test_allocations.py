@@ -87,7 +87,7 @@ def counted_allocations():
 def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
     """The promise of the workspace, counted: no step after the first epoch allocates an array of over 1 KB."""
     counts = []
-    original = training._train_epoch
+    original = training.Training.pass_over_rows
 
     def counting(*args):
         with counted_allocations() as sizes:
@@ -95,7 +95,7 @@ def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
             counts.append([size for size in sizes if size > 1024])
         return result
 
-    monkeypatch.setattr(training, "_train_epoch", counting)
+    monkeypatch.setattr(training.Training, "pass_over_rows", counting)
     X = (rng.random((1000, 100)) < 0.5).astype(np.uint8)
     everything = {
         "learning_rate": pyvae.CosineDecay(1e-3, 3), "weight_decay": 0.1, "clip_norm": 1.0, "kl_warmup": 2.5,

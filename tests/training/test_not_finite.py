@@ -110,7 +110,7 @@ class Steep(pyvae.Dense):
 
     calls = 0
 
-    def backward(self, dy, cache):
+    def backward(self, dy, cache, need_dx=True):
         dx = super().backward(dy, cache)
         type(self).calls += 1
         if self.calls == 5:

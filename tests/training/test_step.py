@@ -5,6 +5,7 @@ import pytest
 
 import pyvae
 from pyvae import _kernels
+from pyvae.module import is_playable
 from pyvae.noise import Noise
 from pyvae.training import step
 from pyvae.training.step import Step
@@ -59,16 +60,35 @@ def with_a_layer_used_twice():
 MODELS["a layer used twice"] = (with_a_layer_used_twice, GRAY)
 
 
+MODELS["logvar with bounds"] = (
+    lambda: pyvae.VAE(
+        pyvae.Dense(37, 6), pyvae.Dense(3, 37), pyvae.Bernoulli(37), posterior=pyvae.DiagonalGaussian((-0.1, 0.1))
+    ),
+    GRAY,
+)
+MODELS["blocks and dropout"] = (
+    lambda: pyvae.VAE(
+        pyvae.Sequential(
+            pyvae.LayerNorm(37), pyvae.GatedDense(37, 16), pyvae.Dropout(0.3), pyvae.Residual(pyvae.Dense(16, 16)),
+            pyvae.Dense(16, 6),
+        ),
+        pyvae.Sequential(pyvae.Dropout(0.1, number=1), pyvae.Dense(3, 37)),
+        pyvae.Bernoulli(37),
+    ),
+    GRAY,
+)  # fmt: skip
+
+
 class Doubled(pyvae.Dense):
     """A part that is not the library's own: NumPy after the kernel."""
 
-    def forward(self, x, noise=None, workspace=None):
-        y, cache = super().forward(x, noise, workspace)
+    def forward(self, x, noise=None, memory=pyvae.FRESH):
+        y, cache = super().forward(x, noise, memory)
         y *= 2
         return y, cache
 
-    def backward(self, dy, cache):
-        return super().backward(2 * dy, cache)
+    def backward(self, dy, cache, need_dx=True):
+        return super().backward(2 * dy, cache, need_dx)
 
 
 pyvae.register(Doubled)
@@ -88,7 +108,7 @@ def test_played_steps_give_the_bits_of_those_that_are_not(name, n_samples, threa
     make, X = MODELS[name]
     with pyvae.threads(threads):
         played = trained(make, X, n_samples=n_samples, beta=0.7)
-    monkeypatch.setattr(step, "kernels_alone", lambda module: False)
+    monkeypatch.setattr(step, "is_playable", lambda module: False)
     assert trained(make, X, n_samples=n_samples, beta=0.7) == played
 
 
@@ -115,10 +135,21 @@ def test_the_two_passes_of_a_likelihood_are_played_as_one_where_they_belong_toge
         np.testing.assert_array_equal(dlogits, right[1], run)
 
 
+def steps_of(model, X, objective=None, source=pyvae.ArraySource, n=4, **options):
+    """A Step that has made so many steps on different rows, the weights moved between them; and their results."""
+    take, results = Step(model, objective or pyvae.ELBO()), []
+    source = source(X, **options)
+    for i in range(n):
+        _, terms, loss = take(source, np.arange(20 * i, 20 * i + 20), Noise(0, i))
+        results.append((model.parameters.grads.tobytes(), loss, [term.copy() for term in terms if term is not None]))
+        model.parameters.values -= np.float32(0.01) * model.parameters.grads
+    return take, results
+
+
 @native_only
 def test_every_batch_size_is_recorded_once():
     model = MODELS["bernoulli"][0]()
-    take, source = Step(model), pyvae.ArraySource(GRAY)
+    take, source = Step(model, pyvae.ELBO()), pyvae.ArraySource(GRAY)
     for i, rows in enumerate((np.arange(128), np.arange(128, 256), np.arange(44), np.arange(100, 144))):
         take(source, rows, Noise(0, i))
     assert sorted(take.recordings) == [(44, "highest"), (128, "highest")]
@@ -129,7 +160,7 @@ def test_a_part_of_ones_own_is_never_played():
         return pyvae.VAE(pyvae.Dense(37, 6), pyvae.Sequential(Doubled(3, 8), pyvae.Dense(8, 37)), pyvae.Bernoulli(37))
 
     model = make()
-    take = Step(model)
+    take = Step(model, pyvae.ELBO())
     take(pyvae.ArraySource(GRAY), np.arange(50), Noise(0))
     assert not take.recordings
     eps = Noise(0).normal("z", (50, 3), np.arange(50))
@@ -138,46 +169,122 @@ def test_a_part_of_ones_own_is_never_played():
     assert np.array_equal(model.parameters.grads, other.parameters.grads)
 
 
+def test_a_class_does_not_inherit_that_it_is_playable():
+    assert is_playable(pyvae.Dense(3, 4)) and not is_playable(Doubled(3, 4))
+    assert not is_playable(pyvae.Sequential(pyvae.Dense(3, 4), Doubled(4, 4)))
+
+
 def test_a_method_put_on_an_instance_is_noticed():
     model = MODELS["bernoulli"][0]()
+    assert is_playable(model)
     model.decoder.layers[0].forward = model.decoder.layers[0].forward
-    assert not step.kernels_alone(model)
+    assert not is_playable(model)
 
 
 @native_only
 @pytest.mark.parametrize("name", MODELS)
 def test_steps_of_the_librarys_own_parts_are_played(name):
     make, X = MODELS[name]
-    take = Step(make())
-    take(pyvae.ArraySource(X), np.arange(50), Noise(0))
-    assert take.recordings
+    take, _ = steps_of(make(), X, n=3)
+    (recording,) = take.recordings.values()
+    assert take.playable and recording.playable and recording.checked
 
 
-def test_bounds_of_logvar_are_never_played():
-    model = pyvae.VAE(
-        pyvae.Dense(37, 6), pyvae.Dense(3, 37), pyvae.Bernoulli(37), posterior=pyvae.DiagonalGaussian((-1, 1))
-    )
-    assert not step.kernels_alone(model)
+def with_scratch(memory, y, number):
+    """y += number, by a kernel, from an array that NumPy wrote: what a tape does not do again."""
+    scratch = memory.take(y.shape, y.dtype)
+    scratch[...] = number
+    _kernels.add(y, scratch, out=y)
 
 
-class Weighted(pyvae.ArraySource):
-    """Rows with weights."""
+@native_only
+@pytest.mark.parametrize("on", ["data", "weights", "noise"])
+def test_a_line_of_numpy_in_a_playable_part_is_noticed_at_the_second_batch(on, monkeypatch):
+    """The steps are those of the same parts that are not played, and one warning says so."""
+    forward, sample = pyvae.Dense.forward, pyvae.DiagonalGaussian.sample
 
-    def gather(self, rows, noise=None, out=None):
-        batch = super().gather(rows, noise, out)
-        batch.weight = np.linspace(1, 2, len(rows))
-        return batch
+    def planted_forward(self, x, noise=None, memory=pyvae.FRESH):
+        y, cache = forward(self, x, noise, memory)
+        with_scratch(memory, y, x[0, 0] / 8 if on == "data" else self.W[0, 0])
+        return y, cache
+
+    def planted_sample(self, q, eps, memory=pyvae.FRESH):
+        z, log_qz, cache = sample(self, q, eps, memory)
+        with_scratch(memory, z, eps[0, 0] / 8)
+        return z, log_qz, cache
+
+    if on == "noise":
+        monkeypatch.setattr(pyvae.DiagonalGaussian, "sample", planted_sample)
+    else:
+        monkeypatch.setattr(pyvae.Dense, "forward", planted_forward)
+    with pytest.warns(RuntimeWarning, match="says playable = True but does more than call kernels") as warned:
+        take, results = steps_of(MODELS["tanh"][0](), GRAY)
+    assert len(warned) == 1 and not take.playable
+    monkeypatch.setattr(step, "is_playable", lambda module: False)
+    _, expected = steps_of(MODELS["tanh"][0](), GRAY)
+    for (grads, loss, terms), (right_grads, right_loss, right_terms) in zip(results, expected, strict=True):
+        assert grads == right_grads and loss == right_loss
+        for term, right in zip(terms, right_terms, strict=True):
+            np.testing.assert_array_equal(term, right)
 
 
-def test_batches_with_weights_are_not_played():
+WEIGHT = np.linspace(1, 2, 300)
+GAPS = np.where(rng.random((300, 37)) < 0.2, np.nan, GRAY).astype(np.float32)
+
+
+@native_only
+@pytest.mark.parametrize(
+    ("X", "options"),
+    [(GRAY, {"weight": WEIGHT}), (GAPS, {"missing": True}), (GAPS, {"missing": True, "weight": WEIGHT})],
+    ids=["weights", "missing", "both"],
+)
+@pytest.mark.parametrize("objective", [pyvae.ELBO(0.7), pyvae.ELBO(0.7, 3, kl="sampled")], ids=str)
+def test_weights_and_missing_entries_are_played(X, options, objective, monkeypatch):
+    take, played = steps_of(MODELS["bernoulli"][0](), X, objective, **options)
+    assert take.playable and all(recording.checked for recording in take.recordings.values())
+    monkeypatch.setattr(step, "is_playable", lambda module: False)
+    _, plain = steps_of(MODELS["bernoulli"][0](), X, objective, **options)
+    for (grads, loss, _), (right, right_loss, _) in zip(played, plain, strict=True):
+        assert grads == right and loss == right_loss
+
+
+@native_only
+def test_a_batch_of_another_kind_is_run_plainly():
+    """Rows with weights do not fit a recording of rows without."""
     model, other = MODELS["bernoulli"][0](), MODELS["bernoulli"][0]()
-    take, rows = Step(model), np.arange(60)
-    take(pyvae.ArraySource(GRAY), rows, Noise(0))  # recorded where kernels are native
-    batch, _ = take(Weighted(GRAY), rows, Noise(0, 1))
+    take, rows = Step(model, pyvae.ELBO()), np.arange(60)
+    for i in range(3):
+        take(pyvae.ArraySource(GRAY), rows, Noise(0, i))
+    batch, _, loss = take(pyvae.ArraySource(GRAY, weight=WEIGHT), rows, Noise(0, 1))
     terms, cache = other.forward(batch, Noise(0, 1))
-    other.parameters.zero_grads()
-    other.backward(cache, pyvae.elbo(terms, batch.weight)[1])
+    expected, dterms = pyvae.elbo(terms, batch.weight)
+    other.backward(cache, dterms)
+    assert loss == expected
     assert np.array_equal(model.parameters.grads, other.parameters.grads)
+
+
+@native_only
+def test_derivatives_that_come_and_go_are_not_played(rng):
+    """An objective that leaves out the KL at times has no fixed list of derivatives."""
+
+    class Sometimes(pyvae.ELBO):
+        calls = 0
+
+        def __call__(self, terms, weight=None, memory=pyvae.FRESH):
+            loss, dterms = super().__call__(terms, weight, memory)
+            Sometimes.calls += 1
+            return loss, dterms._replace(kl=None) if Sometimes.calls > 4 else dterms
+
+    take, results = steps_of(MODELS["bernoulli"][0](), GRAY, Sometimes(), n=6)
+    take.playable = False
+    assert len({grads for grads, _, _ in results}) == 6
+    Sometimes.calls = 5
+    model = MODELS["bernoulli"][0]()
+    take, results = steps_of(model, GRAY, Sometimes(), n=1)
+    other = MODELS["bernoulli"][0]()
+    terms, cache = other.forward(pyvae.Batch(GRAY[:20]), Noise(0, 0))
+    other.backward(cache, pyvae.elbo(terms)[1]._replace(kl=None))
+    assert results[0][0] == other.parameters.grads.tobytes()
 
 
 @native_only
