@@ -26,15 +26,27 @@ def page_name(path):
 
 @pytest.mark.parametrize("path", markdown_files(), ids=page_name)
 def test_links_of_the_documentation_lead_somewhere(path):
-    """Files exist, and a link to a line (#L12) of code names what stands there."""
+    """Files exist, a link to a line (#L12) of code names what stands there, and one to a section finds it."""
     for text, target in LINK.findall(path.read_text()):
-        if target.startswith(("http://", "https://", "#")):
+        if target.startswith(("http://", "https://")):
             continue
-        file, _, line = target.partition("#L")
-        assert (path.parent / file).exists(), f"{path.name} links to {file}, which is not there"
-        if line:
-            found = (path.parent / file).read_text().splitlines()[int(line.split("-")[0]) - 1]
-            assert text.strip("`") in found, f"{path.name} links {text} to {file} line {line}, where stands: {found}"
+        file, _, place = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), f"{path.name} links to {file}, which is not there"
+        if re.fullmatch(r"L\d+(-L?\d+)?", place):
+            found = linked.read_text().splitlines()[int(re.findall(r"\d+", place)[0]) - 1]
+            assert text.strip("`") in found, f"{path.name} links {text} to {file} line {place}, where stands: {found}"
+        elif place:
+            assert place in map(anchor, headings(linked)), f"{path.name} links to {target}, which has no such section"
+
+
+def headings(path):
+    return [heading.lstrip("# ") for heading, _ in sections(path)]
+
+
+def anchor(heading):
+    """The word by which links name the section of this heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def sections(path):
@@ -44,8 +56,8 @@ def sections(path):
 
 
 def has_formula(text):
-    """Whether there is an indented block or a table."""
-    return re.search(r"^(    \S|\|)", text, flags=re.MULTILINE)
+    """Whether there is a $$ block, an indented block or a table."""
+    return re.search(r"^(\$\$$|    \S|\|)", text, flags=re.MULTILINE)
 
 
 def links_to_lines(text, folder):
@@ -54,7 +66,7 @@ def links_to_lines(text, folder):
 
 @pytest.mark.parametrize("path", [p for p in markdown_files() if p.parent.name == "docs"], ids=page_name)
 def test_formulas_stand_beside_the_code_that_computes_them(path):
-    """A section with a formula, an indented block or a table, has a link to a line of the library."""
+    """A section with a formula, an indented block or a table has a link to a line of the library."""
     if path.name in PROSE:
         return
     for heading, text in sections(path):
@@ -89,7 +101,7 @@ ARRAYS = set(
 SHAPE = re.compile(r"\([A-Za-z][\w *]*,[\w *]*\)")  # (N, D), (B,), (B * k, Z)
 NATS = re.compile(r"\blog [pq]\(|\bELBO\b|\bKL\b|evidence lower bound")
 CHECKS = re.compile(r"^(check_\w+|_checked|as_source)$")  # functions that raise on bad arguments
-INTERFACES = (pyvae.Layer, pyvae.Likelihood)
+INTERFACES = (pyvae.Layer, pyvae.Likelihood, pyvae.Posterior, pyvae.Prior)
 SAYS_ERRORS = re.compile(r"\b(Raises?|[A-Z]\w*Error)\b")
 
 
