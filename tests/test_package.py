@@ -18,6 +18,7 @@ FLOORS = [
     ["_kernels", "arguments", "versions", "gradcheck"],
     ["workspace", "noise"],
     ["module"],
+    ["arena"],
     ["layers", "latent", "likelihoods", "objectives"],
     ["persistence"],
     ["data"],

@@ -117,7 +117,7 @@ def table_of(model):
 
 def log_scale(source, table):
     """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array."""
-    return 0.0 if table is None else log_scale_of_rows(source, table.log_scale())
+    return np.zeros(len(source)) if table is None else log_scale_of_rows(source, table.log_scale())
 
 
 def load_rows(data, options, model):

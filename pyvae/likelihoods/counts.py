@@ -166,7 +166,7 @@ class NegativeBinomial(Counts):
         return nbinom.ppf(u, r, r / (r + m)).astype(outputs.dtype)
 
     def start(self, mean, variance, outputs):
-        """The dispersion r is the one with which variance = m + m^2 / r."""
+        """See Likelihood: mean and variance (D,). The dispersion r is the one with which variance = m + m^2 / r."""
         outputs[...] = np.log(mean)
         r = np.divide(mean**2, variance - mean, out=np.full(len(mean), np.inf), where=variance > mean)
         self.log_r[...] = np.log(np.clip(r, *DISPERSIONS))

@@ -81,7 +81,7 @@ class Mixed(Likelihood):
         return np.hstack([part.draw(outputs[:, own], noise.part(i)) for i, (part, own) in groups])
 
     def start(self, mean, variance, outputs):
-        """Begin with the parts of the first columns, as many as there are means."""
+        """Begin with the parts of the first columns, as many as there are means (n,)."""
         for part, columns, own in zip(self.parts, self.columns, self.outputs, strict=True):
             if columns.stop <= len(mean):
                 part.start(mean[columns], variance[columns], outputs[own])

@@ -62,6 +62,7 @@ class ELBO(Objective):
         return loss, Terms(log_px=dlog_px, log_pz=dlog_pz, log_qz=dlog_qz)
 
     def at(self, epoch):
+        """The same objective, in nats, with beta as it is at this time. Raises ValueError where that is negative."""
         if not callable(self.beta):
             return self
         return ELBO(check_number("beta(epoch)", self.beta(epoch), 0, low_included=True), self.n_samples, self.kl)
@@ -71,7 +72,7 @@ class ELBO(Objective):
 
 
 class LinearWarmUp:
-    """A weight of the KL that rises from 0 to beta over so many epochs: beta min(1, epoch / epochs).
+    """A weight of the KL, per nat, that rises from 0 to beta over so many epochs: beta min(1, epoch / epochs).
 
     Source: Bowman et al. 2016; Soenderby et al. 2016. Raises ValueError for a negative number.
     """

@@ -173,9 +173,6 @@ class Training:
             try:
                 while self.history.stopped is None:
                     self.history.stopped = self.reason_to_stop() or self.train_epoch()
-            except FloatingPointError:
-                self.history.stopped = "not finite"
-                raise
             finally:
                 self.leave()
         self.choose_weights()
@@ -192,7 +189,11 @@ class Training:
     def train_epoch(self):
         """One pass over the rows, validation, and what follows an epoch; the reason to stop, or None."""
         begun = time.perf_counter()
-        columns = self.pass_over_rows(len(self.history))
+        try:
+            columns = self.pass_over_rows(len(self.history))
+        except FloatingPointError:
+            self.history.stopped = "not finite"
+            raise
         if columns is None:
             return "interrupted"
         epoch, val = len(self.history) + 1, (np.nan, np.nan)

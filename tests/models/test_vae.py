@@ -176,9 +176,15 @@ def test_a_shared_layer_has_one_set_of_parameters():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ((Dense(6, 3), Dense(2, 6)), "encoder must make 2"),
+        (
+            (Dense(6, 3), Dense(2, 6)),
+            "encoder makes 3 columns, but the DiagonalGaussian of .* takes 4",
+        ),
         ((Dense(5, 4), Dense(2, 6)), "encoder takes 5 columns"),
-        ((Dense(6, 4), Dense(3, 6)), "decoder takes 3 columns"),
+        (
+            (Dense(6, 4), Dense(3, 6)),
+            "encoder makes 4 columns, but the DiagonalGaussian of .* takes 6",
+        ),
         ((Dense(6, 4), Dense(2, 7)), "decoder makes 7 columns"),
     ],
 )

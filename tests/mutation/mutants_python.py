@@ -20,9 +20,9 @@ from itertools import combinations
 from typing import NamedTuple
 
 PACKAGE_FILES = (
-    "layers/dense.py", "layers/activations.py", "layers/blocks.py", "latent/gaussian.py", "latent/priors.py",
-    "likelihoods/likelihood.py", "likelihoods/counts.py", "likelihoods/mixed.py", "objectives/elbo.py",
-    "models/vae.py",
+    "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "latent/gaussian.py",
+    "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
+    "likelihoods/mixed.py", "objectives/elbo.py", "models/vae.py",
 )  # fmt: skip
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",

@@ -84,8 +84,11 @@ def counted_allocations():
         set_handler(before)
 
 
-def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
-    """The promise of the workspace, counted: no step after the first epoch allocates an array of over 1 KB."""
+def test_no_buffer_is_allocated_once_steps_are_played(rng, monkeypatch):
+    """The promise of the workspace, counted: from the third batch of a size on no step allocates an array of over 1 KB.
+
+    The last batch of an epoch is shorter: its third stands in the third epoch.
+    """
     counts = []
     original = training.Training.pass_over_rows
 
@@ -99,12 +102,12 @@ def test_no_buffer_is_allocated_after_the_first_epoch(rng, monkeypatch):
     X = (rng.random((1000, 100)) < 0.5).astype(np.uint8)
     everything = {
         "learning_rate": pyvae.CosineDecay(1e-3, 3), "weight_decay": 0.1, "clip_norm": 1.0, "kl_warmup": 2.5,
-        "validation_fraction": 0.2, "patience": 1,
+        "validation_fraction": 0.2, "patience": 2,
     }  # fmt: skip
     for likelihood, options in product(LIKELIHOODS, ({}, everything)):
         counts.clear()
         model = pyvae.VAE.mlp(100, latent_dim=10, hidden=(64,), likelihood=likelihood)
-        pyvae.train(model, X, epochs=3, batch_size=128, progress=False, **options)
+        pyvae.train(model, X, epochs=4, batch_size=128, progress=False, **options)
         assert counts[0], "the first epoch fills the workspace, or the count sees nothing"
         if pyvae._kernels.KERNELS == "native":
-            assert counts[1] == counts[2] == []
+            assert counts[2] == counts[3] == []
