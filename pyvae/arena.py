@@ -32,7 +32,7 @@ class Arena:
         for prefix, module in owned:
             if any(hasattr(module, name) for name in module.shapes()):
                 raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
-            check_signatures(module)
+            check_signatures(type(module))
         self._allocate(parameter_shapes(modules), dtype)
         self.bind(modules)
         for number, (_, module) in enumerate(owned):

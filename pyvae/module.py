@@ -1,6 +1,7 @@
 """Module: what every part of a model is, and the registry by which files find its class."""
 
 import inspect
+from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -79,18 +80,19 @@ def is_playable(module):
     return own and all(map(is_playable, module.children().values()))
 
 
-def check_signatures(module):
-    """Raise ValueError where a method of a part does not take the arguments that it is called with: those of the
-    interface, the first of its classes that has such a method. Arguments without a default may have other names."""
-    for name, method in inspect.getmembers(type(module), inspect.isfunction):
-        interface = next(vars(cls)[name] for cls in reversed(type(module).__mro__) if name in vars(cls))
+@lru_cache
+def check_signatures(cls):
+    """Raise ValueError where a method of a class of parts does not take the arguments that it is called with: those of
+    the interface, the first of its parents that has such a method. Arguments without a default may have other names."""
+    for name, method in inspect.getmembers(cls, inspect.isfunction):
+        interface = next(vars(parent)[name] for parent in reversed(cls.__mro__) if name in vars(parent))
         wanted, taken = inspect.signature(interface).parameters, inspect.signature(method).parameters
         if name.startswith("_") or any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
             continue
         optional = {name for name, parameter in wanted.items() if parameter.default is not parameter.empty}
         if not optional <= set(taken) or len(taken) < len(wanted):
             raise ValueError(
-                f"{type(module).__name__}.{name} takes ({', '.join(taken)}), but is called with ({', '.join(wanted)})"
+                f"{cls.__name__}.{name} takes ({', '.join(taken)}), but is called with ({', '.join(wanted)})"
             )
 
 

@@ -212,7 +212,8 @@ def check_objective():
     checks = []
     rng = np.random.default_rng(0)
     terms = Terms(*(rng.standard_normal((4, 3)) for _ in range(3)), kl=rng.standard_normal(4))
-    for objective in (ELBO(0.3, 3), ELBO(0.3, 3, kl="sampled")):
+    for kl in ("closed", "sampled"):
+        objective = ELBO(0.3, 3, kl)
         for label, weight in (("", None), (", weighted", rng.random(4))):
 
             def loss(objective=objective, weight=weight):
@@ -221,7 +222,7 @@ def check_objective():
             _, dterms = objective(terms, weight)
             for name, derivative in dterms._asdict().items():
                 if derivative is not None:
-                    label_of_term = f"{objective}{label}: d{name}"
+                    label_of_term = f"ELBO, KL {kl}{label}: d{name}"
                     checks.append(check_gradient(loss, getattr(terms, name), derivative, label_of_term))
     return raise_if_wrong(checks)
 
