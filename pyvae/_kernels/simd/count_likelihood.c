@@ -32,16 +32,6 @@ static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t thread
     restore_fpstate(saved);
 }
 
-/* The same number as that of likelihood.c, in lanes: a row may have thousands of columns, or none. */
-static REAL highest(ptrdiff_t n, const REAL *l) {
-    if (n == 0) return 0;
-    REAL lane[LANES], max = l[0];
-    for (int i = 0; i < LANES; i++) lane[i] = max;
-    FOR_COLUMNS(j, n, lane[l_] = l[j] > lane[l_] ? l[j] : lane[l_]);
-    for (int i = 0; i < LANES; i++) max = lane[i] > max ? lane[i] : max;
-    return max;
-}
-
 /* log p = log n! + sum x_j (l_j - logsumexp(l)) - log x_j!, n = sum x_j */
 static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();

@@ -54,6 +54,23 @@
     for (int width_ = LANES / 2; width_ > 0; width_ /= 2)                                                              \
         for (int i_ = 0; i_ < width_; i_++) (lane)[i_] += (lane)[i_ + width_]
 
+/* The maximum of a row: 0 where the row is empty, NaN where its first number is; NaNs after the first are passed over.
+   A row of fewer than 2 LANES, such as the logits of a categorical column, is faster without lanes. */
+static inline REAL highest(ptrdiff_t n, const REAL *x) {
+    if (n == 0) return 0;
+    REAL max = x[0];
+    ptrdiff_t j = 0;
+    if (n >= 2 * LANES) {
+        REAL lane[LANES];
+        for (int l = 0; l < LANES; l++) lane[l] = max;
+        for (; j + LANES <= n; j += LANES)
+            for (int l = 0; l < LANES; l++) lane[l] = x[j + l] > lane[l] ? x[j + l] : lane[l];
+        for (int l = 0; l < LANES; l++) max = lane[l] > max ? lane[l] : max;
+    }
+    for (; j < n; j++) max = x[j] > max ? x[j] : max;
+    return max;
+}
+
 /* The columns that are a thread's, whole cache lines of them: how many, and the first. */
 static inline ptrdiff_t my_columns(ptrdiff_t columns, ptrdiff_t thread, ptrdiff_t threads, ptrdiff_t *first) {
     ptrdiff_t lines = (columns + LANES - 1) / LANES, end = share(lines, thread + 1, threads) * LANES;

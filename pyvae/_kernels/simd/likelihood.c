@@ -84,13 +84,6 @@ static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
     restore_fpstate(saved);
 }
 
-/* One after the other: a group has few columns. */
-static REAL highest(ptrdiff_t n, const REAL *l) {
-    REAL max = l[0];
-    for (ptrdiff_t j = 1; j < n; j++) max = l[j] > max ? l[j] : max;
-    return max;
-}
-
 /* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)); a group is observed where its first column is */
 #define GROUP_OBSERVED(i, g) (o->observed ? OBSERVED_ROW(i)[o->edges[g]] : 1)
 
