@@ -120,7 +120,7 @@ INLINE double digamma_rest(double a) {
     return -FMA_DOUBLE(p, y2, 1.0 / 12.0) * y2;
 }
 
-/* a (a + 1) ... (a + 7) = gamma(a + 8) / gamma(a); with q = a (a + 7) the factors are pairs q, q + 6, q + 10, q + 12. */
+/* a (a + 1) ... (a + 7) = gamma(a + 8) / gamma(a); with q = a (a + 7) they are the pairs q, q + 6, q + 10, q + 12. */
 INLINE double eight_factors(double a) {
     double q = a * (a + 7.0);
     return (q * (q + 6.0)) * ((q + 10.0) * (q + 12.0));
@@ -144,8 +144,8 @@ INLINE double log_factorial(double x) {
     return x < 2.0 ? 0.0 : y;
 }
 
-/* log(r (r + 1) ... (r + x - 1) / r^x) = log gamma(x + r) - log gamma(r) - x log r for counts x, r > 0. The large terms of
-   Stirling's formula are subtracted on paper, so what is left vanishes as r grows. */
+/* log(r (r + 1) ... (r + x - 1) / r^x) = log gamma(x + r) - log gamma(r) - x log r for counts x, r > 0. The large terms
+   of Stirling's formula are subtracted on paper, so what is left vanishes as r grows. */
 INLINE double log_rising(double x, double r, double log_r) {
     double b = r < STIRLING ? r + 8.0 : r;
     double y = (x + b - 0.5) * log1p_double(x / b) - x + (stirling_rest(x + b) - stirling_rest(b));

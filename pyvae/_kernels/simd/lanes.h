@@ -1,5 +1,5 @@
-/* Loops over the columns of a row, 16 at a time, then 8, then 4, then the last three; and sums over columns that come out
-   the same to the bit whatever the vector width.
+/* Loops over the columns of a row, 16 at a time, then 8, then 4, then the last three; and sums over columns that come
+   out the same to the bit whatever the vector width.
 
    Column j goes to virtual lane j mod 16; the 16 lanes are then added in a fixed tree. A machine with 16 floats in a
    register does the loop body in one instruction, one with 8 in two, and both add the same numbers in the same order.

@@ -7,7 +7,9 @@
 
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
-static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l))); }
+static inline REAL bernoulli_of(REAL x, REAL l) {
+    return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l)));
+}
 
 static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
@@ -124,5 +126,6 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     restore_fpstate(saved);
 }
 
-const likelihood_table_t TABLE(likelihood) = {bernoulli, bernoulli_backward, bernoulli_both, gaussian,
-                                              gaussian_backward, categorical, categorical_backward};
+const likelihood_table_t TABLE(likelihood) = {
+    bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward,
+};

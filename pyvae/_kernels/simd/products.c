@@ -30,8 +30,7 @@
 
 enum { PATCHES = 280 / MAX_ROWS }; /* whose packed rows stay in L2 */
 
-static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c,
-                        ptrdiff_t c_row) {
+static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c, ptrdiff_t c_row) {
     for (ptrdiff_t i = 0; i < rows; i++, c += c_row) {
         if (bias)
             for (ptrdiff_t j = 0; j < columns; j++) c[j] += bias[j];
@@ -121,8 +120,7 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const dense_product_t *p = job;
     grid_t grid = grid_of(p);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
-    if (p->b_sums)
-        sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
+    if (p->b_sums) sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
     configure_tiles();
     for (ptrdiff_t i = 0; i < blocks; i++)
         multiply_block(p, &grid, grid.patches * i / blocks, grid.patches * (i + 1) / blocks, thread, threads);

@@ -5,8 +5,8 @@
 #include "job.h"
 #include "level.h"
 
-/* x (rows, any number of columns) has the entries values[n] in the columns columns[n], n in starts[i] .. starts[i + 1], in
-   row i, and else zeros. Forward, dense is out (rows, columns); going backward it is dy, and out is dW. */
+/* x (rows, any number of columns) has the entries values[n] in the columns columns[n], n in starts[i] .. starts[i + 1],
+   in row i, and else zeros. Forward, dense is out (rows, columns); going backward it is dy, and out is dW. */
 typedef struct {
     ptrdiff_t rows, columns; /* of y and dy */
     const void *values;
@@ -23,7 +23,7 @@ typedef struct {
 } sparse_product_t;
 
 typedef struct {
-    task_t *multiply;        /* y = x W + b */
+    task_t *multiply;         /* y = x W + b */
     task_t *multiply_weights; /* dW = or += x.T dy, db = or += the sums of dy over the rows */
 } sparse_table_t;
 
