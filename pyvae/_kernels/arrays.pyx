@@ -98,7 +98,7 @@ cdef cnp.ndarray copied(cnp.ndarray a, int real):
 
 
 cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable):
-    """The same array, or a copy of one that is only read; ValueError where it is to be written and is not contiguous."""
+    """The array, or a copy where it is only read and not contiguous; ValueError where one is to be written."""
     if cnp.PyArray_IS_C_CONTIGUOUS(a):
         return a
     if writable:
