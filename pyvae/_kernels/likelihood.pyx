@@ -23,7 +23,7 @@ cdef extern from *:
     const likelihood_table_t *likelihood_tables[3][2]
 
 cdef class Observation:
-    """x, the decoder's outputs and what is made of them, checked, as C sees them."""
+    """The arguments of a likelihood kernel, checked, and the struct of them that C reads."""
 
     def __cinit__(self, x, outputs, str name, observed=None):
         self.real = real_type(outputs, name)
