@@ -1,8 +1,8 @@
 """The native kernels. Everything else about the package stands in pyproject.toml.
 
-Every extension is one Cython file, which owns threads and argument checks, linked with one C file from
-``simd/``, which owns what happens inside a tile. The C file is compiled once for each pair of instruction
-set and float type; Cython picks the table of functions to call at run time.
+Every extension is one Cython file, which checks arguments, linked with one C file from ``simd/``, whose functions are
+tasks: each does one thread's share of a job. The C file is compiled into one copy for each pair of instruction set and
+float type; Cython picks the copy to call at run time.
 
 Environment variables:
     PYVAE_NO_NATIVE=1   install the pure-Python twins alone, without a compiler
@@ -116,7 +116,7 @@ class BuildKernels(build_ext):
             if name == "products":
                 jobs += [(extension, name, level, "float", flags) for level, flags in bf16.items()]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for (extension, *_), path in zip(jobs, pool.map(self.compile_tile, jobs), strict=True):
+            for (extension, *_), path in zip(jobs, pool.map(self.compile_copy, jobs), strict=True):
                 extension.extra_objects.append(path)
         self.parallel = os.cpu_count()
         super().build_extensions()
@@ -133,7 +133,8 @@ class BuildKernels(build_ext):
                 return False
         return True
 
-    def compile_tile(self, job):
+    def compile_copy(self, job):
+        """The object file of one C file at one level and float type."""
         _, name, level, real, flags = job
         folder = Path(self.build_temp) / f"{level}-{real}"
         macros = [("PYVAE_LEVEL", level), ("REAL", real), ("REAL_IS_FLOAT", "1" if real == "float" else "0")]

@@ -1,4 +1,4 @@
-"""The checks of arrays that every kernel module shares."""
+"""Checks of the arrays that kernels are called with."""
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
 

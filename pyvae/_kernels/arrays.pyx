@@ -1,8 +1,8 @@
-"""The checks of arrays that every kernel module shares.
+"""Checks of the arrays that kernels are called with.
 
-A kernel takes its inputs as they come (read-only, strided: rows may be any distance apart, and what has no unit
-column stride is copied) and writes into arrays that the caller owns. An output must be writable, of the right shape
-and type, and have unit column stride; it is never replaced by a copy.
+An input may be read-only, and its rows may lie any distance apart. It is copied where the numbers of a row do not lie
+side by side. An output belongs to the caller and is never replaced by a copy: it must be writable, of the right shape
+and type, and have the numbers of a row side by side.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
@@ -98,7 +98,7 @@ cdef cnp.ndarray copied(cnp.ndarray a, int real):
 
 
 cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable):
-    """The same array, or a copy of one that is only read; ValueError where it is to be written and is not contiguous."""
+    """The array, or a copy where it is only read and not contiguous; ValueError where one is to be written."""
     if cnp.PyArray_IS_C_CONTIGUOUS(a):
         return a
     if writable:

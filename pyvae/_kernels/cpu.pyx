@@ -24,7 +24,7 @@ cdef extern from *:
     static int highest_level(void) { return 0; }
     #endif
 
-    /* What multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing. The system lends the AMX registers to those who ask. */
+    /* What multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing. The system lends AMX registers to those who ask. */
     #if defined(__x86_64__) && defined(__linux__)
     #include <cpuid.h>
     #include <sys/syscall.h>
@@ -66,7 +66,8 @@ def set_level(str name):
     """Use the code for this instruction set; ValueError where there is none or this machine cannot run it."""
     global level
     if name not in LEVELS or LEVELS.index(name) > highest_level():
-        raise ValueError(f"no kernels for instruction set {name!r} here; this machine can run {LEVELS[:highest_level() + 1]}")
+        usable = LEVELS[:highest_level() + 1]
+        raise ValueError(f"no kernels for instruction set {name!r} here; this machine can run {usable}")
     level = LEVELS.index(name)
 
 

@@ -53,7 +53,8 @@ cdef int activation_code(activation) except -1:
 
 
 cdef double work_of(const elementwise_t *e) noexcept:
-    return <double>e.rows * e.columns * (PLAIN_COST if e.activation in (IDENTITY, RELU, LEAKY_RELU) else EXPONENTIAL_COST)
+    cdef int cost = PLAIN_COST if e.activation in (IDENTITY, RELU, LEAKY_RELU) else EXPONENTIAL_COST
+    return <double>e.rows * e.columns * cost
 
 
 def activate(x, activation, out):

@@ -47,7 +47,8 @@ def reparameterize(mu, logvar, eps, z, log_qz):
     memset(&g, 0, sizeof(g))
     g.rows, g.columns = logvar_.shape[0], logvar_.shape[1]
     g.samples = samples_per_row(eps_.shape[0], g.rows, "eps")
-    g.mu, g.mu_row, g.logvar, g.logvar_row = cnp.PyArray_DATA(mu_), stride(mu_), cnp.PyArray_DATA(logvar_), stride(logvar_)
+    g.mu, g.mu_row = cnp.PyArray_DATA(mu_), stride(mu_)
+    g.logvar, g.logvar_row = cnp.PyArray_DATA(logvar_), stride(logvar_)
     g.eps, g.z, g.log_qz = cnp.PyArray_DATA(eps_), cnp.PyArray_DATA(z_), cnp.PyArray_DATA(log_qz_)
     run(latent_tables[level][real].reparameterize, &g, sizeof(g),
         <double>g.rows * g.columns * g.samples * EXPONENTIAL_COST, (mu_, logvar_, eps_, z_, log_qz_))
@@ -82,7 +83,8 @@ def kl(mu, logvar, out):
     cdef latent_t g
     memset(&g, 0, sizeof(g))
     g.rows, g.columns = logvar_.shape[0], logvar_.shape[1]
-    g.mu, g.mu_row, g.logvar, g.logvar_row = cnp.PyArray_DATA(mu_), stride(mu_), cnp.PyArray_DATA(logvar_), stride(logvar_)
+    g.mu, g.mu_row = cnp.PyArray_DATA(mu_), stride(mu_)
+    g.logvar, g.logvar_row = cnp.PyArray_DATA(logvar_), stride(logvar_)
     g.kl = cnp.PyArray_DATA(out_)
     run(latent_tables[level][real].kl, &g, sizeof(g), <double>g.rows * g.columns * EXPONENTIAL_COST,
         (mu_, logvar_, out_))
@@ -99,7 +101,8 @@ def kl_backward(dkl, mu, logvar, dmu, dlogvar):
     cdef latent_t g
     memset(&g, 0, sizeof(g))
     g.rows, g.columns = logvar_.shape[0], logvar_.shape[1]
-    g.mu, g.mu_row, g.logvar, g.logvar_row = cnp.PyArray_DATA(mu_), stride(mu_), cnp.PyArray_DATA(logvar_), stride(logvar_)
+    g.mu, g.mu_row = cnp.PyArray_DATA(mu_), stride(mu_)
+    g.logvar, g.logvar_row = cnp.PyArray_DATA(logvar_), stride(logvar_)
     g.dkl, g.dmu, g.dlogvar = cnp.PyArray_DATA(dkl_), cnp.PyArray_DATA(dmu_), cnp.PyArray_DATA(dlogvar_)
     run(latent_tables[level][real].kl_backward, &g, sizeof(g), <double>g.rows * g.columns * EXPONENTIAL_COST,
         (mu_, logvar_, dkl_, dmu_, dlogvar_))

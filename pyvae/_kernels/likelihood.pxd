@@ -1,4 +1,4 @@
-"""What kernels of likelihoods share."""
+"""The arguments of a likelihood kernel: for likelihood.pyx and count_likelihood.pyx."""
 cimport numpy as cnp
 from pyvae._kernels.tape cimport task_t
 

@@ -15,14 +15,15 @@ cnp.import_array()
 
 cdef extern from "simd/likelihood.h":
     ctypedef struct likelihood_table_t:
-        task_t bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward
+        task_t bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward
+        task_t categorical, categorical_backward
 
 cdef extern from *:
     """static const likelihood_table_t *const likelihood_tables[LEVEL_COUNT][2] = LIST_TABLES(likelihood);"""
     const likelihood_table_t *likelihood_tables[3][2]
 
 cdef class Observation:
-    """x, the decoder's outputs and what is made of them, checked, as C sees them."""
+    """The arguments of a likelihood kernel, checked, and the struct of them that C reads."""
 
     def __cinit__(self, x, outputs, str name, observed=None):
         self.real = real_type(outputs, name)
@@ -46,9 +47,13 @@ cdef class Observation:
 
     cdef set_edges(self, object edges):
         self.edges = whole_numbers(edges, "edges")
-        if self.edges.ndim != 1 or len(self.edges) < 1 or self.edges[0] != 0 or self.edges[self.edges.shape[0] - 1] != self.o.columns or (
-            np.diff(self.edges) < 1
-        ).any():
+        if (
+            self.edges.ndim != 1
+            or len(self.edges) < 1
+            or self.edges[0] != 0
+            or self.edges[self.edges.shape[0] - 1] != self.o.columns
+            or (np.diff(self.edges) < 1).any()
+        ):
             raise ValueError(f"edges must rise from 0 to the {self.o.columns} columns, at least one column a group")
         self.o.edges = <const cnp.int64_t *>cnp.PyArray_DATA(self.edges)
         self.o.groups = len(self.edges) - 1
@@ -68,8 +73,8 @@ cdef class Observation:
         self.o.dspread, self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)
 
     cdef bint follows(self, task_t forward) except -1:
-        """Whether the last job on the tape is the forward pass of the same rows, observed whole: then it is taken off the
-        tape, and what it would have written is for this one to write, which can do both in one pass."""
+        """Whether the last job on the tape is the forward pass of the same rows, observed whole. If so, it is taken off
+        the tape, and this job has to write its results too: it can do both in one pass."""
         cdef size_t inputs = <const char *>&self.o.log_px - <const char *>&self.o
         cdef const observation_t *last = <const observation_t *>same_inputs_on_tape(forward, &self.o, inputs)
         if last == NULL or last.observed != NULL:

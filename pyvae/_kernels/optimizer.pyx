@@ -75,7 +75,8 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     a.scale, a.decay = scale, decay
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
     not_repeatable()
-    run(optimizer_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST, (values_, grads_, m_, v_, extents_))
+    run(optimizer_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST,
+        (values_, grads_, m_, v_, extents_))
 
 
 def clear(x, extents=None):

@@ -21,8 +21,9 @@ cdef extern from *:
     static int openmp_limit(void) { return 0; }
     #endif
 
-    /* How many threads are at work for all Python threads together. Each of these has a team of its own in libgomp: eight
-       that call kernels at once on 64 processors would run 512 threads. Whoever finds the others busy works alone. */
+    /* How many threads are at work for all Python threads together. Each of these has a team of its own in libgomp:
+       eight that call kernels at once on 64 processors would run 512 threads. Whoever finds the others busy works
+       alone. */
     static int at_work;
     static int begin_work(int wanted, int all) {
         int before = __atomic_load_n(&at_work, __ATOMIC_RELAXED), n;

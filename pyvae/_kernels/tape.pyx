@@ -40,8 +40,8 @@ cdef extern from *:
     } taped_t;
 
     #ifdef _OPENMP
-    /* Where threads wait for each other between jobs: by spinning for some microseconds, then by letting others run. libgomp's
-       own barrier wakes sleepers with a system call every time, which takes as long as a small job. */
+    /* Where threads wait for each other between jobs: by spinning for some microseconds, then by letting others run.
+       libgomp's own barrier wakes sleepers with a system call every time, which takes as long as a small job. */
     typedef struct {
         int arrived, phase;
     } meeting_t;
@@ -205,8 +205,8 @@ cdef int not_repeatable() except -1:
     return 0
 
 
-# What a tape rewrites. A job that is recorded may make one before it needless, which is then not done again when the tape
-# is played. Two rules:
+# What a tape rewrites. A job that is recorded may make one before it needless, which is then not done again when the
+# tape is played. Two rules:
 #
 #   1. A gradient that was only cleared so far is overwritten instead of added to, and is not cleared any more.
 #   2. The backward pass of a likelihood does its forward pass too, where that is the job before it.
@@ -221,8 +221,8 @@ cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, 
 
 
 cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
-    """Whether a whole tensor of this many bytes has only been cleared so far: who asks will overwrite it instead of adding
-    to zeros, and so it is not cleared any more when the tape is played."""
+    """Whether a whole tensor of this many bytes has only been cleared so far: who asks will overwrite it instead of
+    adding to zeros, and so it is not cleared any more when the tape is played."""
     cdef Tape tape = recording()
     cdef Py_ssize_t i
     if tape is not None:
@@ -235,8 +235,8 @@ cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
 
 
 cdef const void *same_inputs_on_tape(task_t task, const void *job, size_t size) noexcept:
-    """The last job on the tape that is being recorded, where this task does it and its first ``size`` bytes, which are its
-    inputs, are those of ``job``; else NULL."""
+    """The last job on the tape that is being recorded, if this task does it and its inputs, its first ``size`` bytes,
+    are those of ``job``; else NULL."""
     cdef Tape tape = recording()
     if tape is None or tape.count == 0 or tape.jobs[tape.count - 1].task != task:
         return NULL

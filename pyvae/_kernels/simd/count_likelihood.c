@@ -32,16 +32,6 @@ static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t thread
     restore_fpstate(saved);
 }
 
-/* The same number as that of likelihood.c, in lanes: a row may have thousands of columns, or none. */
-static REAL highest(ptrdiff_t n, const REAL *l) {
-    if (n == 0) return 0;
-    REAL lane[LANES], max = l[0];
-    for (int i = 0; i < LANES; i++) lane[i] = max;
-    FOR_COLUMNS(j, n, lane[l_] = l[j] > lane[l_] ? l[j] : lane[l_]);
-    for (int i = 0; i < LANES; i++) max = lane[i] > max ? lane[i] : max;
-    return max;
-}
-
 /* log p = log n! + sum x_j (l_j - logsumexp(l)) - log x_j!, n = sum x_j */
 static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
@@ -107,8 +97,7 @@ static void negative_binomial_backward(const void *job, ptrdiff_t thread, ptrdif
         FOR_COLUMNS(j, o->columns, double d = (double)log_means[j] - log_r[j], r = exp_double(log_r[j]);
                     double e = exp_double(d < 0 ? d : -d), softplus = (d < 0 ? 0 : d) + log1p_double(e);
                     double s = (d < 0 ? e : 1) / (1 + e), rest = (d < 0 ? 1 : e) / (1 + e);
-                    double dl = x[j] * rest - r * s;
-                    dlog_means[j] = (REAL)(scale * dl);
+                    double dl = x[j] * rest - r * s; dlog_means[j] = (REAL)(scale * dl);
                     dlog_r[j] = (REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl)));
         CLEAR_UNOBSERVED(dlog_means);
         CLEAR_UNOBSERVED(dlog_r);
@@ -116,9 +105,6 @@ static void negative_binomial_backward(const void *job, ptrdiff_t thread, ptrdif
     restore_fpstate(saved);
 }
 
-const count_likelihood_table_t TABLE(count_likelihood) = {poisson,
-                                                          poisson_backward,
-                                                          multinomial,
-                                                          multinomial_backward,
-                                                          negative_binomial,
-                                                          negative_binomial_backward};
+const count_likelihood_table_t TABLE(count_likelihood) = {
+    poisson, poisson_backward, multinomial, multinomial_backward, negative_binomial, negative_binomial_backward,
+};

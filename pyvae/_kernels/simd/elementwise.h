@@ -32,7 +32,7 @@ typedef struct {
 
 typedef struct {
     task_t *activate;          /* out = f(x) */
-    task_t *activate_backward; /* out = x f'(.), from y = f(.), or for SILU and GELU from y = (.) */
+    task_t *activate_backward; /* out = x f'(u), where y = f(u), but y = u for SILU and GELU */
     task_t *column_sums;       /* out (+)= the sums of x over the rows; out (columns,) */
     task_t *add;               /* out = x + y */
     task_t *multiply;          /* out = x y */

@@ -1,8 +1,8 @@
-/* Flush-to-zero and denormals-are-zero, on while a tile runs and restored after it.
+/* Flush-to-zero and denormals-are-zero, on while a task runs and restored after it.
 
    Moments of dead units decay into subnormal numbers, on which one multiplication takes over a hundred cycles: without
-   this an Adam pass becomes five times slower. The state belongs to a thread, so every tile, in whichever thread it
-   runs, switches it on and puts back what it found. */
+   this an Adam pass becomes five times slower. The state belongs to a thread: so every task (job.h), in whichever
+   thread it runs, switches it on and puts back what it found. */
 #ifndef PYVAE_FPSTATE_H
 #define PYVAE_FPSTATE_H
 

@@ -3,7 +3,7 @@
    In log p of a count, terms as large as x log x cancel: in float, a count of a million would be wrong by a nat. So the
    likelihoods of counts are computed in double and rounded once. As in vmath.h this is branch-free scalar code with a
    fixed order of operations and written fused multiply-adds: the same bits from AVX2 and from AVX-512. The series are
-   plain Taylor series, long enough that what is left out is below the rounding. */
+   those of Taylor and Stirling, long enough that what is left out is below the rounding. */
 #ifndef PYVAE_GAMMA_H
 #define PYVAE_GAMMA_H
 
@@ -30,7 +30,9 @@ INLINE double bits_double(uint64_t bits) {
     return x;
 }
 
-#define LN_2_HIGH 6.93147180369123816490e-01 /* the last bits are zeros: a whole number times it is exact */
+/* ln 2 in the two parts that fdlibm has in e_exp.c and e_log.c (Sun Microsystems, https://www.netlib.org/fdlibm/). The
+   last bits of the first are zeros, so that its product with an exponent is exact. */
+#define LN_2_HIGH 6.93147180369123816490e-01
 #define LN_2_LOW 1.90821492927058770002e-10
 
 /* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2; infinite above 709, zero below -708. */
@@ -90,7 +92,8 @@ INLINE double log1p_double(double t) {
 /* Stirling's series holds from here on; below, the recurrence moves an argument up by eight. */
 #define STIRLING 8.0
 
-/* log gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2) for a >= 8 */
+/* log gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2) for a >= 8: the sum over k = 1 .. 8 of
+   B_2k / (2k (2k - 1) a^(2k - 1)), with the Bernoulli numbers B_2k (https://dlmf.nist.gov/5.11.E1) */
 INLINE double stirling_rest(double a) {
     double y = 1.0 / a, y2 = y * y;
     double p = -3617.0 / 122400.0;
@@ -103,7 +106,8 @@ INLINE double stirling_rest(double a) {
     return FMA_DOUBLE(p, y2, 1.0 / 12.0) * y;
 }
 
-/* digamma(a) - (log a - 1 / (2 a)) for a >= 8: the derivative of the above, term by term */
+/* digamma(a) - (log a - 1 / (2 a)) for a >= 8: the derivative of the above, term by term, minus the sum of
+   B_2k / (2k a^(2k)) (https://dlmf.nist.gov/5.11.E2) */
 INLINE double digamma_rest(double a) {
     double y = 1.0 / a, y2 = y * y;
     double p = -3617.0 / 8160.0;
@@ -116,7 +120,7 @@ INLINE double digamma_rest(double a) {
     return -FMA_DOUBLE(p, y2, 1.0 / 12.0) * y2;
 }
 
-/* a (a + 1) ... (a + 7) = gamma(a + 8) / gamma(a); with q = a (a + 7) the factors are pairs q, q + 6, q + 10, q + 12. */
+/* a (a + 1) ... (a + 7) = gamma(a + 8) / gamma(a); with q = a (a + 7) they are the pairs q, q + 6, q + 10, q + 12. */
 INLINE double eight_factors(double a) {
     double q = a * (a + 7.0);
     return (q * (q + 6.0)) * ((q + 10.0) * (q + 12.0));
@@ -140,8 +144,8 @@ INLINE double log_factorial(double x) {
     return x < 2.0 ? 0.0 : y;
 }
 
-/* log(r (r + 1) ... (r + x - 1) / r^x) = log gamma(x + r) - log gamma(r) - x log r for counts x, r > 0. The large terms of
-   Stirling's formula are subtracted on paper, so what is left vanishes as r grows. */
+/* log(r (r + 1) ... (r + x - 1) / r^x) = log gamma(x + r) - log gamma(r) - x log r for counts x, r > 0. The large terms
+   of Stirling's formula are subtracted on paper, so what is left vanishes as r grows. */
 INLINE double log_rising(double x, double r, double log_r) {
     double b = r < STIRLING ? r + 8.0 : r;
     double y = (x + b - 0.5) * log1p_double(x / b) - x + (stirling_rest(x + b) - stirling_rest(b));

@@ -1,5 +1,5 @@
-/* Loops over the columns of a row, 16 at a time, then 8, then 4, then the last three; and sums over columns that come out
-   the same to the bit whatever the vector width.
+/* Loops over the columns of a row, 16 at a time, then 8, then 4, then the last three; and sums over columns that come
+   out the same to the bit whatever the vector width.
 
    Column j goes to virtual lane j mod 16; the 16 lanes are then added in a fixed tree. A machine with 16 floats in a
    register does the loop body in one instruction, one with 8 in two, and both add the same numbers in the same order.
@@ -53,6 +53,23 @@
 #define ADD_LANES(lane)                                                                                                \
     for (int width_ = LANES / 2; width_ > 0; width_ /= 2)                                                              \
         for (int i_ = 0; i_ < width_; i_++) (lane)[i_] += (lane)[i_ + width_]
+
+/* The maximum of a row: 0 where the row is empty, NaN where its first number is; NaNs after the first are passed over.
+   A row of fewer than 2 LANES, such as the logits of a categorical column, is faster without lanes. */
+static inline REAL highest(ptrdiff_t n, const REAL *x) {
+    if (n == 0) return 0;
+    REAL max = x[0];
+    ptrdiff_t j = 0;
+    if (n >= 2 * LANES) {
+        REAL lane[LANES];
+        for (int l = 0; l < LANES; l++) lane[l] = max;
+        for (; j + LANES <= n; j += LANES)
+            for (int l = 0; l < LANES; l++) lane[l] = x[j + l] > lane[l] ? x[j + l] : lane[l];
+        for (int l = 0; l < LANES; l++) max = lane[l] > max ? lane[l] : max;
+    }
+    for (; j < n; j++) max = x[j] > max ? x[j] : max;
+    return max;
+}
 
 /* The columns that are a thread's, whole cache lines of them: how many, and the first. */
 static inline ptrdiff_t my_columns(ptrdiff_t columns, ptrdiff_t thread, ptrdiff_t threads, ptrdiff_t *first) {

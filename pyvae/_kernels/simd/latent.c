@@ -4,7 +4,9 @@
 #include "vmath.h"
 #include "lanes.h"
 
-static const REAL *row_of(const void *base, ptrdiff_t row, ptrdiff_t stride) { return (const REAL *)base + row * stride; }
+static const REAL *row_of(const void *base, ptrdiff_t row, ptrdiff_t stride) {
+    return (const REAL *)base + row * stride;
+}
 
 static void reparameterize(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();

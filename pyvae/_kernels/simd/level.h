@@ -2,8 +2,8 @@
 
    setup.py compiles every .c file of this folder once per instruction set (PYVAE_LEVEL = v2, v3, v4 on x86-64) and
    float type (REAL = float, double). A copy exports one thing: a const table of function pointers, named by
-   TABLE(products) = pyvae_products_v4_float and the like. All else is static, so that no copy can end up calling another
-   copy's code, which the machine may be unable to run. */
+   TABLE(products) = pyvae_products_v4_float and the like. All else is static, so that no copy can end up calling
+   another copy's code, which the machine may be unable to run. */
 #ifndef PYVAE_LEVEL_H
 #define PYVAE_LEVEL_H
 

@@ -7,7 +7,9 @@
 
 /* log p = sum x l - softplus(l), with softplus(l) = max(l, 0) + log(1 + exp(-|l|)): where x = 1 and l is large, x l
    and max(l, 0) cancel exactly and leave the small rest. */
-static inline REAL bernoulli_of(REAL x, REAL l) { return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l))); }
+static inline REAL bernoulli_of(REAL x, REAL l) {
+    return (x * l - relu_real(l)) - log1p_real(exp_below_zero(-abs_real(l)));
+}
 
 static void bernoulli(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
@@ -84,13 +86,6 @@ static void gaussian_backward(const void *job, ptrdiff_t thread, ptrdiff_t threa
     restore_fpstate(saved);
 }
 
-/* One after the other: a group has few columns. */
-static REAL highest(ptrdiff_t n, const REAL *l) {
-    REAL max = l[0];
-    for (ptrdiff_t j = 1; j < n; j++) max = l[j] > max ? l[j] : max;
-    return max;
-}
-
 /* log p = sum over groups of sum_j x_j (l_j - logsumexp(l)); a group is observed where its first column is */
 #define GROUP_OBSERVED(i, g) (o->observed ? OBSERVED_ROW(i)[o->edges[g]] : 1)
 
@@ -131,5 +126,6 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     restore_fpstate(saved);
 }
 
-const likelihood_table_t TABLE(likelihood) = {bernoulli, bernoulli_backward, bernoulli_both, gaussian,
-                                              gaussian_backward, categorical, categorical_backward};
+const likelihood_table_t TABLE(likelihood) = {
+    bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward,
+};

@@ -6,7 +6,8 @@
 #include "observation.h"
 
 typedef struct {
-    task_t *bernoulli, *bernoulli_backward, *bernoulli_both, *gaussian, *gaussian_backward, *categorical, *categorical_backward;
+    task_t *bernoulli, *bernoulli_backward, *bernoulli_both, *gaussian, *gaussian_backward;
+    task_t *categorical, *categorical_backward;
 } likelihood_table_t;
 
 DECLARE_TABLES(likelihood)

@@ -48,7 +48,7 @@ typedef REAL vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(
 
 enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
 
-/* What is packed: numbers; or, with bf16, pairs of them, of k and k + 1, which one instruction multiplies and adds up. */
+/* What is packed: numbers; or, with bf16, pairs of them, of k and k + 1, which one instruction multiplies and adds. */
 #if defined(PYVAE_BF16)
 typedef uint32_t packed_t;
 typedef __m512bh operand;
@@ -101,28 +101,30 @@ static void release_tiles(void) {}
 #define STORE_LEFT(i) STORE(c + i * c_row, left##i);
 #define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i);
 
-typedef void micro_kernel(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c,
-                          ptrdiff_t c_row, int resume);
+typedef void micro_kernel(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel,
+                          REAL *c, ptrdiff_t c_row, int resume);
 
 /* wide: c (n, PANEL) = [c +] a (n, steps) panel (steps, PANEL); narrow: the left half of it alone, c (n, WIDTH). */
 #define MICRO_KERNELS(n)                                                                                               \
-    static void wide_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c,   \
-                         ptrdiff_t c_row, int resume) {                                                                \
-        ROWS_##n(START_LEFT) ROWS_##n(START_RIGHT)                                                                     \
+    static void wide_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel,    \
+                         REAL *c, ptrdiff_t c_row, int resume) {                                                       \
+        ROWS_##n(START_LEFT);                                                                                          \
+        ROWS_##n(START_RIGHT);                                                                                         \
         for (ptrdiff_t k = 0; k < steps; k++, a += a_k, panel += PANEL) {                                              \
             operand w_left = LOAD_PACKED(panel), w_right = LOAD_PACKED(panel + WIDTH);                                 \
-            ROWS_##n(STEP_WIDE)                                                                                        \
+            ROWS_##n(STEP_WIDE);                                                                                       \
         }                                                                                                              \
-        ROWS_##n(STORE_LEFT) ROWS_##n(STORE_RIGHT)                                                                     \
+        ROWS_##n(STORE_LEFT);                                                                                          \
+        ROWS_##n(STORE_RIGHT);                                                                                         \
     }                                                                                                                  \
-    static void narrow_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel, REAL *c, \
-                           ptrdiff_t c_row, int resume) {                                                              \
-        ROWS_##n(START_LEFT)                                                                                           \
+    static void narrow_##n(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel,  \
+                           REAL *c, ptrdiff_t c_row, int resume) {                                                     \
+        ROWS_##n(START_LEFT);                                                                                          \
         for (ptrdiff_t k = 0; k < steps; k++, a += a_k, panel += PANEL) {                                              \
             operand w_left = LOAD_PACKED(panel);                                                                       \
-            ROWS_##n(STEP_NARROW)                                                                                      \
+            ROWS_##n(STEP_NARROW);                                                                                     \
         }                                                                                                              \
-        ROWS_##n(STORE_LEFT)                                                                                           \
+        ROWS_##n(STORE_LEFT);                                                                                          \
     }
 
 MICRO_KERNELS(1)
@@ -143,20 +145,20 @@ MICRO_KERNELS(14)
 #endif
 
 static micro_kernel *const wide_kernels[MAX_ROWS + 1] = {
-    NULL, wide_1, wide_2, wide_3, wide_4, wide_5, wide_6,
+    NULL,   wide_1, wide_2, wide_3,  wide_4,  wide_5,  wide_6,
 #if MAX_ROWS == 14
     wide_7, wide_8, wide_9, wide_10, wide_11, wide_12, wide_13, wide_14,
 #endif
 };
 
 static micro_kernel *const narrow_kernels[MAX_ROWS + 1] = {
-    NULL, narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6,
+    NULL,     narrow_1, narrow_2, narrow_3,  narrow_4,  narrow_5,  narrow_6,
 #if MAX_ROWS == 14
     narrow_7, narrow_8, narrow_9, narrow_10, narrow_11, narrow_12, narrow_13, narrow_14,
 #endif
 };
 
-/* c (rows, columns) = [c +] a panel. Where C ends before the registers do, the patch is computed beside C and copied. */
+/* c (rows, columns) = [c +] a panel. Where C ends before the registers do, the patch is made beside C and copied. */
 static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t steps, rows_t a, const packed_t *panel, REAL *c,
                        ptrdiff_t c_row, int resume) {
     micro_kernel *kernel = columns > WIDTH ? wide_kernels[rows] : narrow_kernels[rows];

@@ -1,6 +1,6 @@
 /* The same as micro.h on the matrix registers of AMX: a patch of C is 2 x 2 tiles of 16 x 16 sums.
 
-   A step multiplies 16 pairs of k at once: a tile of A holds 16 rows of 16 pairs, a tile of B 16 pairs of 16 columns. */
+   A step multiplies 16 pairs of k at once: a tile of A has 16 rows of 16 pairs, a tile of B 16 pairs of 16 columns. */
 #ifndef PYVAE_MICRO_AMX_H
 #define PYVAE_MICRO_AMX_H
 
@@ -67,7 +67,7 @@ static void tiles_of_c(ptrdiff_t rows, ptrdiff_t pairs, rows_t a, const packed_t
     }
 }
 
-/* c (rows, columns) = [c +] a panel. Where C ends before the tiles do, the patch is computed beside C and copied. */
+/* c (rows, columns) = [c +] a panel. Where C ends before the tiles do, the patch is made beside C and copied. */
 static void patch_of_c(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t pairs, rows_t a, const packed_t *panel, float *c,
                        ptrdiff_t c_row, int resume) {
     if (columns == PANEL && (rows == 16 || rows == 32)) {

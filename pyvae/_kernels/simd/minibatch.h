@@ -1,11 +1,11 @@
-/* The interface of minibatch.c: rows picked from a table of uint8, float or double, scaled and binarised in one pass. */
+/* The interface of minibatch.c: rows of a table of uint8, float or double, picked, scaled and binarised in one pass. */
 #ifndef PYVAE_MINIBATCH_H
 #define PYVAE_MINIBATCH_H
 
 #include "job.h"
 #include "level.h"
 
-enum { FROM_UINT8, FROM_FLOAT, FROM_DOUBLE };       /* what the source holds */
+enum { FROM_UINT8, FROM_FLOAT, FROM_DOUBLE }; /* what the source holds */
 enum { KEEP_VALUES, BINARIZE_THRESHOLD, BINARIZE_DRAW };
 
 typedef struct {

@@ -5,8 +5,8 @@
 #include "job.h"
 #include "level.h"
 
-/* x, u and out are (rows, columns) with a distance from row to row; r has a number per row, the others one per column. Going
-   backward x is dy and out is dx. */
+/* x, u and out are (rows, columns) with a distance from row to row; r has a number per row, the others one per column.
+   Going backward x is dy and out is dx. */
 typedef struct {
     ptrdiff_t rows, columns;
     const void *x, *gain, *bias;

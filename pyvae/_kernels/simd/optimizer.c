@@ -3,6 +3,7 @@
 #include "optimizer.h"
 #include "fpstate.h"
 #include "vmath.h"
+#include "lanes.h"
 
 /* Where a thread's stretch of a tensor begins, and that of the thread before it ends: at the edge of a cache line. */
 static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t thread, ptrdiff_t threads) {
@@ -51,12 +52,11 @@ static void sum_of_squares(const void *job, ptrdiff_t thread, ptrdiff_t threads)
     const REAL *x = s->x;
     FOR_MY_ROWS(chunk, (s->size + CHUNK - 1) / CHUNK) {
         ptrdiff_t i = chunk * CHUNK, end = i + CHUNK < s->size ? i + CHUNK : s->size;
-        double lane[16] = {0};
-        for (; i + 16 <= end; i += 16)
-            for (int l = 0; l < 16; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
+        double lane[LANES] = {0};
+        for (; i + LANES <= end; i += LANES)
+            for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
         for (int l = 0; i < end; i++, l++) lane[l] += (double)x[i] * (double)x[i];
-        for (int width = 8; width > 0; width /= 2)
-            for (int l = 0; l < width; l++) lane[l] += lane[l + width];
+        ADD_LANES(lane);
         s->partial[chunk] = lane[0];
     }
 }

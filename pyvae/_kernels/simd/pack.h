@@ -23,9 +23,9 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdif
     }
 }
 
-/* `rows` rows of A from row `first` on, and `depth` columns from k on. Where rows lie a multiple of 2 KB apart, as those of
-   1024 features do, they share a few sets of the L1 cache and push each other out: then they are packed, into a store
-   that holds them already if not `fresh`. */
+/* `rows` rows of A from row `first` on, and `depth` columns from k on. Where rows lie a multiple of 2 KB apart, as
+   those of 1024 features do, they share a few sets of the L1 cache and push each other out: then they are packed, into
+   a store that holds them already if not `fresh`. */
 static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
                         REAL *store, int fresh) {
     const REAL *a = (const REAL *)p->a + first * p->a_row + k * p->a_k;

@@ -1,4 +1,5 @@
-/* Packing of what micro.h and micro_amx.h multiply in bf16: each number rounded to nearest, two of them side by side, of k and k + 1. */
+/* Packing of what micro.h and micro_amx.h multiply in bf16: each number is rounded to nearest, and those of k and k + 1
+   stand side by side. */
 #ifndef PYVAE_PACK_BF16_H
 #define PYVAE_PACK_BF16_H
 
@@ -16,8 +17,8 @@ static inline __m512i pairs_along(const float *x, ptrdiff_t n) {
 
 /* 16 pairs from n numbers each of two rows; the second row is zero where there is none. */
 static inline __m512i pairs_across(const float *first, const float *second, ptrdiff_t n) {
-    const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                                21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+                                                6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     __m512 low = _mm512_maskz_loadu_ps(first_of_16(n), first);
     __m512 high = second ? _mm512_maskz_loadu_ps(first_of_16(n), second) : _mm512_setzero_ps();
     return _mm512_permutexvar_epi16(interleave, (__m512i)_mm512_cvtne2ps_pbh(high, low));
@@ -28,8 +29,10 @@ static void pack_along(ptrdiff_t depth, ptrdiff_t rows, const float *in, ptrdiff
                        ptrdiff_t out_row) {
     uint32_t block[16 * 16] __attribute__((aligned(64)));
     for (ptrdiff_t k = 0; k < depth; k += 32) {
-        for (ptrdiff_t i = 0; i < 16; i++)
-            _mm512_store_si512(block + 16 * i, i < rows ? pairs_along(in + i * in_row + k, depth - k) : _mm512_setzero_si512());
+        for (ptrdiff_t i = 0; i < 16; i++) {
+            __m512i pairs = i < rows ? pairs_along(in + i * in_row + k, depth - k) : _mm512_setzero_si512();
+            _mm512_store_si512(block + 16 * i, pairs);
+        }
         transpose(16, 16, (const float *)block, 16, (float *)(out + k / 2 * out_row), out_row);
     }
 }
@@ -65,7 +68,8 @@ static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t row
         for (ptrdiff_t i = 0; i < rows; i += 16)
             for (ptrdiff_t d = 0; d < depth; d += 32) {
                 for (ptrdiff_t q = 0; q < 16; q++) {
-                    const float *low = a + i + (d + 2 * q) * p->a_k, *high = d + 2 * q + 1 < depth ? low + p->a_k : NULL;
+                    const float *low = a + i + (d + 2 * q) * p->a_k;
+                    const float *high = d + 2 * q + 1 < depth ? low + p->a_k : NULL;
                     __m512i pairs = d + 2 * q < depth ? pairs_across(low, high, rows - i) : _mm512_setzero_si512();
                     _mm512_store_si512(block + 16 * q, pairs);
                 }

@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-/* In place, for `cells` counters (c0[t], c1[t], c2[t], c3[t]); round by round, so that the loop over the counters is the one
-   that compilers vectorise. */
+/* In place, for `cells` counters (c0[t], c1[t], c2[t], c3[t]); round by round, so that the loop over the counters is
+   the one that compilers vectorise. */
 static inline void philox_cells(int cells, uint32_t *restrict c0, uint32_t *restrict c1, uint32_t *restrict c2,
                                 uint32_t *restrict c3, uint32_t key0, uint32_t key1) {
     for (int round = 0; round < 10; round++, key0 += 0x9E3779B9u, key1 += 0xBB67AE85u)
@@ -25,6 +25,8 @@ static inline void philox4x32(uint32_t c[4], uint32_t key0, uint32_t key1) {
 }
 
 /* A uniform number in the open interval (0, 1): the middle of one of 2^23 cells, exact in float as in double. */
-static inline REAL open_uniform(uint32_t w) { return ((REAL)(int32_t)(w >> 9) + (REAL)0.5) * (REAL)1.1920928955078125e-7; }
+static inline REAL open_uniform(uint32_t w) {
+    return ((REAL)(int32_t)(w >> 9) + (REAL)0.5) * (REAL)1.1920928955078125e-7;
+}
 
 #endif

@@ -1,15 +1,16 @@
 /* Dense products.
 
    Packing. A minibatch has few rows and its weights are used by each of them, so it is the weights that are packed:
-   a panel of PANEL columns, BLOCK_K deep, is copied once into a contiguous buffer that stays in the cache while the rows
-   pass over it. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
+   a panel of PANEL columns, BLOCK_K deep, is copied once into a contiguous buffer that stays in the cache while the
+   rows pass over it. The micro-kernel (micro.h) makes a patch of MAX_ROWS x PANEL sums in registers.
 
-   Threads. Each does an equal number of patches. Of the gradient of weights (by_rows) it does whole rows, the same ones
-   in every step, which optimizer.c then clears and updates.
+   Threads. tape.pyx starts them and has each call `multiply`: `run` does so for one product, `Tape.play` once for all
+   the jobs of a tape. Each thread does an equal share of the patches. Of the gradient of weights (by_rows) it does
+   whole rows, the same ones in every step, which optimizer.c then clears and updates.
 
-   The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C, when
-   accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on the
-   size of tiles and patches, nor on the vector width, nor on the number of threads, nor on the rows beside it. */
+   The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C,
+   when accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on
+   the size of the patches, nor on the vector width, nor on the number of threads, nor on the rows beside it. */
 #include <assert.h>
 
 #include "products.h"
@@ -29,8 +30,7 @@
 
 enum { PATCHES = 280 / MAX_ROWS }; /* whose packed rows stay in L2 */
 
-static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c,
-                        ptrdiff_t c_row) {
+static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c, ptrdiff_t c_row) {
     for (ptrdiff_t i = 0; i < rows; i++, c += c_row) {
         if (bias)
             for (ptrdiff_t j = 0; j < columns; j++) c[j] += bias[j];
@@ -38,8 +38,8 @@ static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int
     }
 }
 
-/* C as a grid of patches: `patches` down, `panels` across. Patches of registers are of nearly equal height (128 rows are
-   8 patches of 13 and 2 of 12, not 9 of 14 and one of 2); patches of tiles are full but for the last. */
+/* C as a grid of patches: `patches` down, `panels` across. Patches in vector registers are of nearly equal height (128
+   rows are 8 patches of 13 and 2 of 12, not 9 of 14 and one of 2); patches in AMX's tiles are full but for the last. */
 typedef struct {
     ptrdiff_t rows, patches, panels;
 } grid_t;
@@ -57,7 +57,17 @@ static ptrdiff_t first_row(const grid_t *grid, ptrdiff_t patch) {
 }
 
 /* A thread's first patch in a panel, which is the end of the thread before it. By columns, the patches are numbered
-   panel by panel and cut into stretches of equal cost, so that a cut may run through a panel; by rows, row by row. */
+   panel by panel and cut into stretches of equal cost, so that a cut may run through a panel; by rows, row by row.
+
+   For instance 5 patches by 3 panels and 2 threads. By rows the cut is 15 / 2 = 7: thread 0 has the patches before 3, 2
+   and 2 in panels 0, 1 and 2. By columns, where the last panel is narrow, a patch costs 2, 2 and 1, all of them 25, and
+   the cut is 25 / 2 = 12: thread 0 has the patches before 5, 1 and 0. Each patch by its thread:
+
+       by rows    0 0 0        by columns    0 0 1
+                  0 0 0                      0 1 1
+                  0 1 1                      0 1 1
+                  1 1 1                      0 1 1
+                  1 1 1                      0 1 1 */
 static ptrdiff_t first_patch(const dense_product_t *p, const grid_t *grid, ptrdiff_t panel, ptrdiff_t thread,
                              ptrdiff_t threads) {
     if (p->by_rows) {
@@ -110,8 +120,7 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const dense_product_t *p = job;
     grid_t grid = grid_of(p);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
-    if (p->b_sums)
-        sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
+    if (p->b_sums) sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
     configure_tiles();
     for (ptrdiff_t i = 0; i < blocks; i++)
         multiply_block(p, &grid, grid.patches * i / blocks, grid.patches * (i + 1) / blocks, thread, threads);

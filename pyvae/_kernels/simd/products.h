@@ -10,7 +10,7 @@
 typedef struct {
     const void *a, *b, *bias; /* bias: columns numbers, or NULL */
     void *c;
-    void *b_sums; /* columns numbers, the sums over the rows of B, or NULL */
+    void *b_sums;                   /* columns numbers, the sums over the rows of B, or NULL */
     ptrdiff_t rows, columns, depth; /* C is (rows, columns); depth is the length of the sums */
     ptrdiff_t a_row, a_k, b_k, b_column, c_row;
     int accumulate, accumulate_b_sums, activation;

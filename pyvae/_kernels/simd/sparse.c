@@ -1,6 +1,6 @@
 /* Products with rows most of whose entries are zero: the entries alone are multiplied, one after the other, each with a
-   whole row of W or dy. Every sum is one chain of multiply-adds with k ascending, as in products.c; what is left out would
-   have added zero to it. */
+   whole row of W or dy. Every sum is one chain of multiply-adds with k ascending, as in products.c; what is left out
+   would have added zero to it. */
 #include "sparse.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -14,7 +14,8 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
         REAL *restrict y = (REAL *)p->out + i * p->out_row;
         memset(y, 0, sizeof(REAL) * p->columns);
         for (int64_t n = p->starts[i]; n < p->starts[i + 1]; n++) {
-            const REAL x = ((const REAL *)p->values)[n], *w = (const REAL *)p->weights + p->entry_columns[n] * p->weights_row;
+            const REAL x = ((const REAL *)p->values)[n];
+            const REAL *w = (const REAL *)p->weights + p->entry_columns[n] * p->weights_row;
             FOR_COLUMNS(j, p->columns, y[j] = FMA(x, w[j], y[j]));
         }
         if (bias) FOR_COLUMNS(j, p->columns, y[j] += bias[j]);

@@ -5,8 +5,9 @@
 #include "job.h"
 #include "level.h"
 
-/* x (rows, any number of columns) has the entries values[n] in the columns columns[n], n in starts[i] .. starts[i + 1], in
-   row i, and else zeros. Forward, dense is out (rows, columns); going backward it is dy, and out is dW. */
+/* x has `rows` rows and any number of columns. Row i has the entries values[n] in the columns entry_columns[n], where
+   n = starts[i] .. starts[i + 1] - 1, and else zeros. Forward, out is y (rows, columns). Going backward, dy is
+   (rows, columns) and out is dW (out_rows, columns). */
 typedef struct {
     ptrdiff_t rows, columns; /* of y and dy */
     const void *values;
@@ -23,7 +24,7 @@ typedef struct {
 } sparse_product_t;
 
 typedef struct {
-    task_t *multiply;        /* y = x W + b */
+    task_t *multiply;         /* y = x W + b */
     task_t *multiply_weights; /* dW = or += x.T dy, db = or += the sums of dy over the rows */
 } sparse_table_t;
 

@@ -3,7 +3,10 @@
    Each function is branch-free scalar code: polynomials, selections and bit patterns. The order of operations and the
    fused multiply-adds are written out, so that one element gets the same bits from AVX2, from AVX-512 and from the
    scalar tail of a loop. float: errors of one or two units in the last place. double serves gradient checks, where
-   being right matters and speed does not: it calls the C library. */
+   being right matters and speed does not: it calls the C library.
+
+   The coefficients for float are those of Cephes (S. L. Moshier, https://www.netlib.org/cephes/, single precision), and
+   the file of Cephes is named beside each set. Those for Mills' ratio alone were fitted for this library. */
 #ifndef PYVAE_VMATH_H
 #define PYVAE_VMATH_H
 
@@ -42,7 +45,7 @@ static inline float bits_float(int32_t bits) {
 /* 2^n for -126 <= n <= 127; unsigned, as n is anything where x is NaN */
 static inline float power_of_two(int32_t n) { return bits_float((int32_t)((uint32_t)(n + 127) << 23)); }
 
-/* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2 */
+/* (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2. Cephes, expf.c. */
 static inline float exp_tail(float r) {
     float p = 1.9875691500e-4f;
     p = FMA(p, r, 1.3981999507e-3f);
@@ -52,7 +55,8 @@ static inline float exp_tail(float r) {
     return FMA(p, r, 5.0000001201e-1f);
 }
 
-/* r and n of x = n ln 2 + r, n = round(x / ln 2), |r| <= ln(2) / 2 */
+/* r and n of x = n ln 2 + r, n = round(x / ln 2), |r| <= ln(2) / 2. The two parts of ln 2 are those of Cephes, expf.c.
+   The first, 0.693359375, has nine bits, so that its product with n is exact. */
 static inline float exp_remainder(float x, int32_t *n) {
     const float shift = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
     float shifted = FMA(x, 1.44269504f, shift), whole = shifted - shift;
@@ -101,7 +105,7 @@ static inline float expm1_minus_real(float x) {
     return __builtin_fabsf(x) < 0.34f ? small : big;
 }
 
-/* log(2^n (1 + m)) for sqrt(1/2) <= 1 + m < sqrt(2): a polynomial in m. */
+/* log(2^n (1 + m)) for sqrt(1/2) <= 1 + m < sqrt(2): a polynomial in m. Cephes, logf.c. */
 static inline float log_parts(float n, float m) {
     float m2 = m * m;
     float p = 7.0376836292e-2f;
@@ -160,7 +164,8 @@ static inline float tanh_real(float x) {
     return __builtin_copysignf(-e / (2.0f + e), x);
 }
 
-/* sin and cos of 2 pi w / 2^32: the quadrant and the rest are exact integers, the rest within pi/4 of zero. */
+/* sin and cos of 2 pi w / 2^32: the quadrant and the rest are exact integers, the rest within pi/4 of zero. Both
+   polynomials: Cephes, sinf.c. */
 static inline void sincos_turn(uint32_t w, float *sine, float *cosine) {
     uint32_t quadrant = (w + 0x20000000u) >> 30;
     float r = (float)(int32_t)(w - (quadrant << 30)) * 1.46291807926715968e-9f; /* 2 pi / 2^32 */
@@ -179,7 +184,8 @@ static inline void sincos_turn(uint32_t w, float *sine, float *cosine) {
 }
 
 /* Density and distribution function of the standard normal distribution. The tail beyond t = |x| is pdf(t) times Mills'
-   ratio, which is a polynomial in u = 1 / (1 + t / 4) to within 4e-8 of itself for all t. */
+   ratio, which is nearly a polynomial in u = 1 / (1 + t / 4). benchmarks/fit_mills_ratio.py fits its coefficients and
+   prints the largest relative error of those below over all t: 4.2e-8 as they are written, 6.0e-8 rounded to float. */
 typedef struct {
     float pdf, cdf;
 } normal_t;
