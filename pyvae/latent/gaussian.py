@@ -65,8 +65,9 @@ class DiagonalGaussian(Posterior):
         latent_dim = outputs.shape[1] // 2
         mu, logvar = outputs[:, :latent_dim], outputs[:, latent_dim:]
         if self.logvar_bounds is not None:
+            low, high = self.logvar_bounds
             bounded = memory.take(logvar.shape, logvar.dtype)
-            _kernels.clip(logvar, *self.logvar_bounds, out=bounded)
+            _kernels.clip(logvar, low, high, out=bounded)
             logvar = bounded
         return MuLogvar(mu, logvar)
 
@@ -78,7 +79,9 @@ class DiagonalGaussian(Posterior):
         if self.logvar_bounds is None:
             _kernels.copy(dq.logvar, out=doutputs[:, latent_dim:])
         else:
-            _kernels.clip_backward(dq.logvar, outputs[:, latent_dim:], *self.logvar_bounds, dx=doutputs[:, latent_dim:])
+            low, high = self.logvar_bounds
+            logvar = outputs[:, latent_dim:]
+            _kernels.clip_backward(dq.logvar, logvar, low, high, dx=doutputs[:, latent_dim:])
         return doutputs
 
     def sample(self, q, eps, memory=FRESH):

@@ -204,9 +204,11 @@ def size_of_reparameterize(a):
 
 def size_of_reparameterize_backward(a):
     k, rows = len(a.eps) // max(len(a.logvar), 1), len(a.logvar)
+    dlog_qz = getattr(a, "dlog_qz", None)
+    through_log_q = 0.0 if dlog_qz is None else by_row(np.abs(dlog_qz[:, None]), rows)
     return {
         "dmu": k * by_row(np.abs(a.dz), rows),
-        "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2),
+        "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2) + k * through_log_q,
     }
 
 
@@ -342,6 +344,9 @@ def dense_cases():
     yield Case("add", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x) + np.abs(a.y)}, 1, True)
     yield Case("multiply", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x * a.y)}, 1, True)
     yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
+    clip = {"low": -0.5, "high": 0.8}
+    yield Case("clip", {"x": x, **clip}, {"out": out}, lambda a: {"out": np.abs(a.x)}, 1, True)
+    yield Case("clip_backward", {"dy": x, "x": x, **clip}, {"dx": out}, lambda a: {"dx": np.abs(a.dy)}, 1, True)
     yield Case("column_sums", sums, {"out": Array("D", "empty")}, size_of_column_sums, 2, True)
     yield Case("column_sums", {"x": x}, {"out": Array("D")}, plus_start(size_of_column_sums), 2, True, "accumulate")
 
@@ -353,6 +358,8 @@ def norm_cases():
     yield Case("layer_norm", inputs, outputs, size_of_layer_norm, 4, True)
     inputs, outputs = {"dy": x, "u": u, "r": r, "gain": column}, {"dx": empty, "dgain": column, "dbias": column}
     yield Case("layer_norm_backward", inputs, outputs, size_of_layer_norm_backward, 4, True)
+    outputs = {"dgain": column, "dbias": column}
+    yield Case("layer_norm_backward", {**inputs, "dx": None}, outputs, size_of_layer_norm_backward, 4, note="no dx")
 
 
 def gaussian_cases():
@@ -368,6 +375,13 @@ def gaussian_cases():
         {"dz": Array("KD"), "logvar": logvar, "eps": eps},
         {"dmu": empty, "dlogvar": empty},
         size_of_reparameterize_backward,
+    )
+    yield Case(
+        "reparameterize_backward",
+        {"dz": Array("KD"), "logvar": logvar, "eps": eps, "dlog_qz": Array("K")},
+        {"dmu": empty, "dlogvar": empty},
+        size_of_reparameterize_backward,
+        note="dlog_qz",
     )
     yield Case(
         "kl",
@@ -387,6 +401,13 @@ def gaussian_cases():
         {"z": Array("KD")},
         {"log_pz": Array("K", "empty")},
         lambda a: {"log_pz": row_sum(a.z**2 + np.log(2 * np.pi))},
+    )
+    yield Case(
+        "standard_normal_backward",
+        {"dlog_pz": Array("K"), "z": Array("KD")},
+        {"dz": Array("KD", "empty")},
+        lambda a: {"dz": np.abs(a.dlog_pz[:, None] * a.z)},
+        1,
     )
 
 
