@@ -1,4 +1,4 @@
-"""What kernels of likelihoods share."""
+"""The common part of the kernels of likelihoods."""
 cimport numpy as cnp
 from pyvae._kernels.tape cimport task_t
 

@@ -22,7 +22,7 @@ cdef extern from *:
     const likelihood_table_t *likelihood_tables[3][2]
 
 cdef class Observation:
-    """x, the decoder's outputs and what is made of them, checked, as C sees them."""
+    """x, the decoder's outputs and the arrays computed from them, checked, as C sees them."""
 
     def __cinit__(self, x, outputs, str name, observed=None):
         self.real = real_type(outputs, name)
@@ -68,8 +68,8 @@ cdef class Observation:
         self.o.dspread, self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)
 
     cdef bint follows(self, task_t forward) except -1:
-        """Whether the last job on the tape is the forward pass of the same rows, observed whole: then it is taken off the
-        tape, and what it would have written is for this one to write, which can do both in one pass."""
+        """True if the last job on the tape is the forward pass of the same rows, observed whole. That job is then taken
+        off the tape, and this one, which can do both in one pass, writes its result too."""
         cdef size_t inputs = <const char *>&self.o.log_px - <const char *>&self.o
         cdef const observation_t *last = <const observation_t *>same_inputs_on_tape(forward, &self.o, inputs)
         if last == NULL or last.observed != NULL:
