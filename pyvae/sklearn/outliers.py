@@ -63,9 +63,9 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def contributions(self, X):
-        """How odd each feature makes each row of X: -E[log p(x_j|z) | x], (N, number of features), nats, of X as it is
-        given; a DataFrame if X is one. Compare a feature with its median over normal rows: a value far above it is odd.
-        Missing entries contribute 0. Raises what ``fit`` raises."""
+        """The share of each feature in the oddness of each row: -E[log p(x_j|z) | x], (N, number of features), nats, of
+        X as it is given; a DataFrame if X is one. Compare a feature with its median over normal rows: a value far above
+        it is odd. Missing entries contribute 0. Raises what ``fit`` raises."""
         known, places = self._rows(X), self.columns_.places
         surprises = surprise(self.model_, self._alike(known)[0], places, SAMPLES)
         log_scale = np.array([self.columns_.log_scale()[place].sum() for place in places])
