@@ -19,7 +19,7 @@ such a difference does not excuse a wrong gradient.
 
 A gradient check cannot see a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken for the
 standard deviation; other tests check such things. This module imports nothing of pyvae, so that nothing it checks can
-help it pass. tests/test_gradients.py plants wrong gradients, which it must notice: scaled by 1 + 1e-5, one sign
+help it pass. tests/test_gradients.py plants wrong gradients, which the checks must notice: scaled by 1 + 1e-5, one sign
 flipped, a bias forgotten. (tests/mutate.py changes a thousand lines of the library one by one: it measures all tests of
 gradients together, not this module alone.)
 """

@@ -257,7 +257,7 @@ class Table:
         start(model, mean, variance)
 
     def decode(self, X):
-        """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
+        """A DataFrame from (N, n_features) numbers, a model's means or draws."""
         import pandas as pd
 
         series = [column.decode(X[:, place]) for column, place in zip(self.columns, self.places, strict=True)]

@@ -23,8 +23,8 @@ class ActivationCache(NamedTuple):
 class Activation(Layer):
     """y = f(x), element by element. The subclasses name f and its derivative.
 
-    activation: the kernels' word for f. keeps_input: True where y does not determine f'(x), so that the cache must keep
-    x.
+    activation: the kernels' word for f.
+    keeps_input: True where y does not determine f'(x); the cache then keeps x.
     """
 
     activation, keeps_input = None, False

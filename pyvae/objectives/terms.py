@@ -45,7 +45,7 @@ class Objective:
         raise NotImplementedError
 
     def at(self, epoch):
-        """The objective with its numbers fixed at this time, in epochs. Raises ValueError for numbers out of range."""
+        """The objective with its numbers fixed after ``epoch`` epochs. Raises ValueError for numbers out of range."""
         return self
 
     def settled(self, epoch):

@@ -112,7 +112,7 @@ class VAEEstimator(BaseEstimator):
         return X.view(np.memmap) if mapped else X
 
     def _is_table(self, frame):
-        """True if the columns of a DataFrame are each of a kind of their own."""
+        """True if each column of a DataFrame is to have a kind of its own."""
         is_auto = isinstance(self.likelihood, str) and self.likelihood == "auto"
         return is_auto and (bool(self.kinds) or not all(dtype.kind == "f" for dtype in frame.dtypes))
 

@@ -11,13 +11,13 @@ arrays of equal length, so a step is one pass over them, for all layers at once.
 
 (beta1 and beta2 have nothing to do with the beta of the KL.)
 
-AdamW (Loshchilov and Hutter 2019, algorithm 2) also takes away a share of every parameter. It does so directly: through
-the two means, the gradient of a penalty |W|^2 would be rescaled with all the rest.
+The gradient of a penalty |W|^2 would go through the two means and be rescaled with all the rest. AdamW (Loshchilov and
+Hutter 2019, algorithm 2) instead takes a share of every parameter away directly:
 
     W -= learning_rate * weight_decay * W
 
-Clipping (Pascanu et al. 2013, algorithm 1) shortens the gradient by all parameters if it is longer than clip_norm, and
-keeps its direction:
+Clipping (Pascanu et al. 2013, algorithm 1) shortens the gradient, over all parameters at once, if it is longer than
+clip_norm, and keeps its direction:
 
     g = g * min(1, clip_norm / norm),       norm = sqrt(sum g^2)
 """

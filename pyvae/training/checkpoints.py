@@ -113,7 +113,7 @@ class Checkpoints:
         """Begin a training with these settings, or restore ``state`` from the newest checkpoint.
 
         rate, objective: the learning rate and the objective as functions of the epochs done so far. For every epoch
-        that the checkpoint has done, those of the last of its n_steps are compared with those in the checkpoint.
+        that the checkpoint has done, their values at the last of its n_steps are compared with those in the checkpoint.
         Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
         overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
         another model, other settings or other data, or all damaged, and where the model cannot be saved.

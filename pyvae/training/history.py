@@ -17,7 +17,7 @@ class History:
     beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step; grad_norm is the mean over
     the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of the epoch.
 
-    best_epoch: the epoch, counted from 1, whose weights the model has in the end, if one was chosen: the best one by a
+    best_epoch: the epoch, counted from 1, whose weights the model ends with, if one was chosen: the best one by a
     validation_fraction, or the last one before numbers stopped being finite. stopped: why training ended, "epochs" (all
     done), "patience", "interrupted", "callback" or "not finite"; None while it goes on.
     """

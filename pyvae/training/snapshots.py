@@ -28,7 +28,7 @@ class EpochStart:
 
     @contextlib.contextmanager
     def restored(self):
-        """Put everything back inside the block; after the block it is as it is now."""
+        """Inside the block everything is as it was then; after the block it is as it is now."""
         now = EpochStart(self.optimizer, self.epoch)
         self.put_back()
         try:
