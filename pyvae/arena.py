@@ -1,10 +1,10 @@
-"""Arena: all weights of a model in one flat array, all gradients in another, and named views into both.
+"""Arena: all parameters of a model in one flat array, all gradients in another, and named views into both.
 
     values  | encoder.0.W ........ | encoder.0.b .. | decoder.0.W ........ |
     grads   | encoder.0.dW ....... | encoder.0.db . | decoder.0.dW ....... |
 
-Every tensor starts on a 64-byte boundary; the gaps belong to nobody. So the optimizer is one pass over flat arrays, a
-file is one array with a table of names, and adding gradients of several machines is one sum. Layers see none of this:
+Every tensor starts on a 64-byte boundary; the gaps between tensors hold zeros. So an optimizer's step is one pass over
+flat arrays, the norm of the gradient is one sum, and a snapshot of all parameters is one copy. Layers see none of this:
 a layer holds the views ``W, b, dW, db``.
 """
 
@@ -19,12 +19,12 @@ from pyvae.workspace import ALIGNMENT, aligned_empty
 
 
 class Arena:
-    """Values and gradients of the parameters of some modules, which it binds to themselves.
+    """Values and gradients of the parameters of some modules; it sets views of them on the modules.
 
     modules: a dict of names and modules. dtype: float32 to train, float64 to check gradients. seed: of the first
     values. A module that stands in two places has one set of parameters. Raises ValueError where a module's
-    parameters are bound to another arena already: two models cannot share it; and where its methods do not take what
-    its interface says.
+    parameters are bound to another arena already, as two models cannot share it, and where its methods do not take
+    the arguments of its interface.
     """
 
     def __init__(self, modules, dtype=np.float32, seed=0):
@@ -39,7 +39,7 @@ class Arena:
             module.initialize(Noise(seed, step=number))
 
     def _allocate(self, shapes, dtype):
-        """Zeros for parameters of these names and shapes."""
+        """Allocate zeros for parameters of these names and shapes."""
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
@@ -76,7 +76,7 @@ class Arena:
         return {"shapes": self._shapes(), "values": self.values}
 
     def __setstate__(self, state):
-        """Of a copy or a pickle: its memory is its own, aligned as the original's, and its gradients are zero."""
+        """Restore a copy or a pickle: its memory is its own, aligned as the original's, and its gradients are zero."""
         self._allocate(state["shapes"], state["values"].dtype)
         self.values[...] = state["values"]
 
@@ -90,7 +90,7 @@ class Arena:
 
     @property
     def count(self):
-        """How many numbers there are to learn."""
+        """The number of values to learn."""
         return sum(stop - start for start, stop, _ in self._slices.values())
 
     def __getitem__(self, name):
@@ -104,7 +104,7 @@ class Arena:
         return self.grads[start:stop].reshape(shape)
 
     def views(self, flat):
-        """The tensors in an array that is laid out as ``values`` is, by their names."""
+        """The tensors, by their names, in an array with the layout of ``values``."""
         return {name: flat[start:stop].reshape(shape) for name, (start, stop, shape) in self._slices.items()}
 
     def zero_grads(self):

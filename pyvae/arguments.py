@@ -1,4 +1,4 @@
-"""Checks of what users hand in: one sentence that names the argument and what was expected."""
+"""Checks of users' arguments: an error is one sentence that names the argument and what was expected."""
 
 import difflib
 import math
@@ -35,7 +35,7 @@ def check_number(name, value, low, high=math.inf, low_included=False):
 
 
 def _is_real(value):
-    """Whether a value is one real number, of Python or of an array; True and False are none."""
+    """True if a value is one real number, of Python or of an array; True and False are not."""
     if hasattr(value, "dtype"):
         return value.shape == () and getattr(value.dtype, "kind", None) in ("i", "u", "f")
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
@@ -49,7 +49,7 @@ def shown(value):
 
 def did_you_mean(word, known):
     """A question that names the known word that is closest to this one, or an empty text where none is close."""
-    bare = {name.lstrip("-"): name for name in known}  # or else any two options would have their dashes in common
+    bare = {name.lstrip("-"): name for name in known}  # else any two options would have their dashes in common
     close = difflib.get_close_matches(word.lower().lstrip("-"), bare, n=1, cutoff=0.7)
     return f"; did you mean {bare[close[0]]}?" if close else ""
 

@@ -1,27 +1,27 @@
-"""Why believe the gradients: each is compared with finite differences of the forward pass. NumPy alone.
+"""Gradient checks: every gradient is compared with finite differences of the forward pass, in NumPy alone.
 
 For a function f of many numbers and one of them, w, the central difference
 
     (f(w + h) - f(w - h)) / 2 h  =  df/dw + O(h^2),      h = (2^-52)^(1/3) = 6e-6 in float64
 
-needs nothing but f. A gradient is compared with that in every coordinate of small tensors, in a choice of coordinates
-and some random directions of big ones. The error of a tensor is
+needs only f. A gradient is compared with it in every coordinate of a small tensor, and in some coordinates and some
+random directions of a large one. The error of a tensor is
 
     max |numerical - analytic| / max(max |numerical|, max |analytic|),
 
 so that a tensor of small gradients is held to the same relative accuracy as one of large ones.
 
-Kinks. ReLU has no derivative at 0. Where a step of h crosses a kink, the slopes to the left and to the right differ,
-and the central difference lies between them, as does the analytic gradient. Such a coordinate proves nothing and is
-skipped; at most 1% of those compared may be, and so none of fewer than a hundred: with the usual 64 coordinates one
-kink fails the check. The slopes of a smooth function differ too, by h f'' + O(h^3), but in proportion to h: where they
-do that, a wrong gradient finds no excuse.
+Kinks. ReLU has no derivative at 0. If there is a kink between w - h and w + h, the slopes to the left and to the right
+differ. The central difference lies between them, and so does the analytic gradient. Such a coordinate proves nothing
+and is skipped. At most 1% of the compared coordinates may be skipped, so none of fewer than a hundred: with the usual
+64, one kink fails the check. The slopes of a smooth function differ too, by h f'' + O(h^3), but in proportion to h:
+such a difference does not excuse a wrong gradient.
 
-What a gradient check cannot see is a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken
-for the standard deviation; the tests check such things otherwise. This module imports nothing of pyvae, so that nothing
-it checks can help it pass. That it notices wrong gradients is tested with planted ones, scaled by 1 + 1e-5, one sign
-flipped, a bias forgotten (tests/test_gradients.py). (tests/mutation/mutate.py changes a thousand lines of the library
-one by one: it measures all tests of gradients together, not this module alone.)
+A gradient check cannot see a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken for the
+standard deviation; other tests check such things. This module imports nothing of pyvae, so that nothing it checks can
+help it pass. tests/test_gradients.py plants wrong gradients, which the checks must notice: scaled by 1 + 1e-5, one sign
+flipped, a bias forgotten. (tests/mutation/mutate.py changes a thousand lines of the library one by one: it measures all
+tests of gradients together, not this module alone.)
 """
 
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ STEP = 6e-6
 
 
 class Check(NamedTuple):
-    """How one tensor's gradient compares with finite differences."""
+    """The comparison of one tensor's gradient with finite differences."""
 
     name: str
     error: float  # maximum norm, relative to the larger of the two
@@ -53,9 +53,9 @@ def check_gradient(f, w, gradient, name="w", *, tolerance=1e-6, step=STEP, coord
     """Compare an analytic gradient with central differences of f; returns a Check.
 
     f: a function without arguments that evaluates at the present content of w, a float64 array, which is changed in
-    place and put back. gradient: df/dw, of w's shape. coordinates: how many are compared at the most, chosen by the
-    seed; directions: how many random unit directions beside them where there are more. Raises TypeError unless w is
-    float64.
+    place and put back. gradient: df/dw, of w's shape. coordinates: the most that are compared; if w has more, the seed
+    chooses them. directions: the number of random unit directions compared besides, if w has more. Raises TypeError
+    unless w is float64.
     """
     if w.dtype != np.float64:
         raise TypeError(f"{name} must be float64: differences of float32 have no digits to compare")
@@ -101,10 +101,10 @@ def _slopes(f, w, direction, step):
 
 
 def _is_kink(f, w, direction, step):
-    """Whether the gap between the slopes is not in proportion to the step, as it is for a smooth function.
+    """True if the gap between the slopes is not in proportion to ``step``, as it is for a smooth function.
 
-    With a kink at distance d it is in proportion to max(1 - |d| / step, 0), which one halving of the step can mistake
-    for a smooth function's (|d| = step / 3), but not two.
+    With a kink at distance d the gap is in proportion to max(1 - |d| / step, 0). After one halving of ``step`` that can
+    look like a smooth function's gap (|d| = step / 3), but not after two.
     """
     gap, half, quarter = (np.subtract(*_slopes(f, w, direction, step / n)) for n in (1, 2, 4))
     return abs(half - gap / 2) > 0.1 * abs(gap) or abs(quarter - gap / 4) > 0.1 * abs(gap)
@@ -116,12 +116,12 @@ def check_gradients(
 ) -> list[Check]:  # fmt: skip
     """Check every parameter's gradient of a model's loss, in nats, on the rows X; returns the list of Checks.
 
-    The model is copied to float64 and the copy moved by a little random step, as the zero biases of a new model can put
-    ReLU units exactly on their kink; the noise is frozen. X (B, D) within the likelihood's support; a handful of rows
-    is enough. n_samples: of z a row. beta: weight of the KL. objective: in place of both, an Objective, with its own
-    number of samples. Raises GradientError, naming the tensors, where a gradient is wrong: by more than ``tolerance``
-    in the maximum norm per tensor, or with more than 1% of the compared coordinates at kinks; ValueError or TypeError
-    for arguments that cannot be used, X as in ``model.elbo``.
+    The model is copied to float64, and the copy's parameters are moved a little at random, as the zero biases of a new
+    model can put ReLU units exactly on their kink; the noise is frozen. X: (B, D), within the likelihood's support; a
+    handful of rows is enough. n_samples: samples of z a row. beta: weight of the KL. objective: in place of both, an
+    Objective with its own number of samples. Raises GradientError, naming the tensors, where a gradient is wrong: by
+    more than ``tolerance`` in the maximum norm per tensor, or with more than 1% of the compared coordinates at kinks;
+    ValueError or TypeError for arguments that cannot be used, X as in ``model.elbo``.
     """
     _check_argument("n_samples", n_samples, int | np.integer, 1, "a whole number from 1")
     _check_argument("seed", seed, int | np.integer, 0, "a whole number from 0")
@@ -153,9 +153,9 @@ def _check_argument(name, value, kind, least, expected):
 def check_layer(layer, arena, x, *, noise=None, name="layer", tolerance=1e-6, seed=0):
     """Check a layer's gradients by its input and by every parameter; returns the list of Checks.
 
-    arena: holds the layer's parameters, float64. The loss is sum(weights * y) with random weights. Also that a zero dy
-    gives exactly zero, and that a second backward pass agrees with the first to the bit and adds as much again. Raises
-    GradientError where a gradient is wrong.
+    arena: holds the layer's parameters, float64. The loss is sum(weights * y) with random weights. It also checks that
+    a zero dy gives exactly zero, and that a second backward pass agrees with the first to the bit and adds as much
+    again. Raises GradientError where a gradient is wrong.
     """
     rng = np.random.default_rng(seed)
     y, cache = layer.forward(x, noise)
@@ -182,7 +182,7 @@ def check_layer(layer, arena, x, *, noise=None, name="layer", tolerance=1e-6, se
 
 
 def raise_if_wrong(checks):
-    """The checks, if all passed; GradientError that names the others."""
+    """Return the checks if all passed; else raise a GradientError that names the others."""
     wrong = [check for check in checks if not check.passed]
     if wrong:
         raise GradientError("wrong gradients:\n" + "\n".join(str(check) for check in wrong))

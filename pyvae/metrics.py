@@ -1,3 +1,3 @@
-"""What the latent dimensions carry; the code is in models/metrics.py."""
+"""Metrics of the latent dimensions; the code is in models/metrics.py."""
 
 from pyvae.models.metrics import active_units, kl_per_dimension

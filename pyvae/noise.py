@@ -1,8 +1,8 @@
 """Noise: every random number of the library as a pure function of seed, step, name, row and column.
 
-Nothing below training draws from anywhere else, and nothing has a state. So noise does not depend on the number of
-threads, on which rows share a minibatch, or on what was drawn before; and a forward pass can be repeated exactly, which
-is what a gradient check needs. The generator is Philox4x32-10 (see ``_kernels/random_ref.py``):
+Training and all that it uses draw from nowhere else, and nothing has a state. So noise does not depend on the number of
+threads, on which rows share a minibatch, or on what was drawn before. A forward pass can be repeated exactly, as a
+gradient check requires. The generator is Philox4x32-10 (see ``_kernels/random_ref.py``):
 
     key = SeedSequence([seed, stream]).generate_state(2),   counter = (block of four columns, sample, row, step)
 """
@@ -14,7 +14,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arguments import check_count
 
-ROWS = 2**32  # that noise can tell apart; and as many samples of each
+ROWS = 2**32  # that noise can tell apart, with as many samples each
 
 # A stream's number is part of every random number that was ever drawn from it: never renumber, only append.
 STREAMS = {
@@ -26,7 +26,7 @@ STREAMS = {
     "x": 5,  # x drawn from the likelihood
     "split": 6,  # which rows are held out
     "dropout": 7,  # masks of dropout layers, each with a key of its own
-    "dequantize": 8,  # where in its step a rounded number lies
+    "dequantize": 8,  # the place of a rounded number in its grid step
 }
 
 
@@ -41,10 +41,10 @@ class Noise:
     """The random numbers of one step: ``Noise(seed, step).normal("z", shape, rows)``.
 
     ``shape`` is (B * k, columns) for the k samples of B rows, samples of a row next to each other; ``rows`` holds the
-    rows' global numbers. seed is any whole number from 0; step and row numbers are below 2^32 (OverflowError).
+    row numbers. seed is any whole number from 0; step and row numbers must be below 2^32, else it raises OverflowError.
     """
 
-    rows = None  # of the batch whose masks are drawn; see ``at``
+    rows = None  # row numbers of the batch, for masks; see ``at``
     numbers = ()  # of the part that draws; see ``part``
 
     def __init__(self, seed, step=0):
@@ -54,7 +54,7 @@ class Noise:
         self.step = step
 
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
-        """Independent standard normal numbers, (B * k, columns). float32 are the float64 ones to a few last places."""
+        """Independent standard normal numbers, (B * k, columns); float32 and float64 agree to a few last places."""
         out = np.empty(shape, dtype) if out is None else out
         _kernels.normal(self.key(name), self.step, rows, out)
         return out
@@ -72,7 +72,7 @@ class Noise:
         return out
 
     def at(self, rows):
-        """The same noise for layers, which do not know the numbers of the rows that they are given."""
+        """The same noise for layers, which do not know the numbers of their rows."""
         noise = Noise(self.seed, self.step)
         noise.rows = rows
         return noise
@@ -85,7 +85,7 @@ class Noise:
 
     def keep(self, number, shape, rate, dtype=np.float32, out=None):
         """Mask of the dropout layer ``number``, (B * k, columns), for the rows given to ``at``: each element 0 with
-        probability rate, else 1 / (1 - rate), independently. Raises ValueError where there are no rows."""
+        probability rate, else 1 / (1 - rate), independently. Raises ValueError if no rows were given."""
         if self.rows is None:
             raise ValueError("a dropout mask belongs to rows: use noise.at(rows)")
         out = np.empty(shape, dtype) if out is None else out
@@ -117,17 +117,17 @@ class FrozenNoise:
         self.arrays = arrays
 
     def at(self, rows):
-        """Itself: what it holds belongs to no rows."""
+        """Return itself: its numbers belong to no rows."""
         return self
 
     def keep(self, number, shape, rate, dtype=np.float32, out=None):
-        """The array named "dropout" and the number, like "dropout0"; where there is none, always the same mask."""
+        """The array named "dropout" and the number, like "dropout0"; without one, always the same mask."""
         if f"dropout{number}" in self.arrays:
             return self.normal(f"dropout{number}", shape, None, dtype)
         return Noise(0).at(np.arange(shape[0])).keep(number, shape, rate, dtype, out)
 
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
-        """The array of that name. Raises KeyError where there is none, ValueError where its shape is another."""
+        """The array of that name. Raises KeyError where there is no such array, ValueError where its shape differs."""
         if name not in self.arrays:
             raise KeyError(f"this frozen noise holds {', '.join(self.arrays)}, not {name!r}")
         array = np.asarray(self.arrays[name], dtype=dtype)

@@ -44,9 +44,9 @@ def save(model: Module, path: str | os.PathLike) -> None:
 
 
 def write(path, model, values, arrays=None, training=None):
-    """``save`` with these values for the parameters; with arrays of a training and its state, a checkpoint.
+    """``save`` with these values for the parameters; with arrays of a training and its state, it writes a checkpoint.
 
-    values: (size of the arena,). arrays: more such arrays by their names. training: what JSON can hold.
+    values: (size of the arena,). arrays: more such arrays by their names. training: a state in JSON types.
     """
     description = describe_model(model)
     tensors = dict(model.parameters.views(values))
@@ -64,7 +64,7 @@ def write(path, model, values, arrays=None, training=None):
 
 
 def describe_model(model):
-    """What a file says of a model before its weights: format, model, metadata, dtype.
+    """The description of a model in a file, before its weights: format, model, metadata, dtype.
 
     Raises ValueError for a model in which a layer stands in two places or a part is not registered, and TypeError where
     its metadata are more than JSON can hold.
@@ -79,10 +79,10 @@ def describe_model(model):
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The model that ``save`` wrote; of a checkpoint, the model that its training would have left at that point.
+    """The model that ``save`` wrote; from a checkpoint, the model that its training would have left at that point.
 
-    Raises FileNotFoundError where there is no file and ValueError, saying what is wrong, where it is damaged or
-    something else than a model of this library; nothing as long as the file is allocated before it is checked.
+    Raises FileNotFoundError where there is no file and ValueError, saying what is wrong, where it is damaged or not a
+    model of this library. The file is checked before anything of its size is allocated.
     """
     with ModelFile(path) as file:
         return file.model()
@@ -181,7 +181,7 @@ class ModelFile:
 
 
 def parts_of(description):
-    """The parts of a described model by their names, of which no parameter exists yet."""
+    """The parts of a described model by their names, without parameters yet."""
     return {name: build(part) for name, part in description.items() if isinstance(part, dict)}
 
 
@@ -198,7 +198,7 @@ def tensor_table(shapes, dtype):
 def write_file(path, data, check=None):
     """Replace the file at ``path`` by these bytes, all or nothing, also when the power fails.
 
-    check: a function of the path of the file while it still has another name, to raise where it is not as it should be.
+    check: a function that is called with the temporary file's path and raises if the file is wrong.
     Raises FileNotFoundError where there is no such folder, and the OSError that names ``path`` where it cannot be
     written.
     """
@@ -208,11 +208,11 @@ def write_file(path, data, check=None):
     try:
         _replace(path, data, check)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # and not the temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error  # names path, not the temporary file
 
 
 def _replace(path, data, check):
-    path = Path(os.path.realpath(path))  # of a link the file that it leads to
+    path = Path(os.path.realpath(path))  # a link stays, and the file that it leads to is replaced
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:

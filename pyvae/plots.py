@@ -1,10 +1,10 @@
-"""Pictures: learning curves, what the latent dimensions carry, and rows that are images, in grids.
+"""Pictures: learning curves, the use of the latent dimensions, and grids of rows that are images.
 
 Each function returns a matplotlib Figure that no window shows; ``figure.savefig(path)`` writes it. Matplotlib is
 imported when a picture is made (pip install "pyvae[plot]"), without touching its global state. Functions that take
-image_shape, (height, width), draw rows of height * width columns and raise ValueError for others; value_range says
-which value is black and which white, and those beyond are drawn as these. Arguments count latent dimensions from 0, as
-arrays do, and the words in the pictures from 1, as the header of a .csv file of ``pyvae encode`` does.
+image_shape, (height, width), draw rows of height * width columns and raise ValueError for others. value_range holds the
+values of black and white; values beyond it are drawn as these. Arguments count latent dimensions from 0, as arrays do;
+the words in the pictures count from 1, as the header of a .csv file of ``pyvae encode`` does.
 """
 
 import math
@@ -19,8 +19,8 @@ from pyvae.models.metrics import kl_per_dimension as measure_kl
 DPI = 120
 GRID_WIDTH = 960  # dots, at least
 GRID_HEIGHT = 10_000  # dots, at most, unless a single dot for each pixel is more
-GRID_GRAYS = 64  # more are not seen as more, and make larger files
-GRID_TINT = "#b9d9f2"  # between pictures and where there is none: light, and no gray that a value could have
+GRID_GRAYS = 64  # more look the same, and make larger files
+GRID_TINT = "#b9d9f2"  # between pictures and in empty places: light, and no gray that a value could have
 BARS = 50  # of latent dimensions, at most
 
 # Ten colours that remain different under the common colour vision deficiencies: those of Petroff (2021,
@@ -42,9 +42,9 @@ def _figure(width, height, layout="constrained"):
 def learning_curves(history, validation="validation"):
     """Loss, reconstruction and KL over the epochs, in nats; dashed: training, solid: validation.
 
-    validation: what the legend calls the rows of val_loss, such as "test" where they are the test split. The first
-    epochs are far above all others, and a curve is read where it flattens: the frame is that of the others, and the
-    words below it say which epochs lie outside.
+    validation: the legend's name for the rows of val_loss, such as "test" if they are the test split. The first epochs
+    lie far above all others, and a curve is read where it flattens. So the frame fits the other epochs, and the words
+    below it name the epochs outside.
     """
     figure = _figure(10, 3.2)
     epochs = history["epoch"]
@@ -74,7 +74,7 @@ def learning_curves(history, validation="validation"):
 
 
 def _outside_the_frame(epochs, outside):
-    """Which of the first epochs cannot be seen, in words."""
+    """The epochs that lie outside the frame, in words."""
     if not len(outside):
         return ""
     first, last = epochs[outside[0]], epochs[outside[-1]]
@@ -82,9 +82,9 @@ def _outside_the_frame(epochs, outside):
 
 
 def kl_per_dimension(kl, active=None):
-    """A bar for the KL of each latent dimension (Z,), nats, the highest first; of many, the 50 highest.
+    """A bar for the KL of each latent dimension (Z,), nats, the highest first, and at most the 50 highest.
 
-    kl: as metrics.kl_per_dimension gives it. active (Z,): which dimensions count as used, by the rule of
+    kl: as metrics.kl_per_dimension gives it. active (Z,): True for the dimensions that count as used, by the rule of
     metrics.active_units; the title says how many, and the others are gray.
     """
     kl = np.asarray(kl)
@@ -179,8 +179,8 @@ def reconstructions(originals, reconstructed, image_shape, value_range=(0, 1), c
 def manifold(model, image_shape, value_range=(0, 1), side=20):
     """E[x|z] over the plane of a two-dimensional latent space, side * side pictures (Kingma and Welling 2014, app. A).
 
-    Across and up, z takes the standard normal's quantiles at (i + 1/2) / side, i = 0 .. side - 1: under the prior,
-    every picture stands for the same probability. Raises ValueError for another number of latent dimensions.
+    Across and up, z takes the standard normal's quantiles at (i + 1/2) / side, i = 0 .. side - 1, so that every picture
+    stands for the same probability under the prior. Raises ValueError for another number of latent dimensions.
     """
     from scipy.special import ndtri
 
@@ -201,7 +201,7 @@ def interpolation(model, x0, x1, image_shape, value_range=(0, 1), steps=12):
     """From each row of x0 (N, D) to that of x1 (N, D): E[x|z] at z = (1 - t) mu_0 + t mu_1, steps values t = 0 .. 1.
 
     mu_0 and mu_1 are the posterior means; the rows themselves stand at the ends of their line. Raises ValueError where
-    x0 and x1 have not the same shape.
+    x0 and x1 differ in shape.
     """
     x0, x1 = np.asarray(x0), np.asarray(x1)
     if x0.shape != x1.shape:
@@ -218,8 +218,8 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
     """E[x|z] where one dimension of z goes from -3 to 3 and the others stay at the posterior mean of the row x (D,).
 
     A line for each of ``dimensions`` (None: those with the highest KL, ten at most, the highest first). kl (Z,): the
-    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone). name: what
-    the words call x, such as "test row 0". Raises ValueError for dimensions that the model has not.
+    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone). name: the name
+    of x in the picture, such as "test row 0". Raises ValueError for dimensions that the model does not have.
     """
     mu, logvar = model.encode(np.reshape(x, (1, -1)))
     kl = measure_kl(mu, logvar) if kl is None else np.asarray(kl)
@@ -238,7 +238,7 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
 
 
 def _check_dimensions(dimensions, latent_dim):
-    """The numbers of latent dimensions as ints; ValueError where there is none of that number."""
+    """The numbers of latent dimensions as ints; ValueError for a dimension that does not exist."""
     dimensions = [check_count("each of dimensions", dimension, 0) for dimension in dimensions]
     if not dimensions or max(dimensions) >= latent_dim:
         raise ValueError(f"dimensions must be numbers of latent dimensions, 0 to {latent_dim - 1}, not {dimensions}")

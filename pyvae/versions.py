@@ -1,4 +1,4 @@
-"""What is installed and what runs: for bug reports and for ``pyvae info``."""
+"""Versions: what is installed and what runs, for bug reports and for ``pyvae info``."""
 
 import importlib.metadata
 import platform
@@ -26,7 +26,7 @@ def show_versions() -> None:
 
 
 def kernels_in_words():
-    """Which kernels run, on what: native, x86-64-v4, 2 threads."""
+    """The running kernels in words: native, x86-64-v4, 2 threads."""
     info = _kernels.info()
     if info["isa"] is None:
         return info["kernels"]

@@ -1,4 +1,4 @@
-"""Memory: where forward and backward passes take their arrays from.
+"""Memory: the source of the arrays of forward and backward passes.
 
 A training step needs a few dozen arrays, the same ones every time. A Workspace hands them out in order and, for the
 next step, hands out the same memory again, so that training allocates nothing in its steady state:
@@ -8,7 +8,7 @@ next step, hands out the same memory again, so that training allocates nothing i
         memory = workspace.begin()                   a Lease, which is passed in, and which caches keep
         terms, cache = model.forward(..., memory)
 
-Everywhere ``memory`` is an argument, FRESH allocates. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
+As a ``memory`` argument, FRESH allocates new arrays. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype).
 """
 
 import math
@@ -31,7 +31,7 @@ class Workspace:
     """Arrays handed out in order, and again in the same order after each ``begin()``."""
 
     def __init__(self):
-        self.generation = 0  # how many steps were begun
+        self.generation = 0  # number of steps begun
         self._buffers = []  # one per take() of a step
         self._views = []  # (shape, dtype, array): what that take() returned last
         self._next = 0
@@ -60,7 +60,7 @@ class Workspace:
 
 
 class Lease:
-    """The right to take arrays from a workspace for one step; a cache that outlived its step is noticed by it."""
+    """The right to take arrays from a workspace for one step; it notices a cache that outlived its step."""
 
     __slots__ = ("generation", "workspace")
 

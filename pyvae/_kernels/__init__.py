@@ -1,4 +1,4 @@
-"""The ground floor: arrays in, arrays out. This file is the only switchboard between native kernels and NumPy twins.
+"""Kernels: arrays in, arrays out. Only this file chooses between native kernels and their NumPy twins.
 
 Every function in FUNCTIONS exists twice with the same arguments: in ``x.pyx`` (Cython, which calls ``simd/x.c``) and in
 ``x_ref.py`` (NumPy, the definition). settings.py says which of the two runs.

@@ -1,8 +1,8 @@
 """Checks of the arrays that kernels are called with.
 
-An input may be read-only, and its rows may lie any distance apart. It is copied where the numbers of a row do not lie
-side by side. An output belongs to the caller and is never replaced by a copy: it must be writable, of the right shape
-and type, and have the numbers of a row side by side.
+A kernel accepts read-only and strided inputs: rows may be any distance apart, and an array without unit column
+stride is copied. It writes into arrays that the caller owns. An output must be writable, of the right shape and
+type, and have unit column stride; it is never replaced by a copy.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
@@ -36,7 +36,7 @@ cdef bint is_right(object array, int real, int ndim):
 
 
 cdef bint is_usable(cnp.ndarray a):
-    """Whether C can read it in place: aligned, native byte order, unit stride within a row, whole numbers between."""
+    """True if C can read it in place: aligned, native byte order, unit stride in a row, whole elements between rows."""
     cdef Py_ssize_t itemsize = a.descr.itemsize
     cdef int last = a.ndim - 1
     if not cnp.PyArray_ISBEHAVED_RO(a):
@@ -63,7 +63,7 @@ cdef void extent(cnp.ndarray a, const char **low, const char **high) noexcept:
 
 
 cdef int refuse_overlap(cnp.ndarray out, cnp.ndarray other, str name) except -1:
-    """Products read an input again after they have begun to write: it must not share memory with out."""
+    """Raise ValueError where out shares memory with an input: a product reads it again after it has begun to write."""
     cdef const char *low
     cdef const char *high
     cdef const char *other_low
@@ -98,7 +98,7 @@ cdef cnp.ndarray copied(cnp.ndarray a, int real):
 
 
 cdef cnp.ndarray contiguous(cnp.ndarray a, str name, bint writable):
-    """The array, or a copy where it is only read and not contiguous; ValueError where one is to be written."""
+    """The array if it is contiguous, else a copy to read; ValueError where an array to write is not contiguous."""
     if cnp.PyArray_IS_C_CONTIGUOUS(a):
         return a
     if writable:
@@ -143,7 +143,7 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
 
 
 cdef cnp.ndarray whole_numbers(object numbers, str name):
-    """As contiguous, aligned int64; TypeError for floats, which would be cut."""
+    """The numbers as contiguous, aligned int64; TypeError for floats, which would be truncated."""
     a = np.asarray(numbers)
     if a.dtype.kind not in "iu" and a.size > 0:
         raise TypeError(f"{name} must be whole numbers, not {describe(a)}")
@@ -152,7 +152,7 @@ cdef cnp.ndarray whole_numbers(object numbers, str name):
 
 
 cdef cnp.ndarray row_numbers(object rows):
-    """Global row numbers, which are 32-bit counters of the random numbers, as contiguous int64."""
+    """Row numbers, which are 32-bit counters of the random numbers, as contiguous int64."""
     cdef cnp.ndarray a = whole_numbers(rows, "rows")
     cdef const cnp.int64_t *r
     cdef Py_ssize_t i
@@ -172,7 +172,7 @@ cdef int take_key(object key, uint32_t *words) except -1:
 
 
 cdef Py_ssize_t samples_per_row(Py_ssize_t many, Py_ssize_t few, str name) except -1:
-    """k, where `many` = k * `few` rows hold k samples of each row; 1 where there are no rows."""
+    """k, where `many` = k * `few` rows hold k samples of each row; 1 without rows."""
     if few == 0 and many == 0:
         return 1
     if few == 0 or many == 0 or many % few:

@@ -59,8 +59,8 @@ STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 
 
 
 def _stirling_rest(a):
-    """log gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2) for a >= 8, and its derivative by a, the term -1/(2a) of
-    digamma left out."""
+    """log gamma(a) - ((a - 1/2) log a - a + log(2 pi) / 2) for a >= 8, and its derivative by a, which is
+    digamma(a) - log a + 1/(2a)."""
     rest = sum(c * a ** (-1 - 2 * k) for k, c in enumerate(STIRLING))
     return rest, sum(-(1 + 2 * k) * c * a ** (-2 - 2 * k) for k, c in enumerate(STIRLING))
 
@@ -85,7 +85,7 @@ def _float64_counts(x, log_means, log_r):
 
 
 def negative_binomial(x, log_means, log_r, log_px, observed=None):
-    """log_px = sum_j (log gamma(x + r) / (gamma(r) x!) + r log(r / (r + m)) + x log(m / (r + m))), each of column j, j
+    """log_px = sum_j (log(gamma(x + r) / (gamma(r) x!)) + r log(r / (r + m)) + x log(m / (r + m))), all of column j, j
     over the observed columns."""
     x, log_means, log_r, d = _float64_counts(x, log_means, log_r)
     rest = np.log1p(np.exp(-np.abs(d)))  # log(r / (r + m)) = -max(d, 0) - rest

@@ -24,7 +24,7 @@ cdef extern from *:
     static int highest_level(void) { return 0; }
     #endif
 
-    /* What multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing. The system lends AMX registers to those who ask. */
+    /* What multiplies bf16 numbers: 2 AMX, 1 AVX-512, 0 nothing. Linux gives AMX registers to processes that ask. */
     #if defined(__x86_64__) && defined(__linux__)
     #include <cpuid.h>
     #include <sys/syscall.h>
@@ -84,5 +84,5 @@ def set_bf16(unit):
 
 
 def get_bf16():
-    """What multiplies bf16 numbers: "amx", "bf16" (AVX-512), or None."""
+    """The unit that multiplies bf16 numbers: "amx", "bf16" (AVX-512), or None."""
     return BF16_UNITS[bf16]

@@ -1,6 +1,6 @@
 """Activations, column sums, sums and products of elements: the definition, in NumPy.
 
-Shapes: x, y, dx, dy (B, N). y = f(x) is what the activation made of x; dx and dy are the loss's derivatives.
+Shapes: x, y, dx, dy (B, N). y = f(x), where f is the activation; dx and dy are the loss's derivatives.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ def activate(x, activation, out):
 def activate_backward(dy, y, activation, dx):
     """dx = dy f'(x), with f'(x) written as a function of y = f(x).
 
-    silu and gelu take some values twice, with different slopes: for them y is x itself.
+    silu and gelu take some values twice, with different slopes: for them the argument y is x itself.
     """
     if activation is None:
         dx[...] = dy

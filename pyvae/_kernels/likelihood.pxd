@@ -1,4 +1,4 @@
-"""The arguments of a likelihood kernel: for likelihood.pyx and count_likelihood.pyx."""
+"""The common part of the kernels of likelihoods."""
 cimport numpy as cnp
 from pyvae._kernels.tape cimport task_t
 

@@ -23,7 +23,7 @@ cdef extern from *:
     const likelihood_table_t *likelihood_tables[3][2]
 
 cdef class Observation:
-    """The arguments of a likelihood kernel, checked, and the struct of them that C reads."""
+    """x, the decoder's outputs and the arrays computed from them, checked, as C sees them."""
 
     def __cinit__(self, x, outputs, str name, observed=None):
         self.real = real_type(outputs, name)
@@ -73,8 +73,8 @@ cdef class Observation:
         self.o.dspread, self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)
 
     cdef bint follows(self, task_t forward) except -1:
-        """Whether the last job on the tape is the forward pass of the same rows, observed whole. If so, it is taken off
-        the tape, and this job has to write its results too: it can do both in one pass."""
+        """True if the last job on the tape is the forward pass of the same rows, observed whole. That job is then taken
+        off the tape, and this one, which can do both in one pass, writes its result too."""
         cdef size_t inputs = <const char *>&self.o.log_px - <const char *>&self.o
         cdef const observation_t *last = <const observation_t *>same_inputs_on_tape(forward, &self.o, inputs)
         if last == NULL or last.observed != NULL:

@@ -18,7 +18,7 @@ def _repeat(x, outputs):
 
 
 def hide(terms, observed):
-    """The terms (B * k, D) where x is observed, and else 0."""
+    """The terms (B * k, D) where x is observed, else 0."""
     return terms if observed is None else terms * _repeat(observed, terms)
 
 

@@ -1,6 +1,6 @@
 """Rows of a minibatch, scaled and binarised: the definition, in NumPy.
 
-Shapes: source (N, D) of uint8, float32 or float64; rows (B,) the rows' numbers, for the random numbers too; out (B, D).
+Shapes: source (N, D) of uint8, float32 or float64; rows (B,) row numbers, also of the random numbers; out (B, D).
 """
 
 import numpy as np

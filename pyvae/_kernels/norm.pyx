@@ -64,7 +64,7 @@ def layer_norm_backward(dy, u, r, gain, dx, dgain, dbias):
     n.r, n.gain = cnp.PyArray_DATA(r_), cnp.PyArray_DATA(gain_)
     n.dgain, n.dbias = cnp.PyArray_DATA(dgain_), cnp.PyArray_DATA(dbias_)
     if dx is not None:
-        refuse_overlap(dx_, dy_, "dy")  # which is read once more for the sums
+        refuse_overlap(dx_, dy_, "dy")  # dy is read once more for the sums
         n.out, n.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
         run(norm_tables[level][real].backward, &n, sizeof(n), <double>n.rows * n.columns * PLAIN_COST,
             (dy_, u_, r_, gain_, dx_))

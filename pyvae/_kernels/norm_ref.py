@@ -7,7 +7,7 @@ import numpy as np
 
 
 def mean(x):
-    """Of each row, (B, 1); 0 where there are no columns."""
+    """The mean of each row, (B, 1); 0 without columns."""
     return x.sum(axis=1, keepdims=True) / x.dtype.type(max(x.shape[1], 1))
 
 

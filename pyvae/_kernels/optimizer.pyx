@@ -2,9 +2,9 @@
 
 Twin: ``optimizer_ref.py``, which defines what every function here returns.
 
-Who does what. Every thread clears and updates the same stretch of every tensor that it wrote in dense_dW, the first
-rows or the last, and so finds it in its own cache. Where the processors do not share a cache, an update that hands out
-the arena otherwise takes several times as long.
+Shares of the threads. Each thread clears and updates the same part of every tensor that it wrote in dense_dW, the first
+rows or the last, and so finds it in its own cache. If the processors do not share a cache, an update that shares out
+the arena in another way takes several times as long.
 """
 cimport numpy as cnp
 from libc.math cimport sqrt
@@ -42,7 +42,7 @@ cdef extern from *:
     const optimizer_table_t *optimizer_tables[3][2]
 
 cdef enum:
-    UPDATE_COST = 4  # of one weight, in sixteen multiply-adds
+    UPDATE_COST = 4  # of one parameter, in sixteen multiply-adds
 
 
 cdef cnp.ndarray checked_extents(object extents, Py_ssize_t size):

@@ -1,6 +1,6 @@
 """Adam and AdamW over the flat arena: the definition, in NumPy.
 
-values, grads, m and v are vectors of equal length: every weight of the model, its gradient and its two moments.
+values, grads, m and v are vectors of equal length: every parameter of the model, its gradient and its two moments.
 extents (T, 2) says where each tensor begins and ends in them, in rising order, for the native kernels to share out
 among threads; None is one tensor. Between tensors lies padding, which holds zeros.
 """

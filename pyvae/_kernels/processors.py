@@ -1,9 +1,9 @@
-"""How many threads: the physical cores that this process may use, or what OMP_NUM_THREADS says."""
+"""The default number of threads: the physical cores that this process may use, or OMP_NUM_THREADS."""
 
 import os
 from pathlib import Path
 
-MOST_THREADS = 1024  # an error in a number, not a machine, is beyond it
+MOST_THREADS = 1024  # a larger number is a mistake, not a machine
 
 
 def physical_cores():
@@ -20,10 +20,10 @@ def physical_cores():
 
 
 def quota_cores(mount=Path("/sys/fs/cgroup"), membership=Path("/proc/self/cgroup")):
-    """The limit on processor time of this process's cgroups, rounded up to whole processors; None where there is none.
+    """The least CPU quota of this process's cgroups, rounded up to whole processors; None without a quota.
 
-    A cgroup is also held to what those that it is nested in may use. mount, membership: where Linux keeps both. In a
-    container the path that it states can be that of the host; then the root of the mount is the container's own.
+    The quota of an enclosing cgroup holds too. mount, membership: the cgroup file system, and the file with the path of
+    this process's cgroup. In a container this path can be the host's; then the root of the mount is the container's.
     """
     try:
         lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
@@ -40,7 +40,7 @@ def quota_cores(mount=Path("/sys/fs/cgroup"), membership=Path("/proc/self/cgroup
 
 
 def _quota(folder):
-    """Of one cgroup, in either version's files."""
+    """The quota of one cgroup, from the files of either version, in whole processors; None without a quota."""
     try:
         quota, period = (folder / "cpu.max").read_text().split()  # cgroup 2
     except (OSError, ValueError):

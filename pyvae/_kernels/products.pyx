@@ -52,8 +52,8 @@ cdef enum:
 
 
 cdef bint is_tall(const dense_product_t *p) noexcept:
-    """Whether two threads fetch less from each other by sharing the rows of C: all of B, of which each wrote half,
-    rather than all of A and half of B. The rows of a tall matrix then stay with a thread from layer to layer."""
+    """True if two threads fetch less from each other by sharing out the rows of C. Each then reads all of B, of which
+    it wrote half, not all of A and half of B; and the rows of a tall matrix stay with a thread from layer to layer."""
     return 2 * p.rows > p.columns
 
 

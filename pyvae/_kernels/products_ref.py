@@ -1,7 +1,7 @@
 """Dense products: the definition, in NumPy.
 
-Letters: x (B, D) the rows, W (D, H) the weights, b (H,) the bias, y (B, H) the output. ``dx`` and the like are the
-loss's derivative by x and the like; ``dy`` in the two backward products is the one by x W + b, past the activation.
+Letters: x (B, D) the rows, W (D, H) and b (H,) the parameters, y (B, H) the output. ``dx`` and the like are the loss's
+derivative by x and the like; in the two backward products ``dy`` is the derivative by x W + b, before the activation.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Philox random numbers and the order of rows: checks; ``simd/random.c`` fills the rows.
 
-Twin: ``random_ref.py``, which defines what every function here returns, and where the reasons stand.
+Twin: ``random_ref.py``, which defines what every function here returns, and gives the reasons.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t, uint64_t

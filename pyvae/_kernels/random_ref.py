@@ -4,7 +4,7 @@ Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy 
 four 32-bit words and a key of two to four random words. Here counter = (block of four columns, sample, row, step): a
 number depends on where it belongs, not on what was drawn before it, by which thread, or beside which rows.
 
-Shapes: rows (B,) are the rows' global numbers; out (B * k, columns), the k samples of a row next to each other.
+Shapes: rows (B,) are row numbers; out (B * k, columns), the k samples of a row next to each other.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def philox4x32(counter, key):
 
 
 def check_rows(rows):
-    """The rows' global numbers as int64; OverflowError where one does not fit its 32 bits of the counter."""
+    """Row numbers as int64; OverflowError where one does not fit its 32 bits of the counter."""
     rows = np.asarray(rows)
     if rows.dtype.kind not in "iu" and rows.size > 0:
         raise TypeError(f"rows must be whole numbers, not an array of {rows.dtype}")

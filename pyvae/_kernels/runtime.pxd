@@ -1,4 +1,4 @@
-"""How many threads work, and how exactly."""
+"""The number of threads, and the precision of products."""
 
 cdef int threads_for(double work) noexcept nogil
 cdef int begin_work(int wanted) noexcept nogil

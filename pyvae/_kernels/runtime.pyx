@@ -21,9 +21,8 @@ cdef extern from *:
     static int openmp_limit(void) { return 0; }
     #endif
 
-    /* How many threads are at work for all Python threads together. Each of these has a team of its own in libgomp:
-       eight that call kernels at once on 64 processors would run 512 threads. Whoever finds the others busy works
-       alone. */
+    /* The number of threads at work for all Python threads together. Each of these has its own team in libgomp: eight
+       that call kernels at once on 64 processors would run 512 threads. One that finds the others busy works alone. */
     static int at_work;
     static int begin_work(int wanted, int all) {
         int before = __atomic_load_n(&at_work, __ATOMIC_RELAXED), n;
@@ -46,7 +45,7 @@ remember_openmp()
 
 HAS_OPENMP = bool(PYVAE_OPENMP)
 
-# Waking the other threads takes a few microseconds: below so much work, in sixteen multiply-adds, one does it all.
+# Waking the other threads takes a few microseconds: one thread does all work below this, in sixteen multiply-adds.
 cdef double SERIAL_WORK = 32768
 
 cdef int num_threads = 1  # of the process
@@ -55,7 +54,7 @@ cdef int precision = 0  # of the process
 
 
 def set_num_threads(int n, bint own=False):
-    """For the process, or for the calling Python thread alone, where 0 is what the process has."""
+    """Set the number for the process or, with own, for the calling Python thread alone, where 0 is the process's."""
     global num_threads, own_threads
     if own:
         own_threads = n
@@ -64,12 +63,12 @@ def set_num_threads(int n, bint own=False):
 
 
 def get_num_threads(bint own=False):
-    """What kernels called here use; own: what the calling Python thread set for itself, 0 for nothing."""
+    """The number for kernels called here; own: the one that the calling Python thread set for itself, 0 for none."""
     return own_threads if own else all_threads()
 
 
 def stay_serial():
-    """One thread from now on, whatever is asked for: in a forked child, which would wait for libgomp's for ever."""
+    """Use one thread from now on, whatever is set: a forked child would wait for libgomp's threads for ever."""
     global forked
     forked = True
 
@@ -79,7 +78,7 @@ cdef int all_threads() noexcept nogil:
 
 
 def set_precision(int number, bint own=False):
-    """0, 1 or 2 for the process, or for the calling Python thread alone, where -1 is what the process has."""
+    """Set 0, 1 or 2 for the process or, with own, for the calling Python thread alone, where -1 is the process's."""
     global precision, own_precision
     if own:
         own_precision = number + 1
@@ -88,7 +87,7 @@ def set_precision(int number, bint own=False):
 
 
 def get_precision(bint own=False):
-    """What products called here use; own: what the calling Python thread set for itself, -1 for nothing."""
+    """The precision of products called here; own: what the calling Python thread set for itself, -1 for none."""
     return own_precision - 1 if own else matmul_precision()
 
 
@@ -103,7 +102,7 @@ def limit_threads(int n):
 
 
 cdef int begin_work(int wanted) noexcept nogil:
-    """How many threads to work with; ``end_work`` is told the same number."""
+    """The number of threads to work with; pass the same number to ``end_work``."""
     return begin_work_c(wanted, all_threads())
 
 

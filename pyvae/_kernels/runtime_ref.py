@@ -1,10 +1,10 @@
-"""What the NumPy twins have in place of threads and precisions: settings that change no result."""
+"""Threads and precision for the NumPy twins: settings that change no result."""
 
 import threading
 
 
 class Settings(threading.local):
-    """What a thread set for itself; -1: nothing."""
+    """The settings of one thread; -1: none."""
 
     precision = -1
 

@@ -1,13 +1,13 @@
 """Settings of the kernels: native or NumPy, which instruction set, how many threads, and how exact products are.
 
-Environment variables say at import which kernels run, once; it never changes silently:
+Environment variables choose the kernels once, at import; the choice never changes silently:
 
     PYVAE_KERNELS=reference   run the twins: to step through with a debugger, or to compare
-    PYVAE_KERNELS=native      insist on the native kernels: an ImportError where they were not built
-    PYVAE_MAX_ISA=v3          use no newer instruction set (x86-64: v2, v3 = AVX2 and FMA, v4 = AVX-512; and of
-                              what multiplies bf16 numbers, bf16 = AVX-512 with bf16, amx)
+    PYVAE_KERNELS=native      insist on the native kernels: ImportError if they were not built
+    PYVAE_MAX_ISA=v3          use no newer instruction set (x86-64: v2, v3 = AVX2 and FMA, v4 = AVX-512; and for
+                              products of bf16 numbers: bf16 = AVX-512 with bf16, amx)
 
-Without PYVAE_KERNELS the native kernels run where they were built, else the twins; ``pyvae info`` says which.
+Without PYVAE_KERNELS the native kernels run if they were built, else the twins; ``pyvae info`` says which.
 """
 
 import contextlib
@@ -28,11 +28,11 @@ PRECISIONS = ("highest", "high", "medium")
 
 @contextlib.contextmanager
 def _brief_spinning():
-    """While libgomp is loaded: let idle threads spin for microseconds and then sleep, not spin for milliseconds.
+    """Load libgomp inside the block: idle threads then spin for microseconds before they sleep, not for milliseconds.
 
-    Where another process wants the processor, a thread that spins keeps it from the one that it is waiting for: a
-    product of 40 microseconds then took 12 milliseconds. libgomp reads the variable once, when it is loaded; the
-    environment is put back. OMP_WAIT_POLICY and GOMP_SPINCOUNT, where they are set, are respected.
+    If another process wants the processor, a spinning thread keeps it from the very thread that it waits for: a product
+    of 40 microseconds then took 12 milliseconds. libgomp reads the variable once, when it is loaded; the environment is
+    restored. OMP_WAIT_POLICY and GOMP_SPINCOUNT are respected if they are set.
     """
     if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
         yield
@@ -47,7 +47,7 @@ def _brief_spinning():
 if KERNELS == "native":
     if not BUILT:
         raise ImportError("PYVAE_KERNELS=native, but this installation of pyvae was built without native kernels")
-    _threads = default_threads()  # before libgomp is loaded: told to OMP_PROC_BIND, it binds this thread to a processor
+    _threads = default_threads()  # before libgomp is loaded: under OMP_PROC_BIND it binds this thread to a processor
     with _brief_spinning():
         from pyvae._kernels import cpu, runtime
     runtime.set_num_threads(_threads)
@@ -60,18 +60,18 @@ else:
 
 
 def _own():
-    """Whether settings made here are this thread's own: those of the main thread are the whole process's."""
+    """True if settings made here are this thread's own; those of the main thread are the whole process's."""
     return threading.get_ident() != threading.main_thread().ident
 
 
 def set_num_threads(n: int) -> None:
     """Use n threads in the native kernels, from now on and in the whole process.
 
-    Set in another thread than the main one, it holds for that thread alone. Results are the same to the bit for every
-    n. The default is the number of physical cores that this process may use (affinity and cgroup quota counted), or
-    OMP_NUM_THREADS; fewer run where threadpoolctl allows OpenMP fewer, and while other threads use kernels too, so that
-    all of them together keep to n. Without OpenMP, in the NumPy twins, and in a forked child, n is ignored.
-    Raises ValueError unless n is a whole number from 1 to 1024.
+    Another thread than the main one sets n for itself alone. Results are the same to the bit for every n. The default
+    is the number of physical cores that this process may use (by affinity and cgroup quota), or OMP_NUM_THREADS. Fewer
+    threads run if threadpoolctl limits OpenMP, and while other Python threads use kernels too, so that all of them
+    together keep to n. n is ignored without OpenMP, in the NumPy twins, and in a forked child. Raises ValueError unless
+    n is a whole number from 1 to 1024.
     """
     if isinstance(n, bool | np.bool) or not hasattr(n, "__index__") or not 1 <= n <= MOST_THREADS:
         raise ValueError(f"n must be a whole number of threads from 1 to {MOST_THREADS}, not {n!r}")
@@ -79,13 +79,13 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads the native kernels use; 1 for the NumPy twins."""
+    """The number of threads that the native kernels use; 1 for the NumPy twins."""
     return runtime.get_num_threads()
 
 
 @contextlib.contextmanager
 def threads(n: int) -> Iterator[None]:
-    """``with threads(n):`` use n threads inside the block, as set_num_threads does; they are put back on leaving it."""
+    """``with threads(n):`` uses n threads inside the block, as set_num_threads does, then the number from before."""
     own = _own()
     before = runtime.get_num_threads(own)
     set_num_threads(n)
@@ -96,7 +96,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 class _PutBack:
-    """What ``set_matmul_precision`` returns: used in ``with``, it puts the precision back at the end of the block."""
+    """The result of ``set_matmul_precision``: in ``with``, it puts the precision back at the end of the block."""
 
     def __init__(self, before, own):
         self.before, self.own = before, own
@@ -109,14 +109,14 @@ class _PutBack:
 
 
 def set_matmul_precision(precision: str) -> contextlib.AbstractContextManager:
-    """How exactly float32 products are computed, from now on and in the whole process; or inside ``with``.
+    """Set how exactly float32 products are computed, from now on and in the whole process; or inside ``with``.
 
-    "highest" (the default): in float32. "medium": where the processor can, the numbers are rounded to bf16 (8 bits)
-    before they are multiplied, and added up in float32: an error of at most 2^-7 of |x| @ |W|. "high" would be three
-    bf16 products for one of float32, 2^-15 of |x| @ |W|; it is float32, as three of half the time each take longer.
-    Weights, moments and everything else remain float32, and float64 is always computed in float64. Where there is no
-    faster hardware, and in the NumPy twins, all three are float32. Set in another thread than the main one, it holds
-    for that thread alone. Raises ValueError for another word.
+    "highest" (the default): in float32. "medium": if the processor can, the numbers are rounded to bf16 (8 bits) before
+    they are multiplied, and added up in float32, with an error of at most 2^-7 of |x| @ |W|. "high" stands for three
+    bf16 products per float32 product, with 2^-15 of |x| @ |W|; it runs in float32, as three products of half the time
+    each take longer. Parameters, moments and everything else remain float32, and float64 is always computed in float64.
+    Without faster hardware, and in the NumPy twins, all three are float32. Another thread than the main one sets it for
+    itself alone. Raises ValueError for another word.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
@@ -127,17 +127,17 @@ def set_matmul_precision(precision: str) -> contextlib.AbstractContextManager:
 
 
 def get_matmul_precision() -> str:
-    """What ``set_matmul_precision`` set."""
+    """The precision that ``set_matmul_precision`` set."""
     return PRECISIONS[runtime.get_precision()]
 
 
 def team():
-    """A Team, whose ``with`` block runs on all threads or on one, whichever was quicker of late."""
+    """A Team, whose ``with`` block runs on all threads or on one, whichever was quicker lately."""
     return Team(runtime.limit_threads, get_num_threads)
 
 
 def info():
-    """What runs: kernels, instruction set, OpenMP and threads, as a dict of words and numbers."""
+    """The running kernels, instruction set, OpenMP and threads, as a dict of words and numbers."""
     if KERNELS == "reference":
         reason = "PYVAE_KERNELS=reference" if BUILT else "this installation was built without native kernels"
         return {"kernels": f"reference (NumPy): {reason}", "isa": None, "bf16": None, "openmp": False, "threads": 1}
@@ -163,7 +163,7 @@ def limit_instructions(word):
 
 
 def refuse_amx_that_errs(dense):
-    """Do without AMX where a product on it comes out wrong: a virtual machine may claim registers that it does not
+    """Do without AMX if a product on it comes out wrong: a virtual machine may claim registers that it does not
     save."""
     if cpu.get_bf16() != "amx":
         return

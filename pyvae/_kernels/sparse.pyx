@@ -42,7 +42,7 @@ cdef extern from *:
 
 
 cdef class Entries:
-    """The arrays of a SparseRows, checked: an entry outside of the rows would be read or written elsewhere."""
+    """The arrays of a SparseRows, checked: an entry outside the rows would be read or written elsewhere."""
     cdef cnp.ndarray values, columns, starts
     cdef Py_ssize_t rows, count
 

@@ -1,4 +1,4 @@
-"""SparseRows: rows of which most entries are zero, as a minibatch has them; the layout is that of SciPy's CSR."""
+"""SparseRows: the rows of a minibatch whose entries are mostly zero, in the layout of SciPy's CSR."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ import numpy as np
 class SparseRows:
     """Row i (B in all) holds values[n] in columns[n] for n in starts[i] .. starts[i + 1], ascending; else zeros.
 
-    values (n,) float32 or float64, columns (n,) int32, starts (B + 1,), n_columns D. A dense layer takes them as it
-    takes an array (B, D), with the same result to the bit.
+    values (n,) float32 or float64, columns (n,) int32, starts (B + 1,), n_columns D. A dense layer takes them like an
+    array (B, D), with the same result to the bit.
     """
 
     ndim = 2
@@ -24,7 +24,7 @@ class SparseRows:
         return SparseRows(values, self.columns, self.starts, self.shape[1])
 
     def first_columns(self, n):
-        """The same rows without all columns from the n-th on."""
+        """The first n columns of the same rows."""
         kept = self.columns < n
         starts = np.append(0, np.cumsum(kept))[self.starts].astype(self.starts.dtype)
         return SparseRows(self.values[kept], self.columns[kept], starts, n)

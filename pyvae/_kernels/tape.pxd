@@ -1,4 +1,4 @@
-"""How a kernel call is run and recorded."""
+"""The running and recording of kernel calls."""
 cimport numpy as cnp
 
 ctypedef void (*task_t)(const void *job, Py_ssize_t thread, Py_ssize_t threads) noexcept nogil

@@ -1,8 +1,8 @@
-"""Jobs: how a kernel call is run, and the Tape that remembers calls to make them again.
+"""Jobs: the running of kernel calls, and the Tape that records calls to make them again.
 
 A kernel call is a job, a C struct with everything that it reads and writes, and a task, the C function that does a
 thread's share of it (``simd/job.h``). ``run`` does a job, and appends it to the tape that is being recorded.
-``Tape.play`` does all jobs of a tape with one team of threads. Threads are started in these two places alone.
+``Tape.play`` does all jobs of a tape with one team of threads. Only these two start threads.
 """
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
@@ -40,8 +40,8 @@ cdef extern from *:
     } taped_t;
 
     #ifdef _OPENMP
-    /* Where threads wait for each other between jobs: by spinning for some microseconds, then by letting others run.
-       libgomp's own barrier wakes sleepers with a system call every time, which takes as long as a small job. */
+    /* A barrier between jobs: threads wait by spinning for some microseconds, then by letting others run. libgomp's own
+       barrier wakes sleepers with a system call every time, which takes as long as a small job. */
     typedef struct {
         int arrived, phase;
     } meeting_t;
@@ -102,10 +102,10 @@ cdef Tape recording():
 
 
 cdef class Tape:
-    """The kernel calls of this thread inside ``with tape:``, to be made again, at once, by ``play()``.
+    """A record of the kernel calls of this thread inside ``with tape:``; ``play()`` makes them again, all at once.
 
-    What they read and write is the arrays that they were given, as these are at the time. ``playable`` is False where
-    one of them cannot be repeated so: it drew random numbers, or worked on a copy of an array.
+    The calls read and write the arrays that they were given, with their present content. ``playable`` is False if a
+    call cannot be repeated in this way: it drew random numbers, or worked on a copy of an array.
     """
 
     cdef taped_t *jobs
@@ -158,7 +158,7 @@ cdef class Tape:
 
     @contextmanager
     def paused(self):
-        """``with tape.paused():`` what is called inside the block is not recorded."""
+        """``with tape.paused():`` leaves the calls inside the block unrecorded."""
         set_recording(NULL)
         try:
             yield
@@ -166,7 +166,7 @@ cdef class Tape:
             set_recording(<PyObject *>self)
 
     def play(self):
-        """Make all the calls again. Raises RuntimeError where they cannot be."""
+        """Make all calls again. Raises RuntimeError where one of them cannot be repeated."""
         if not self.playable:
             raise RuntimeError("this tape cannot be played: a call on it depends on more than its arrays hold")
         cdef int n = threads_for(self.work)
@@ -180,7 +180,7 @@ cdef class Tape:
 
 
 cdef int run(task_t task, const void *job, size_t size, double work, tuple arrays) except -1:
-    """Do a job, whose struct has this size. work: in sixteen multiply-adds; arrays: what it uses."""
+    """Do a job, whose struct has this size. work: in sixteen multiply-adds; arrays: those that it uses."""
     cdef Py_ssize_t t
     cdef int n = threads_for(work)
     cdef Tape tape = recording()
@@ -198,18 +198,18 @@ cdef int run(task_t task, const void *job, size_t size, double work, tuple array
 
 
 cdef int not_repeatable() except -1:
-    """Called where a kernel depends on more than its arrays hold: what is being recorded cannot be played."""
+    """Mark the tape that is being recorded as unplayable: a kernel depends on more than its arrays hold."""
     cdef Tape tape = recording()
     if tape is not None:
         tape.playable = False
     return 0
 
 
-# What a tape rewrites. A job that is recorded may make one before it needless, which is then not done again when the
-# tape is played. Two rules:
+# Rewriting. A recorded job may make an earlier one needless, which the tape then leaves out when it is played. Two
+# rules:
 #
-#   1. A gradient that was only cleared so far is overwritten instead of added to, and is not cleared any more.
-#   2. The backward pass of a likelihood does its forward pass too, where that is the job before it.
+#   1. A gradient that was only cleared so far is overwritten instead of added to, and is no longer cleared.
+#   2. The backward pass of a likelihood does its forward pass too, if that is the job before it.
 
 
 cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, Py_ssize_t itemsize) except -1:
@@ -221,8 +221,8 @@ cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, 
 
 
 cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
-    """Whether a whole tensor of this many bytes has only been cleared so far: who asks will overwrite it instead of
-    adding to zeros, and so it is not cleared any more when the tape is played."""
+    """True if a whole tensor of this many bytes has only been cleared so far. The caller will overwrite it instead of
+    adding to zeros, so the tape no longer clears it when it is played."""
     cdef Tape tape = recording()
     cdef Py_ssize_t i
     if tape is not None:
@@ -235,8 +235,8 @@ cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1:
 
 
 cdef const void *same_inputs_on_tape(task_t task, const void *job, size_t size) noexcept:
-    """The last job on the tape that is being recorded, if this task does it and its inputs, its first ``size`` bytes,
-    are those of ``job``; else NULL."""
+    """The last job on the tape that is being recorded, if this task does it and its first ``size`` bytes, which are its
+    inputs, are those of ``job``; else NULL."""
     cdef Tape tape = recording()
     if tape is None or tape.count == 0 or tape.jobs[tape.count - 1].task != task:
         return NULL

@@ -1,10 +1,10 @@
-"""What the NumPy twins have in place of a tape of kernel calls."""
+"""The NumPy twins' stand-in for a tape of kernel calls."""
 
 from contextlib import nullcontext
 
 
 class Tape:
-    """Records nothing and cannot be played: calls of twins are made anew."""
+    """A tape that records nothing and cannot be played: calls of twins are made anew."""
 
     playable = False
 

@@ -1,16 +1,16 @@
-"""How many threads a step of training runs on: all of them, or one where that is quicker.
+"""The number of threads of a training step: all of them, or one if that is quicker.
 
-It depends on the size of the model, on the machine, and on the hour: a neighbour that wants a processor can make two
-threads slower than one. So both are tried, again and again, and the quicker one is used in between. A trial costs what
-the slower number takes longer; it comes so often that it costs a hundredth of the time. An answer that is new is tried
-again sooner, so that what was found beside a busy neighbour is held no longer than he was there. No result depends on
-the number of threads, so nothing but time is at stake.
+The answer depends on the size of the model, on the machine, and on the moment: another process that wants a processor
+can make two threads slower than one. So both are tried, again and again, and the quicker one is used in between. A
+trial costs the extra time of the slower one; trials come so often that they cost a hundredth of the time. A new answer
+is tried again sooner, so that one found beside a busy process does not outlast that process. No result depends on the
+number of threads, so only time is at stake.
 """
 
 import time
 
 ALL, ONE = 0, 1  # limits of the number of threads; 0 is none
-TRIAL = 4  # turns with each limit, of which the first is not counted
+TRIAL = 4  # turns with each limit; the first does not count
 SHORTEST = 16  # turns between trials, then up to twice as many each time, if the answer stays the same
 COST = 0.01  # of the time, for trials
 
@@ -18,7 +18,7 @@ COST = 0.01  # of the time, for trials
 class Team:
     """``with team:`` around each turn of something that is repeated, such as a training step.
 
-    limit(n) sets the most threads that kernels use; count() tells how many there would be without a limit.
+    limit(n) sets the most threads that kernels use; count() is their number without a limit.
     """
 
     def __init__(self, limit, count):
@@ -27,7 +27,7 @@ class Team:
         self.upcoming = next(self.turns)
 
     def _plan(self):
-        """The limit of each turn, one after the other; takes how many seconds it took."""
+        """Yield the limit of each turn; receive the seconds that the turn took."""
         last, pause = None, SHORTEST
         while True:
             quickest, total = {}, {}

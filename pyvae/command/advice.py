@@ -1,15 +1,15 @@
-"""What was meant: other words for the command line's options and values, numbers as people write them."""
+"""Advice on what was meant: other words for the command line's options and values, numbers as people write them."""
 
 import re
 
 from pyvae.arguments import did_you_mean
 
-# Words of other programs and books, and what they are called here; of several, the one that is known there.
+# Words of other programs and books -> the words used here. Of several, the one that the command knows is meant.
 OTHER_WORDS = {
     "--batch": "--batch-size",
     "--clip": "--clip-norm",
     "--dtypes": "--kinds",
-    "--dropout": "",  # which is not here, and nothing like --drop
+    "--dropout": "",  # there is none, and --drop is another thing
     "--exclude": "--drop",
     "--hidden-dim": "--hidden",
     "--kl-weight": "--beta",
@@ -43,7 +43,7 @@ OTHER_WORDS = {
     "predict": "encode",
 }
 
-# What stands on the command line without an option before it.
+# Words that stand on the command line without an option before them.
 BARE = {
     "--checkpoint": "MODEL",
     "--data": "DATA",
@@ -71,7 +71,7 @@ FACTORS = {"": 1, "k": 1000, "m": 1_000_000, "%": 0.01}
 
 
 def question(word, known):
-    """A question that names the known word that was meant, or an empty text where there is none."""
+    """A question that names the known word that was meant, or an empty text without one."""
     others = OTHER_WORDS.get(word.lower())
     if others == "":
         return ""

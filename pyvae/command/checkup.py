@@ -1,4 +1,4 @@
-"""What ``pyvae check`` checks: the gradients of every part of the library, and that the path that trains agrees.
+"""The checks of ``pyvae check``: the gradients of every part of the library, and of the path that trains.
 
 Each group below makes its parts at sizes that reach full tiles, their tails and a boundary between blocks of a long
 sum (256 columns), in float64 through whatever kernels are active, and hands them to ``gradcheck``. The last group
@@ -105,7 +105,7 @@ def rows_for(likelihood, n_rows, rng):
 
 
 def some_observed(likelihood, n_rows, rng):
-    """Which entries of rows are observed, at random: 7 of 10, groups of one-hot columns as one."""
+    """Random booleans: True where an entry of the rows is observed, 7 of 10, groups of one-hot columns as one."""
     if isinstance(likelihood, Mixed):
         return np.hstack([some_observed(part, n_rows, rng) for part in likelihood.parts])
     sizes = getattr(likelihood, "sizes", np.ones(likelihood.n_features, int))
@@ -135,7 +135,7 @@ def check_likelihoods():
     for name, make in LIKELIHOODS.items():
         for k, hides in ((1, False), (3, False), (2, True)):
             if hides and "multinomial" in str(make().describe()).lower():
-                continue  # which takes rows that are observed whole
+                continue  # it takes only rows that are observed whole
             rng = np.random.default_rng(k)
             likelihood = make()
             arena = arena_of(likelihood)
@@ -235,7 +235,7 @@ def deep_model():
 
 
 def several_kinds():
-    """A likelihood of 21 columns, each kind of parameter in it."""
+    """A likelihood of 21 columns with each kind of parameter."""
     return Mixed([Gaussian(6, std="learned", floor=0.1), NegativeBinomial(8), Categorical([3]), Gaussian(4, "shared")])
 
 
@@ -253,7 +253,7 @@ def make_models():
 
 
 def check_models():
-    """Every parameter of whole models; and the derivative by all terms of a forward pass, not the ELBO's alone."""
+    """Every parameter of whole models, and the derivatives by all terms of a forward pass, not only the ELBO's."""
     rng = np.random.default_rng(0)
     checks = []
     for name, (model, k, beta) in make_models().items():

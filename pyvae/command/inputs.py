@@ -1,4 +1,4 @@
-"""What a command is given: a model, and rows that it or a new model takes."""
+"""The inputs of a command: a model, and rows that it or a new model takes."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def load_model(path):
 
 
 def data_of(options, model):
-    """DATA: what is asked for, else what the model was trained on."""
+    """The DATA that the options name, else the DATA that the model was trained on."""
     if options.data:
         return options.data
     data = _trained_on(options.model, model)
@@ -43,7 +43,7 @@ def data_of(options, model):
 
 
 def _trained_on(path, model):
-    """DATA of the training of the model at a path, as it or the config.json beside it says; None where neither does."""
+    """The DATA that the model at a path was trained on, as it or the config.json beside it says, or None."""
     if "data" in model.metadata:
         return model.metadata["data"]
     folder = path if path.is_dir() else path.parent
@@ -54,17 +54,17 @@ def _trained_on(path, model):
 
 
 def _are_same(data, other):
-    """Whether two DATA are the same name or the same file."""
+    """True if two DATA are the same name or the same file."""
     if data == other or other is None:
         return data == other
     return Path(data).is_file() and Path(other).is_file() and Path(data).samefile(other)
 
 
 def load_training(options):
-    """DATA of ``pyvae train`` as a Dataset, and ``options.likelihood`` set where it is left to the data.
+    """Load DATA of ``pyvae train`` as a Dataset, and set ``options.likelihood`` if it is left to the data.
 
-    A .csv file with a header is a Dataset of a table, unless all of it is numbers from 0 to 1, or an option says that
-    it is an array.
+    A .csv file with a header is a table, unless it holds only numbers from 0 to 1, or an option says that it is an
+    array.
     """
     of_array = [name for name in ("likelihood", "image_shape", "binarize") if getattr(options, name)]
     of_table = [name for name in ("kinds", "drop") if getattr(options, name)]
@@ -103,7 +103,7 @@ def _load_table(options):
 
 
 def table_of(model):
-    """The Table whose rows a model was trained on, None where they were none."""
+    """The Table whose rows a model was trained on; None if it was trained on an array."""
     if "table" not in model.metadata:
         return None
     try:
@@ -116,15 +116,15 @@ def table_of(model):
 
 
 def log_scale(source, table):
-    """What log p(x) of each row is to be lessened by to be that of the table as given, (N,), nats; 0 of an array."""
+    """The number to subtract from log p(x) of each row for that of the table as given, (N,), nats; 0 for an array."""
     return np.zeros(len(source)) if table is None else log_scale_of_rows(source, table.log_scale())
 
 
 def load_rows(data, options, model):
-    """The name and the rows of the split of DATA that is asked for, or else of the first there is.
+    """The name and the rows of the split of DATA that the options name, or else of its first split.
 
-    The name is None where DATA is not what the model was trained on and all of it is one split, which ``datasets``
-    calls train.
+    The name is None if DATA is not what the model was trained on and all of it is one split, which ``datasets`` calls
+    train.
     """
     table = table_of(model)
     splits = (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
@@ -163,7 +163,7 @@ def _rows_of_table(data, table, model):
 
 
 def describe_data(model, data, dataset, dropped=()):
-    """Note with the model what the other commands have to know of the rows it is trained on."""
+    """Note in the model's metadata what other commands must know about the rows that it is trained on."""
     model.metadata = {"binarize": dataset.train.binarize}
     if data in datasets.NAMES:
         model.metadata["data"] = data
@@ -186,7 +186,7 @@ def check_values(source, likelihood, advice):
 
 
 def suited(source, likelihood):
-    """Which other likelihoods take the source's values, as advice."""
+    """Advice that names the likelihoods that take the source's values."""
     words = []
     for word in LIKELIHOODS:
         try:
@@ -196,5 +196,5 @@ def suited(source, likelihood):
         words.append(word)
     if not words:
         return "no likelihood takes that: scale the rows"
-    scaling = "scale the rows, or " if isinstance(likelihood, Bernoulli) else ""  # counts do not come of it
+    scaling = "scale the rows, or " if isinstance(likelihood, Bernoulli) else ""  # scaling makes no counts
     return f"{scaling}use --likelihood {either(words)}"

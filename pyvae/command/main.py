@@ -1,8 +1,8 @@
 """The command line: ``pyvae train | sample | reconstruct | encode | score | check | info``.
 
-Whatever is wrong with a command line or its data is said in one sentence on standard error, with exit status 2 and
-nothing written. ``check`` exits with 1 where a gradient is wrong; ``train`` with 130 where it was interrupted and with
-3 where numbers stopped being finite, having saved what was learned. With ``--json`` a command prints one JSON object on
+If a command line or its data are wrong, one sentence on standard error says so, the exit status is 2, and nothing is
+written. ``check`` exits with 1 if a gradient is wrong. ``train`` exits with 130 if it was interrupted and with 3 if
+numbers stopped being finite, after it has saved what was learned. With ``--json`` a command prints one JSON object on
 standard output and nothing else.
 """
 
@@ -106,13 +106,13 @@ def run_score(options):
 
 
 def counted_rows(n, split):
-    """2 test rows; 2 rows where they are of no split."""
+    """2 test rows; without a split, 2 rows."""
     return counted(n, f"{split} row" if split else "row")
 
 
 def rows_file(options, model, stem, n, inputs):
-    """``--out`` for n rows: a .csv file where they are those of a table, else a .npy file, or a picture where they are
-    pictures and not too many."""
+    """``--out`` for n rows: a .csv file for a table, else a .npy file, or a picture if they are pictures and not too
+    many."""
     if "table" in model.metadata:
         return output_file(options.out or Path(f"{stem}.csv"), (".csv",), options.force, inputs)
     is_picture = "image_shape" in model.metadata
@@ -162,7 +162,7 @@ def summarize(checks):
         compared, skipped = sum(c.compared for c in tensors), sum(c.skipped for c in tensors)
         error = max(c.error for c in tensors)
         kinks = f", {skipped} at kinks" if skipped else ""
-        if error == 0:  # no finite difference is as good as that: what was compared has to be the same to the bit
+        if error == 0:  # no finite difference is that good: these were compared to the bit
             name, found = f"{name}: {', '.join(c.name.partition(': ')[2] for c in tensors)}", "exact"
         else:
             found = f"error {error:.1e}"
@@ -201,8 +201,8 @@ def main(argv=None):
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever read the output has seen enough, as in pyvae check | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at the end would fail again
-        return 141  # as of a program that SIGPIPE ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at the end would fail again
+        return 141  # the status of a program that SIGPIPE ends
     except (MemoryError, OverflowError):
         sizes = {"latent": "--latent", "hidden": "--hidden", "n": "-n", "samples": "--samples"}
         lower = either([option for name, option in sizes.items() if hasattr(options, name)] or ["the number of rows"])

@@ -12,13 +12,13 @@ from pyvae.data.tables import KINDS
 
 
 def checked(check, convert, *limits):
-    """What argparse wants for ``type``: a text converted and checked, and one sentence where it is wrong."""
+    """A ``type`` for argparse: it converts and checks a text, and says in one sentence what is wrong."""
 
     def read(text):
         try:
             value = convert(text)
         except ValueError:
-            value = text  # which no check accepts
+            value = text  # no check accepts it
         return check("it", value, *limits)
 
     def parse(text):

@@ -267,7 +267,7 @@ def add_json(parser):
 
 
 def learning_rate(options, epochs):
-    """What ``--lr``, ``--schedule`` and their options ask for, over so many epochs: a number or a schedule."""
+    """The number or schedule that ``--lr``, ``--schedule`` and their options ask for, over so many epochs."""
     if options.decay_at is not None and options.schedule != "step":
         raise Refusal("--decay-at goes with another schedule: add --schedule step")
     if options.decay_factor is not None and options.schedule not in ("step", "exponential"):

@@ -15,7 +15,7 @@ from pyvae.persistence import write_file
 
 
 def output_file(out, kinds, force, inputs=()):
-    """``--out``, refused before any work where it cannot be written. inputs: what is read, never overwritten."""
+    """Return ``--out``, or refuse it before any work if it cannot be written. inputs: files read, never overwritten."""
     if out.suffix not in kinds:
         raise Refusal(f"--out must end in {either(kinds)}, not {out.name!r}")
     if out.is_dir():
@@ -29,7 +29,7 @@ def output_file(out, kinds, force, inputs=()):
 
 
 def refuse_inputs(outputs, inputs):
-    """No file that a command reads is overwritten by what it writes, whether forced or not."""
+    """Refuse to overwrite a file that the command reads, forced or not."""
     for output in outputs:
         for given in map(Path, inputs):
             if output.exists() and given.exists() and output.samefile(given):
@@ -48,7 +48,7 @@ def tell(options, sentence, **result):
 
 @contextlib.contextmanager
 def writing(out, remedy="choose another --out"):
-    """What keeps files at or below ``--out`` from being written is said in one sentence that ends with the remedy."""
+    """Refuse, in one sentence that ends with the remedy, where files at or below ``--out`` cannot be written."""
     try:
         yield
     except OSError as error:
@@ -67,7 +67,7 @@ def write_rows(out, rows, draw):
 
 
 def write_frame(out, frame):
-    """A DataFrame as a .csv file: a line of names, then one for each row, with nothing where an entry is missing."""
+    """A DataFrame as a .csv file: a line of names, then one for each row, with missing entries left empty."""
     with writing(out):
         write_file(out, frame.to_csv(index=False, lineterminator="\n").encode())
 

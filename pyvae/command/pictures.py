@@ -1,4 +1,4 @@
-"""The pictures of a training run: which there are, and what they show."""
+"""The pictures of a training run, and what they show."""
 
 import io
 import sys
@@ -10,8 +10,8 @@ from pyvae.data.sources import Rows
 from pyvae.models import metrics
 from pyvae.persistence import write_file
 
-# What any run may leave. The last five need rows that are pictures, manifold.png just two latent dimensions, and
-# latent.png at least two.
+# The pictures that a run may leave. The last five need rows that are pictures, manifold.png exactly two latent
+# dimensions, and latent.png at least two.
 NAMES = (
     "learning_curves.png",
     "kl_per_dimension.png",
@@ -29,10 +29,10 @@ INTERPOLATED_PAIRS = 8
 
 
 def save(model, history, rows, labels, out, split="test", validation="validation"):
-    """Write the run's pictures into the folder out; returns their names. Without matplotlib: none, and a word of it.
+    """Write the run's pictures into the folder out; return their names. Without matplotlib, write none and say so.
 
-    rows: the DataSource that is reported, and split its name. labels: one a row, for the colours of the latent space,
-    or None. validation: the name of the rows of val_loss.
+    rows: the DataSource to report on. split: its name. labels: one a row, for the colours of the latent space, or None.
+    validation: the name of the rows of val_loss.
     """
     try:
         figures = _draw(model, history, rows, labels, split, validation)
@@ -73,7 +73,7 @@ def settings(model):
 
 
 def labels_of(dataset, rows):
-    """The labels of rows that are the data set's test rows, its training rows or some of those; None: it has none."""
+    """The labels of the data set's test rows, its training rows or some of those; None if it has no labels."""
     if rows is dataset.test:
         return dataset.test_labels
     if rows is dataset.train or dataset.train_labels is None:
@@ -111,7 +111,7 @@ def _draw(model, history, rows, labels, split, validation):
 
 
 def _colours(labels, numbers):
-    """The labels of these rows, or None where there are none, or more different words than colours."""
+    """The labels of these rows; None without labels, or with more different words than colours."""
     if labels is None:
         return None
     labels = np.asarray(labels)[numbers]

@@ -1,4 +1,4 @@
-"""How the command line refuses: one sentence that says what is wrong and what to type instead."""
+"""Refusals of the command line: one sentence that says what is wrong and what to type instead."""
 
 import argparse
 import re
@@ -8,11 +8,11 @@ from pyvae.command.advice import BARE, question
 
 
 class Refusal(Exception):
-    """What the user asked for cannot be done; the message is one sentence that says why, and what can."""
+    """The user's request cannot be met; the message is one sentence that says why, and what can be done."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Argparse, saying in one line what is wrong and, where a word is nearly right, which one was meant."""
+    """An ArgumentParser that says in one line what is wrong and, if a word is nearly right, which one was meant."""
 
     def error(self, message):
         message = re.sub(r"argument (\S+): ignored explicit argument .*", r"\1 takes no value", message)
@@ -25,11 +25,11 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"it must be one of {choices}, not {value!r}{meant}")
 
     def options(self):
-        """All that it takes, short and long."""
+        """All options that it takes, short and long."""
         return list(self._option_string_actions)
 
     def no_option(self, word):
-        """Exit, as there is no option that is called so."""
+        """Exit, as no option has this name."""
         word = word.split("=")[0]
         places = [action.metavar for action in self._get_positional_actions()]
         if BARE.get(word) in places:
@@ -38,14 +38,14 @@ class Parser(argparse.ArgumentParser):
 
 
 def refuse_words(words, parser, parsers):
-    """Exit where words are wrong in a way of which argparse says something beside the point."""
+    """Exit where words are wrong in a way that argparse would describe misleadingly."""
     if not words:
         return
     if words[0].startswith("-") and words[0] not in parser.options():
         refuse_first_option(words, parser, parsers)
     parser = parsers.get(words[0], parser)
     for i, word in enumerate(words):
-        if re.fullmatch(r"-[a-z][a-z-]+(=.*)?", word):  # one dash, of which argparse makes -h where it can
+        if re.fullmatch(r"-[a-z][a-z-]+(=.*)?", word):  # one dash: argparse reads -h out of it where it can
             parser.no_option(word)
         numbers = list(takewhile(re.compile(r"\d+,?").fullmatch, words[i + 1 :]))
         if word in ("--hidden", "--decay-at") and len(numbers) > 1:
@@ -63,7 +63,7 @@ def refuse_first_option(words, parser, parsers):
 
 
 def refuse_rest(words, parser):
-    """Exit where argparse had no use for some words."""
+    """Exit where argparse left words over."""
     option = next((word for word in words if word.startswith("-")), None)
     if option is not None:
         parser.no_option(option)

@@ -1,6 +1,6 @@
 """The folder of a training run, which explains itself: config.json says what was asked for, log.txt what happened.
 
-Nothing is written before the first epoch is done, so that a run which fails at once leaves what was there before.
+Nothing is written before the first epoch is done, so that a run that fails at once leaves what was there before.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from pyvae.command.options import Refusal
 from pyvae.persistence import write_file
 
 FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
-CHECKPOINTS = "checkpoints"  # the folder in it
+CHECKPOINTS = "checkpoints"  # a folder in it
 
 
 def files_of_run(out):
-    """Names of a run's files that are in a folder."""
+    """The names of the files of a run that a folder holds."""
     return [name for name in (*FILES, CHECKPOINTS) if (out / name).exists()]
 
 
 def refuse_existing_run(out, may_exist):
-    """Whether the folder can take a run is tried before an hour of training, not after; nothing stays of the trial.
+    """Refuse a folder that cannot take a run, before an hour of training and not after; the trial leaves nothing.
 
-    One file of a run is enough to tell that another run lies there.
+    One file of a run is enough to show that another run lies there.
     """
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
@@ -53,7 +53,7 @@ def refuse_existing_run(out, may_exist):
 def config(options, dataset, rows, validation, model, learning_rate):
     """config.json: what was asked for and what it was asked of. Equal commands on equal machines give equal bytes.
 
-    rows, validation: the sources that were trained and validated on; None where there are no such rows.
+    rows, validation: the sources that were trained and validated on; None without such rows.
     learning_rate: a number or a schedule.
     """
     asked = {name: value for name, value in vars(options).items() if name not in ("run", "parser", "words")}
@@ -85,17 +85,17 @@ def config(options, dataset, rows, validation, model, learning_rate):
 
 
 def begin(out, checkpoints, settings, log, is_resumed):
-    """Open a run's folder: config.json and log.txt are there, and nothing of another run stays beside them."""
+    """Open a run's folder: write config.json and log.txt and, unless the run is resumed, remove what another left."""
     out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "config.json", settings.encode())  # first: where it cannot be written, the other run is not lost
+    write_file(out / "config.json", settings.encode())  # first: if it cannot be written, the other run is not lost
     if not is_resumed:
         remove(out, checkpoints, but="config.json")
     log.open(out / "log.txt")
 
 
 def remove(out, checkpoints, but=None):
-    """Take away what a run has left in its folder, but for one file, and the folders that are empty then."""
-    checkpoints.clear()  # first: as long as they are there, the run can be gone on with
+    """Remove what a run has left in its folder, except one file, and then the empty folders."""
+    checkpoints.clear()  # first: as long as they exist, the run can be resumed
     for name in FILES:
         if name != but:
             (out / name).unlink(missing_ok=True)
@@ -107,12 +107,12 @@ def remove(out, checkpoints, but=None):
 
 
 class Log:
-    """What a run has to say: shown at once, unless it is to be quiet, and added to log.txt once there is one."""
+    """The messages of a run: shown at once, unless the run is quiet, and added to log.txt once there is one."""
 
     def __init__(self, is_quiet):
         self.is_quiet = is_quiet
         self.path = None
-        self.lines = []  # that are not in the file yet
+        self.lines = []  # not in the file yet
         self.note(f"started  {datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
 
     def open(self, path):
@@ -121,26 +121,26 @@ class Log:
         self.flush()
 
     def say(self, topic, text):
-        """A line, or several of 80 columns and no word cut, under a word that says what it is about."""
+        """Show a text under a topic, in lines of at most 80 columns with no word cut."""
         self.show(*textwrap.wrap(
             text, 80, initial_indent=f"{topic:<9}", subsequent_indent=" " * 9,
             break_long_words=False, break_on_hyphens=False,
         ))  # fmt: skip
 
     def show(self, *lines):
-        """Lines as they are."""
+        """Show lines as they are."""
         self.note(*lines)
         if not self.is_quiet:
             print("\n".join(lines))
 
     def note(self, *lines):
-        """Lines for the file alone. Where it cannot be written, they wait for the next ones."""
+        """Add lines to the file alone. If it cannot be written, they wait for the next ones."""
         self.lines += lines
         with contextlib.suppress(OSError):
             self.flush()
 
     def flush(self):
-        """Write what has waited. Raises the OSError that names the file where it cannot be written."""
+        """Write the lines that wait. Raises the OSError that names the file where it cannot be written."""
         if self.path is None or not self.lines:
             return
         with open(self.path, "a", encoding="utf-8") as file:
@@ -148,9 +148,9 @@ class Log:
         self.lines = []
 
     def note_epoch(self, epoch, validation):
-        """The line of an epoch of the history: its losses in nats, the learning rate and the seconds it took.
+        """Note an epoch of the history in a line: its losses in nats, the learning rate and the seconds it took.
 
-        validation: the name of the rows of val_loss, None where there are none.
+        validation: the name of the rows of val_loss; None without such rows.
         """
         splits = {"train": "train"} | ({} if validation is None else {"val": validation})
         losses = "  ".join(

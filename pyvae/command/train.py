@@ -22,13 +22,13 @@ from pyvae.training import loop as training
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.versions import kernels_in_words
 
-# Options that a resumed run does not take over, and those that may be others than when it began: of these the rows, and
-# the rates of the epochs that are done, are compared instead.
+# Options that a resumed run does not take over, and options that may differ from those it began with. For the latter,
+# the rows, and the learning rates of the epochs that are done, are compared instead.
 OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
 OF_THIS_COMMAND |= {"threads", "quiet", "json"}
 MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
 
-FEW_STEPS, MORE_STEPS = 1000, 2000  # after fewer than the first, a model is mostly far from what it could be
+FEW_STEPS, MORE_STEPS = 1000, 2000  # after fewer steps than the first, most models are far from what they could be
 
 
 class Job(NamedTuple):
@@ -37,15 +37,15 @@ class Job(NamedTuple):
     dataset: datasets.Dataset
     model: VAE
     rate: object  # a number or a schedule
-    rows: DataSource  # that are trained on
-    held_out: DataSource | None  # of the data set's rows to train on
+    rows: DataSource  # to train on
+    held_out: DataSource | None  # of the data set's training rows
     validation: DataSource | None  # held_out, or a split of the data set
-    split: str  # the name of the rows that the result is reported of
+    split: str  # the name of the rows that the result is reported on
     reported: DataSource  # those rows
 
     @property
     def validated(self):
-        """The name of the rows of val_loss; None where there are none."""
+        """The name of the rows of val_loss; None without such rows."""
         return "validation" if self.validation is not None else "test" if self.dataset.test is not None else None
 
 
@@ -84,9 +84,9 @@ def run_train(options):
 
 
 def resumed(options, given, checkpoints):
-    """The options that the run began with, but for those given now, and the file from which it goes on.
+    """The options that the run began with, except those given now, and the file from which it continues.
 
-    given: DATA, None where it was not. Where there is no checkpoint: the options as they are, and None.
+    given: DATA, or None if it was not given. Without a checkpoint: the options as they are, and None.
     """
     try:
         with checkpoints.newest() as file:
@@ -120,7 +120,7 @@ def in_words(value):
 
 
 def prepare(options, out, is_resumed):
-    """The Job that options ask for, refused where something is wrong with it; nothing is written."""
+    """The Job that options ask for, or a refusal if something is wrong with it; nothing is written."""
     if options.patience and not options.validation_fraction:
         raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
     dataset = load_training(options)
@@ -159,10 +159,10 @@ class Run:
     """A training of a Job and what it leaves in its folder, which is opened when the first epoch is done."""
 
     def __init__(self, options, job, out, checkpoints, began):
-        """began: the checkpoint from which it goes on, or None."""
+        """began: the checkpoint from which it continues, or None."""
         self.options, self.job, self.out, self.checkpoints, self.began = options, job, out, checkpoints, began
         self.log = runs.Log(is_quiet=options.quiet or options.json)
-        self.history = None  # as soon as an epoch is done
+        self.history = None  # until an epoch is done
         self.failure = None  # the FloatingPointError that ended it
         self.is_open = False
         checkpoints.configuration = {
@@ -172,7 +172,7 @@ class Run:
         }
 
     def describe(self):
-        """Say what is about to be trained on what."""
+        """Say which model is about to be trained on which rows."""
         options, model, say = self.options, self.job.model, self.log.say
         layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
         say("data", describe_rows(self.job.dataset, self.job.held_out))
@@ -189,7 +189,7 @@ class Run:
             say("resumed", f"from {self.began}")
 
     def train(self):
-        """Leaves the history. Raises KeyboardInterrupt or FloatingPointError where nothing was learned."""
+        """Train, and set ``history``. Raises KeyboardInterrupt or FloatingPointError where nothing was learned."""
         options, job = self.options, self.job
         try:
             self.history = training.train(
@@ -207,14 +207,14 @@ class Run:
                 raise
             self.failure = error
         if not len(self.history):
-            raise KeyboardInterrupt  # of the first epoch
+            raise KeyboardInterrupt  # in the first epoch
         if not self.is_open:
             self._open()
             self.log.say("trained", f"nothing, as {counted(len(self.history), 'epoch')} are done already")
 
     def evaluate(self):
-        """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuses a model
-        that has none."""
+        """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuse a model
+        whose means are not finite."""
         reconstruction, kl = training.evaluate(self.job.model, self.job.reported, self.options.seed)
         if not np.isfinite(reconstruction + kl):
             self._discard()
@@ -225,7 +225,7 @@ class Run:
         return reconstruction + float(scale.mean()), kl
 
     def save(self, result):
-        """Fill the folder; result is the last line of the log."""
+        """Fill the folder. result: the last line of the log."""
         job, history, log, out = self.job, self.history, self.log, self.out
         if history.stopped != "epochs":
             log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {self.options.epochs}")
@@ -255,7 +255,7 @@ class Run:
             with writing(self.out):
                 runs.begin(self.out, self.checkpoints, self._settings(), self.log, is_resumed=self.began is not None)
         except Refusal:
-            self.checkpoints.give_up()  # those of another run that is there stay
+            self.checkpoints.give_up()  # those of another run in the folder stay
             raise
         self.is_open = True
         self.log.note("epochs   loss (reconstruction, KL) in nats per row, learning rate, seconds")
@@ -271,13 +271,13 @@ class Run:
         self.log.note_epoch(history.epochs[-1], self.job.validated)
 
     def _discard(self):
-        """Take away what it has written, unless it began earlier."""
+        """Remove what it has written, unless it is a resumed run."""
         if self.is_open and self.began is None:
             runs.remove(self.out, self.checkpoints)
 
 
 def describe_rows(dataset, held_out):
-    """How many rows and columns there are, which are not trained on, and what is made of their values."""
+    """Say how many rows and columns the data have, which rows are not trained on, and how values are binarised."""
     source = dataset.train
     n_columns = source.n_features if dataset.table is None else len(dataset.table.columns)
     parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(n_columns, 'column')}"]

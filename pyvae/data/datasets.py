@@ -1,13 +1,13 @@
-"""Data sets by name, and from files: each with its values, its range and its split.
+"""Data sets by name and from files, each with its values, its range and its split.
 
     digits          1437 + 360 images of 8 x 8, black and white (scikit-learn's copy; needs no network)
     mnist           60,000 + 10,000 images of 28 x 28, gray values in [0, 1] (LeCun et al. 1998)
     fashion-mnist   the same sizes and values (Xiao et al. 2017)
     binarized-mnist 50,000 + 10,000 + 10,000 images of 28 x 28, black and white (Larochelle and Murray 2011)
 
-MNIST and Fashion-MNIST are looked for in $PYVAE_DATA/mnist and $PYVAE_DATA/fashion-mnist (default: the user's cache
-folder) under their original file names and, where they are missing, downloaded there once. Every file's SHA-256 is
-checked each time. The fixed binarised MNIST is not downloaded: it must lie in $PYVAE_DATA/binarized-mnist.
+MNIST and Fashion-MNIST are read from $PYVAE_DATA/mnist and $PYVAE_DATA/fashion-mnist (default: the user's cache folder)
+under their original file names. Missing files are downloaded there once. Every file's SHA-256 is checked each time. The
+fixed binarised MNIST is not downloaded: it must lie in $PYVAE_DATA/binarized-mnist.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ SHA256 = {
 
 @dataclass
 class Dataset:
-    """Rows to train on and, where there is a split, rows to test on and rows to validate on."""
+    """Rows to train on and, if there is a split, rows to test on and rows to validate on."""
 
     name: str
     train: DataSource
@@ -61,15 +61,15 @@ class Dataset:
     test_labels: np.ndarray | None = None
     image_shape: tuple | None = None  # (height, width) of a row, where rows are pictures
     epochs: int = 10  # enough to see something
-    table: Table | None = None  # whose numbers the rows are, where they are those of a table
+    table: Table | None = None  # the table that encoded the rows, if one did
 
     def splits(self):
-        """The sources by their names, those that there are: test, validation, train."""
+        """The existing sources by their names, in the order test, validation, train."""
         named = {"test": self.test, "validation": self.validation, "train": self.train}
         return {name: source for name, source in named.items() if source is not None}
 
     def value_range(self):
-        """The least and the greatest value of the first thousand rows: black and white in pictures."""
+        """The least and the greatest value of the first thousand rows, drawn as black and white in pictures."""
         x = self.train.gather(np.arange(min(1000, len(self.train)))).x
         return float(x.min()), float(x.max())
 
@@ -80,8 +80,8 @@ NAMES = ("digits", "mnist", "fashion-mnist", "binarized-mnist")
 def load(name, image_shape=None):
     """A Dataset by its name, or from a file: .npy, .npz, .csv, .idx or .idx.gz.
 
-    image_shape: (height, width) of the rows of a file that are pictures. Raises ValueError for another word or a
-    damaged file, and FileNotFoundError for no file.
+    image_shape: (height, width) if the rows of a file are pictures. Raises ValueError for another word or a damaged
+    file, and FileNotFoundError for a missing file.
     """
     if name in NAMES:
         if image_shape is not None:
@@ -96,16 +96,16 @@ def load(name, image_shape=None):
 
 
 def name_of(data):
-    """What a data set or the rows of a file are called: runs/NAME is where a training of them goes."""
+    """The name of a data set or of a file's rows: their training goes to runs/NAME."""
     return data if data in NAMES else Path(Path(data).name.removesuffix(".gz")).stem
 
 
 def from_file(path, image_shape=None):
     """The rows of a file: (N, D), or (N, height, width) for pictures. ``files`` says what each kind of file holds.
 
-    Values are taken as they are, but for uint8 above 1: those are gray values, scaled from 0 .. 255 to [0, 1]. All rows
-    are to train on, but for the test and validation splits of an .npz file. Rows are pictures where they have two
-    dimensions, where image_shape says so, and where uint8 rows have a square number of columns.
+    Values stay as they are, except in uint8 files with values above 1: these are gray and are scaled from 0 .. 255 to
+    [0, 1]. All rows are to train on, except the test and validation splits of an .npz file. Rows are pictures if they
+    have two dimensions, if image_shape says so, or if they are uint8 and have a square number of columns.
     """
     path = Path(path)
     arrays = files.read(path)
@@ -142,10 +142,10 @@ def from_file(path, image_shape=None):
 def table(path, kinds=None, drop=()):
     """The rows of a table, a .csv file whose first line names its columns, all of them to train on.
 
-    kinds: name of a column -> its kind (pyvae.tables), where its values are not to decide: columns of nothing but 0 and
-    1 are boolean, which in a .csv file no type says; those that are said to be categorical keep their spelling, such as
-    00123. drop: names of columns that are left out. Raises ValueError,
-    naming the column, where it cannot be used, and ImportError without pandas.
+    kinds: name of a column -> its kind (pyvae.tables), in place of what its values suggest. Columns that hold only 0
+    and 1 are taken as boolean, as a .csv file states no types. Columns given as categorical keep their spelling, such
+    as 00123. drop: names of the columns to leave out. Raises ValueError, naming the column, where it cannot be used,
+    and ImportError without pandas.
     """
     path = Path(path)
     kinds = kinds or {}
@@ -163,7 +163,7 @@ def table(path, kinds=None, drop=()):
 
 
 def rows_of_table(path, table, drop=()):
-    """The rows of a .csv file that has the columns of a Table, and perhaps some that are dropped, as a Dataset. Raises
+    """A Dataset of the rows of a .csv file that has the columns of a Table, and perhaps some of those to drop. Raises
     what ``Table.encode`` raises where it is another table, and what ``table`` raises."""
     path = Path(path)
     as_text = [column.name for column in table.columns if column.dtype == "string"]
@@ -185,7 +185,7 @@ def digits():
 
     The values, 0 .. 16 white points out of 16, are scaled to [0, 1] and cut at 0.5; with ``binarize = None`` on the
     sources they stay gray. The split is one fixed random order, whatever the seed of a training. Needs scikit-learn
-    (pip install "pyvae[sklearn]"), raising ImportError where it is missing.
+    (pip install "pyvae[sklearn]"); raises ImportError where it is missing.
     """
     try:
         from sklearn.datasets import load_digits
@@ -215,7 +215,7 @@ def binarized_mnist():
     50,000 rows to train on, 10,000 to validate on and 10,000 to test, as published and in the published order, which is
     not MNIST's; no labels. Validation rows are not joined to those to train on, as published figures train on 50,000.
     Read from $PYVAE_DATA/binarized-mnist/binarized_mnist.npz, arrays train, valid and test of uint8; raises
-    FileNotFoundError where there is none, and ValueError where it holds something else.
+    FileNotFoundError where the file is missing, and ValueError where it holds something else.
     """
     path = data_folder() / "binarized-mnist" / "binarized_mnist.npz"
     if not path.is_file():
@@ -248,7 +248,7 @@ def _idx_images(name):
 
 
 def _file(name, file):
-    """The path of an original file, downloaded where it is missing; its hash is right."""
+    """The path of an original file, downloaded if it is missing; its hash is checked."""
     path = data_folder() / name / file
     if path.is_file():
         if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name][file]:

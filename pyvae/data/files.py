@@ -1,7 +1,7 @@
 """Arrays from files: .npy, .npz, .csv and .idx, each with its values, range and split; tables from .csv files.
 
-A file is other people's data: what it says of its own size is compared with the bytes that are there before an array is
-made, nothing in it is executed, and what is wrong is said in one sentence that names the file and the place.
+A file is other people's data. The size that it states is compared with its bytes before an array is made, nothing in it
+is executed, and an error is one sentence that names the file and the place.
 """
 
 import csv
@@ -23,7 +23,7 @@ from pyvae.data.tables import LINE
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAME = re.compile(r"(\.idx|[.-]idx\d-u?\w+)(\.gz)?$")  # rows.idx.gz, and train-images-idx3-ubyte
 
-# What an .npz file may call its arrays. The first name that is there counts.
+# Names that the arrays of an .npz file may have. The first one found counts.
 NPZ_KEYS = {
     "X": ("X", "x", "data", "X_train", "x_train", "train"),
     "y": ("y", "labels", "y_train"),
@@ -36,7 +36,7 @@ KINDS = ".npy, .npz, .csv, .idx or .idx.gz"
 
 
 class Arrays(NamedTuple):
-    """What a file holds: rows to train on, and those of its other splits, where it has any."""
+    """The content of a file: rows to train on, and those of its other splits, if it has any."""
 
     X: np.ndarray  # (N, D), or (N, height, width); a SciPy sparse matrix (N, D)
     y: np.ndarray | None = None
@@ -46,7 +46,7 @@ class Arrays(NamedTuple):
 
 
 def is_readable(path):
-    """Whether the name is that of a file that ``read`` knows."""
+    """True if ``read`` knows files of this name."""
     name = Path(path).name.lower()
     return name.endswith((".npy", ".npz", ".csv")) or IDX_NAME.search(name) is not None
 
@@ -55,7 +55,7 @@ def read(path):
     """The Arrays in a file, read by the ending of its name.
 
     Raises FileNotFoundError where there is no such file, PermissionError where it may not be read, and ValueError where
-    its kind is not known or its content damaged.
+    its kind is unknown or its content damaged.
     """
     path = check_file(path)
     suffix = path.suffix.lower()
@@ -65,7 +65,7 @@ def read(path):
 
 
 def check_file(path):
-    """The path, of a file that can be opened and is of a kind that is known. Raises what ``read`` raises."""
+    """The path of a file of a known kind that can be opened. Raises what ``read`` raises."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it, {KINDS}")
@@ -80,7 +80,7 @@ def check_file(path):
 
 
 def read_npy(path):
-    """The array in a .npy file, memory-mapped: of any real numbers in any range; no split."""
+    """The array in a .npy file, memory-mapped: real numbers of any type in any range; no split."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except Exception:  # whatever NumPy's parsing of a header meets
@@ -88,11 +88,11 @@ def read_npy(path):
 
 
 def read_npz(path):
-    """The Arrays in an .npz file: of any real numbers in any range.
+    """The Arrays in an .npz file: real numbers of any type in any range.
 
     The rows are called X, x, data, X_train, x_train or train, or are the only array; labels y, labels or y_train. A
-    test split is called X_test, x_test or test, its labels y_test; validation rows X_val, X_valid or valid. Or one
-    sparse matrix, as scipy.sparse.save_npz writes it.
+    test split is called X_test, x_test or test, its labels y_test; validation rows X_val, X_valid or valid. The file
+    may also hold one sparse matrix, as scipy.sparse.save_npz writes it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -117,7 +117,7 @@ def read_npz(path):
 
 
 def _sparse_matrix(members, path):
-    """The matrix whose parts, .npy files by their names, scipy.sparse.save_npz wrote: CSR or CSC, in CSR."""
+    """The CSR or CSC matrix that scipy.sparse.save_npz wrote, as CSR. members: its .npy files by their names."""
     from scipy import sparse
 
     try:
@@ -127,7 +127,7 @@ def _sparse_matrix(members, path):
             _npy_array(members[part], part) for part in ("data", "indices", "indptr", "shape")
         )
         matrix = make((data, indices, indptr), shape=tuple(map(int, shape)))
-        matrix.check_format(full_check=True)  # or an index beyond the shape would be read behind an array
+        matrix.check_format(full_check=True)  # else an index beyond the shape would reach beyond an array
     except Exception:  # whatever SciPy's and NumPy's checks meet
         raise ValueError(
             f"{path} is no sparse matrix that can be read, or it is damaged: write it with "
@@ -137,7 +137,7 @@ def _sparse_matrix(members, path):
 
 
 def _npy_array(data, name):
-    """The array in the bytes of a .npy file, a view of them where it can be."""
+    """The array in the bytes of a .npy file, a view of them."""
     file = io.BytesIO(data)
     try:
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -153,8 +153,8 @@ def _npy_array(data, name):
 def read_csv(path):
     """The numbers in a .csv file, (lines, columns) float64, in any range; no split.
 
-    Cells are separated by tabs, else semicolons, else commas, whichever the first line has. The first line is a header,
-    and left out, where none of its cells is a number. A cell that is empty or no finite number is an error that names
+    Cells are separated by tabs, else semicolons, else commas, whichever the first line has. If none of the first line's
+    cells is a number, it is a header and left out. A cell that is empty or not a finite number is an error that names
     its line and column.
     """
     lines, start, delimiter, header = _csv_lines(path)
@@ -165,21 +165,21 @@ def read_csv(path):
 
 
 def is_table(path):
-    """Whether a .csv file has a header and holds anything else than numbers from 0 to 1. Raises what ``read`` raises
-    where there is no such file, or no rows in it."""
+    """True if a .csv file has a header and holds anything else than numbers from 0 to 1. Raises what ``read`` raises
+    where the file is missing or has no rows."""
     lines, start, delimiter, header = _csv_lines(check_file(path))
     X = _numbers(lines[start:], delimiter) if header else None
     return bool(header) and (X is None or X.min() < 0 or X.max() > 1)
 
 
 def read_table(path, as_text=()):
-    """A DataFrame of the rows of a .csv file, whose first line names the columns; their types are those that pandas
-    finds: whole numbers, other numbers, True and False, text. The index is the line of the file, from 1, in which
-    each row begins.
+    """A DataFrame of the rows of a .csv file, whose first line names the columns. pandas finds their types: whole
+    numbers, other numbers, True and False, text. The index is the line of the file, from 1, in which each row
+    begins.
 
-    A cell is missing where it is empty, ? or a word that pandas takes for that, such as NA. as_text: names of columns
-    that are text, whatever stands in them. Raises ImportError without pandas, and ValueError, naming the line, where
-    columns have no name or two the same, or a row has more cells or fewer.
+    A cell is missing if it is empty, ? or a word that pandas takes as missing, such as NA. as_text: names of columns
+    to read as text, whatever stands in them. Raises ImportError without pandas, and ValueError, naming the line, where
+    a column has no name or two have the same, or a row has more or fewer cells.
     """
     try:
         import pandas as pd
@@ -213,7 +213,7 @@ def read_table(path, as_text=()):
 
 
 def _records(path, lines, delimiter):
-    """The line in which the header and each row begins, and its cells, with no blanks around them."""
+    """Yield (number of the line in which it begins, cells without blanks around them) for the header and each row."""
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True, strict=True)
     header, end = None, 0
     try:
@@ -244,7 +244,7 @@ def _check_names(path, header):
 
 
 def _csv_lines(path):
-    """The lines of a .csv file, where its rows start, what separates cells, and its header, [] where it has none."""
+    """The lines of a .csv file, the line where its rows start, the delimiter, and the header ([] if there is none)."""
     try:
         lines = _split_lines(Path(path).read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -264,7 +264,7 @@ def _split_lines(text):
 
 
 def _not_utf8(path, data, start):
-    """That bytes are no text in UTF-8 from ``start``, in a sentence."""
+    """A sentence that says that the bytes from ``start`` on are not UTF-8."""
     if b"\0" in data:  # as in pictures, archives and UTF-16
         return f"{path} is no text in UTF-8: a .csv file holds a line for each row, with commas between its cells"
     number = len((data[:start] + b".").splitlines())
@@ -272,7 +272,7 @@ def _not_utf8(path, data, start):
 
 
 def _numbers(lines, delimiter):
-    """The numbers in lines of text (lines, columns), None where anything else is in them."""
+    """The numbers in lines of text, (lines, columns); None if the lines hold anything else."""
     rows = [line for line in lines if line.strip()]
     try:
         X = np.loadtxt(rows, delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
@@ -282,7 +282,7 @@ def _numbers(lines, delimiter):
 
 
 def place_in_csv(path, i, j):
-    """Where the number X[i, j] of a .csv file stands, in words: its line, column and, where there is one, header."""
+    """The place of the number X[i, j] of a .csv file, in words: its line, column and header, if it has one."""
     lines = _split_lines(Path(path).read_bytes().decode("utf-8-sig"))
     filled = [number for number, line in enumerate(lines) if line.strip()]
     start, _, header = _layout(lines, filled[0])
@@ -291,7 +291,7 @@ def place_in_csv(path, i, j):
 
 
 def _layout(lines, first):
-    """Where the rows start, what separates cells, and the header, [] where there is none, if ``first`` is not blank."""
+    """The line where rows start, the delimiter, and the header ([] if there is none); line ``first`` is not blank."""
     delimiter = next((mark for mark in "\t;" if mark in lines[first]), ",")
     header = _cells(lines[first], delimiter)
     return (first, delimiter, []) if any(map(_has_numbers, header)) else (first + 1, delimiter, header)
@@ -310,7 +310,7 @@ def _cells(line, delimiter):
 
 
 def _what_is_wrong(path, lines, start, delimiter, header):
-    """The first line, or cell, of a .csv file that cannot be used, in a sentence."""
+    """A sentence about the first line or cell of a .csv file that cannot be used."""
     width = None
     for number, line in enumerate(lines[start:], start + 1):
         cells = _cells(line, delimiter) if line.strip() else []
@@ -324,13 +324,13 @@ def _what_is_wrong(path, lines, start, delimiter, header):
 
 
 def _other_width(path, line, cells, width):
-    """That a line has more cells or fewer than the lines before it, in a sentence."""
+    """A sentence that says that a line has more or fewer cells than the lines before it."""
     remedy = "complete it" if cells < width else "put what holds a comma between quotes"
     return f"{path} line {line} has {cells} cells, not {width} as the lines before it: {remedy}"
 
 
 def _found(cell, header):
-    """A cell that is no number, in words, and what to do about it."""
+    """Describe a cell that is not a number, and say what to do about it."""
     if not cell.strip():
         return "empty: fill it with a number or drop the line"
     if _is_number(cell.replace(",", ".")) and "," in cell:
@@ -344,7 +344,7 @@ def _found(cell, header):
 
 
 def _has_numbers(cell):
-    """Whether a cell is a number, also with a comma in it, or several with blanks between them: no name of a column."""
+    """True if a cell is a number, even with a comma in it, or several with blanks between them, and so not a name."""
     return bool(cell.split()) and all(_is_number(part.replace(",", ".")) for part in cell.split())
 
 
@@ -353,14 +353,14 @@ def _is_number(cell):
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell  # which Python takes in numbers, and nobody writes
+    return "_" not in cell  # Python allows it in numbers, but nobody writes it
 
 
 def read_idx(path):
     """The array in an IDX file, the format of MNIST (LeCun et al. 1998), gzipped or not; no split.
 
-    Values are uint8, int8, int16, int32, float32 or float64 in any range. Raises ValueError where the file is none, or
-    holds more or fewer values than its header says.
+    Values are uint8, int8, int16, int32, float32 or float64 in any range. Raises ValueError where the file is not an
+    IDX file, or holds more or fewer values than its header says.
     """
     data = Path(path).read_bytes()
     if data[:2] == b"\x1f\x8b":

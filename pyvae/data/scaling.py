@@ -4,17 +4,17 @@ import numpy as np
 
 from pyvae.data.sources import chunks_of
 
-CONSTANT = 1e-12  # of the mean: a standard deviation that is smaller is what rounding leaves of a constant column
+CONSTANT = 1e-12  # times the mean: a smaller standard deviation is the rounding error of a constant column
 
 
 def scale_of(std, mean):
-    """What a column is divided by: its standard deviation, or 1 where it is constant. Numbers or arrays (D,)."""
+    """The divisor of a column: its standard deviation, or 1 if the column is constant. Numbers or arrays (D,)."""
     return np.where(std > CONSTANT * np.abs(mean), std, 1.0)
 
 
 def log_scale_of_rows(source, log_scale):
-    """What log p(x) of each row of a DataSource is to be lessened by to be that of the rows as given, (N,), nats: the
-    sum over the row's known values of log of what they were divided by; log_scale (D,)."""
+    """The sum of log_scale (D,), the logs of the columns' divisors, over the known values of each row of a DataSource:
+    (N,), nats. log p(x) of the rows as given is that of the scaled rows less this sum."""
     result = np.full(len(source), log_scale.sum())
     if log_scale.any() and source.missing:
         for rows in chunks_of(len(source)):

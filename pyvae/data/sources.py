@@ -12,11 +12,11 @@ from pyvae.data.validation import check_array, check_row_numbers, check_sparse, 
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
 
-CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**20  # at most, that are looked at together
+CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**20  # the most in one chunk
 
 
 def chunks_of(n_rows, numbers_per_row=1):
-    """The numbers of the rows, a chunk at a time, each an array. numbers_per_row: that are made of a row."""
+    """Yield an array of row numbers for each chunk. numbers_per_row: how many numbers are made from a row."""
     step = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // numbers_per_row))
     for start in range(0, n_rows, step):
         yield np.arange(start, min(start + step, n_rows))
@@ -24,13 +24,13 @@ def chunks_of(n_rows, numbers_per_row=1):
 
 @dataclass
 class Batch:
-    """Rows for one forward pass. Where some entries of x are not observed, they are 0 in x and in observed, whatever
-    was given there."""
+    """Rows for one forward pass. Entries of x that are not observed become 0 in x and in observed, whatever was given
+    there."""
 
     x: np.ndarray | SparseRows  # (B, D) float32 or float64
     observed: np.ndarray | None = None  # (B, D) 1 where an entry is known, 0 where it is not; None: all are
     weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
-    rows: np.ndarray | None = None  # (B,) the rows' global numbers, for the noise; None: 0 .. B - 1
+    rows: np.ndarray | None = None  # (B,) row numbers, for the noise; None: 0 .. B - 1
 
     def __post_init__(self):
         is_table = isinstance(self.x, np.ndarray | SparseRows) and self.x.ndim == 2
@@ -51,28 +51,28 @@ class Batch:
 
 
 class DataSource:
-    """Where minibatches come from: ``len(source)`` rows of ``n_features`` numbers, picked by ``gather``."""
+    """The source of minibatches: ``len(source)`` rows of ``n_features`` numbers, which ``gather`` picks."""
 
     n_features = None
-    name = "X"  # what messages call it
-    weight = None  # of each row, (N,); None: all 1
-    missing = False  # whether entries may be not observed
-    binarize, threshold = None, 0.5  # how gather makes its values 0 and 1, where it does: see ArraySource
+    name = "X"  # its name in messages
+    weight = None  # (N,) weights of the rows; None: all 1
+    missing = False  # True if entries may be unobserved
+    binarize, threshold = None, 0.5  # how gather makes values 0 and 1 (see ArraySource); None: it does not
 
     def __len__(self):
         raise NotImplementedError
 
     def gather(self, rows, noise=None, out=None):
-        """Batch of the rows with these numbers, in this order. out (B, D): where to put x, float32 or float64 (None:
-        a new float32 array). noise: what freshly binarised rows are drawn from."""
+        """The Batch of the rows with these numbers, in this order. out (B, D): memory for x, float32 or float64 (None:
+        a new float32 array). noise: the random numbers that binarise rows afresh."""
         raise NotImplementedError
 
     def minibatch(self, rows, noise, dtype, memory=FRESH):
-        """The Batch of these rows that a model of this dtype is trained on."""
+        """The Batch of these rows to train a model of this dtype on."""
         return self.gather(rows, noise, memory.take((len(rows), self.n_features), dtype))
 
     def place(self, i, j):
-        """What messages call the value in column j of the row whose global number is i."""
+        """Return the name that messages give the value in column j of row number i."""
         return place(self.name, i, j)
 
     def gray(self):
@@ -85,11 +85,11 @@ class DataSource:
 class ArraySource(DataSource):
     """Rows of an array, scaled and binarised as they are picked; a memory-mapped array stays on disk.
 
-    X: (N, D) of uint8, float32 or float64, in any order and byte order, or what can be made one (validation.py), then
-    converted at once; never changed. float64 is rounded to what the model computes in; integers beyond 2^24, which
-    float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where the scaled
-    value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step). weight (N,):
-    of each row in the loss. missing: whether NaN is an entry that is not observed, instead of an error. Raises
+    X: (N, D) of uint8, float32 or float64, in any memory and byte order; anything that can become such an array
+    (validation.py) is converted at once. X is never changed. float64 is rounded to the model's type; integers beyond
+    2^24, which float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where
+    the scaled value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step).
+    weight (N,): of each row in the loss. missing: True takes NaN as an unobserved entry, not as an error. Raises
     TypeError or ValueError where X cannot be used, naming the place.
     """
 
@@ -111,7 +111,7 @@ class ArraySource(DataSource):
         return place(self.name, i, j, self.labels)
 
     def gather(self, rows, noise=None, out=None):
-        """Batch of the rows with these numbers; see DataSource. Raises TypeError where they are no whole numbers."""
+        """The Batch of the rows with these numbers; see DataSource. Raises TypeError unless they are whole numbers."""
         rows = check_row_numbers(rows)
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         noise = noise or Noise(0)
@@ -121,11 +121,11 @@ class ArraySource(DataSource):
 
 
 class SparseSource(DataSource):
-    """Rows of a SciPy sparse matrix or array, such as counts of words, of which a minibatch is as sparse as they are.
+    """Rows of a SciPy sparse matrix or array, such as counts of words; their minibatches are as sparse as they are.
 
-    X: (N, D) of real numbers in any format; CSR with its columns in order is used in place, else it is converted once.
-    What depends on all columns of a row, as likelihoods do, is computed on a dense array of a minibatch at a time.
-    weight (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
+    X: (N, D) of real numbers in any format. CSR with its columns in order is used in place; else X is converted once.
+    Likelihoods, which depend on all columns of a row, are computed on a dense array, one minibatch at a time. weight
+    (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
     """
 
     def __init__(self, X, name="X", weight=None):
@@ -137,13 +137,13 @@ class SparseSource(DataSource):
         return self.X.shape[0]
 
     def gather(self, rows, noise=None, out=None):
-        """Batch of the rows with these numbers as an array; see DataSource."""
+        """The Batch of the rows with these numbers, dense; see DataSource."""
         batch = self.minibatch(rows, noise, np.float32 if out is None else out.dtype)
         batch.x = batch.x.to_dense(out)
         return batch
 
     def minibatch(self, rows, noise, dtype, memory=FRESH):
-        """The same rows as SparseRows (B, D). Raises TypeError where rows are no whole numbers."""
+        """The same rows as SparseRows (B, D). Raises TypeError where rows are not whole numbers."""
         rows = check_row_numbers(rows)
         X = self.X[rows]
         x = SparseRows(X.data.astype(dtype, copy=False), X.indices, X.indptr, self.n_features)
@@ -151,7 +151,7 @@ class SparseSource(DataSource):
 
 
 class WrappedSource(DataSource):
-    """The rows of another source, with something changed: which rows they are (``numbers``) or what is in a batch
+    """The rows of another source, with something changed: which rows they are (``numbers_of``) or what is in a batch
     (``change``). Everything else is the other source's."""
 
     def __init__(self, source):
@@ -162,11 +162,11 @@ class WrappedSource(DataSource):
         return len(self.source)
 
     def numbers_of(self, rows):
-        """The numbers that these rows have in the other source."""
+        """The row numbers of these rows in the other source."""
         return rows
 
     def change(self, batch, noise):
-        """The batch as it is handed on."""
+        """The batch as this source hands it on."""
         return batch
 
     def gather(self, rows, noise=None, out=None):
@@ -185,7 +185,7 @@ class WrappedSource(DataSource):
 
 
 class Rows(WrappedSource):
-    """Some rows of another source, such as the training share; each keeps its global number."""
+    """Some rows of another source, such as the training share; each keeps its row number."""
 
     def __init__(self, source, numbers):
         super().__init__(source)
@@ -203,9 +203,9 @@ class Dequantized(WrappedSource):
     """The rows of another source, with a uniform number from -steps_j/2 to steps_j/2 added to column j, drawn afresh at
     every step of training.
 
-    A density of numbers that were rounded to steps has no bound: a model gains without end by standing on them. With
-    their place in the step drawn, its mean log density is a bound on the log probability of the step, less log steps_j
-    (Uria et al. 2013; Theis et al. 2016, section 3.1). steps: (n_features,), 0 for a column to be left as it is.
+    A density of rounded numbers has no bound: a model gains without end by concentrating on them. With their place in
+    the grid step drawn, the mean log density is a lower bound on log P(grid step) - log steps_j (Uria et al. 2013;
+    Theis et al. 2016, section 3.1). steps: (n_features,), the grid steps; 0 leaves a column as it is.
     """
 
     def __init__(self, source, steps):
@@ -225,8 +225,8 @@ class Dequantized(WrappedSource):
 
 
 class SameNoise(WrappedSource):
-    """The rows of another source, all of which are given the noise of row 0: for scores that shall be those of a row
-    whatever rows it comes with. The mean over rows then has the error of one row's, so many samples are called for."""
+    """The rows of another source, all with the noise of row 0: a row's score then does not depend on the rows beside
+    it. The mean over rows has the same error as the score of one row, so scores need many samples."""
 
     def change(self, batch, noise):
         batch.rows = np.zeros_like(batch.rows)
@@ -234,7 +234,7 @@ class SameNoise(WrappedSource):
 
 
 def as_source(X, n_features=None, name="X"):
-    """X as a DataSource; ValueError where it has not n_features columns."""
+    """X as a DataSource. Raises ValueError unless it has n_features columns."""
     kind = SparseSource if hasattr(X, "tocsr") else ArraySource
     source = X if isinstance(X, DataSource) else kind(X, name=name)
     if n_features is not None and source.n_features != n_features:
@@ -243,16 +243,16 @@ def as_source(X, n_features=None, name="X"):
 
 
 def all_rows(source, dtype):
-    """Every row of a source, in one new array of that type."""
+    """All rows of a source, in one new array of this type."""
     return source.gather(np.arange(len(source)), out=np.empty((len(source), source.n_features), dtype)).x
 
 
 def check_support(source, likelihood, dtype=np.float32):
     """Raise ValueError, naming the place, where a value of the source is outside the likelihood's support.
 
-    dtype: the type that the model computes in, whose range is smaller than that of the values' own type, perhaps.
-    Where values are binarised, they have to be from 0 to 1 before if they are drawn from, or cut at a threshold between
-    0 and 1 (the scale is wrong otherwise, and the cut would hide it), and finite in any case.
+    dtype: the type that the model computes in, which may have a smaller range than the values' own type. Values that
+    are binarised must be finite, and from 0 to 1 if they are probabilities to draw with or the threshold lies between
+    0 and 1: otherwise the scale is wrong, and the cut would hide it.
     """
 
     def takes(j):
@@ -276,7 +276,7 @@ def check_finite(source, dtype=np.float32):
 
 
 def check_weight(weight):
-    """Weights of rows (B,) as an array. Raises TypeError where they are no real numbers, ValueError for one below 0."""
+    """Weights of rows (B,) as an array. Raises TypeError unless they are real numbers, ValueError for one below 0."""
     weight = np.asarray(weight)
     if weight.dtype.kind not in "biuf":
         raise TypeError(f"weight must hold real numbers, not {weight.dtype}")
@@ -287,7 +287,7 @@ def check_weight(weight):
 
 
 def _weight_of_rows(weight, X):
-    """The weights as float64 (N,), or None. Raises ValueError unless there is one for each row, and one above 0."""
+    """The weights as float64 (N,), or None. Raises ValueError unless each row has one, and at least one is above 0."""
     if weight is None:
         return None
     weight = check_weight(weight).astype(np.float64)
@@ -310,7 +310,7 @@ def _not_finite(x):
     return ~np.isfinite(x)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of the twins; what becomes of the values is looked at here
+@np.errstate(over="ignore", invalid="ignore")  # in the twins; the values are checked here
 def _check_values(source, dtype, outside, expected):
     for rows in chunks_of(len(source), source.n_features):
         batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))

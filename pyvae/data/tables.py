@@ -30,7 +30,7 @@ from pyvae.likelihoods.start import smoothed_mean, start
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
-LINE = "line of the file"  # name of an index that tells it
+LINE = "line of the file"  # name of an index of lines
 LIKELIHOODS = {
     "numeric": lambda columns: Gaussian(len(columns), std="learned"),
     "count": lambda columns: NegativeBinomial(len(columns)),
@@ -41,7 +41,7 @@ LIKELIHOODS = {
 
 @dataclass
 class Column:
-    """What is known of one column; ``encode`` and ``decode`` are between its values and (N, width) numbers."""
+    """The description of one column. ``encode`` turns its values into (N, width) numbers, ``decode`` the other way."""
 
     name: object
     kind: str  # one of KINDS
@@ -60,10 +60,10 @@ class Column:
 
     @classmethod
     def infer(cls, series, kind=None, weight=None):
-        """From the values of a pandas Series; kind: None for what its type says; weight (N,) of each in mean and scale.
+        """Describe a pandas Series. kind: None takes what its type says. weight (N,): of each value in mean and scale.
 
-        Raises ValueError where no value is known, there are too many categories or numbers are too large; TypeError
-        where its values are of no kind.
+        Raises ValueError where no value is known, categories are too many or numbers too large, and TypeError where its
+        values are of no kind.
         """
         known = series.dropna().infer_objects()
         if known.empty:
@@ -83,7 +83,7 @@ class Column:
         return column
 
     def _standardize(self, values, weight):
-        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        with np.errstate(over="ignore", invalid="ignore"):  # checked below
             self.mean = float(np.average(values, weights=weight))
             std = float(np.sqrt(np.average((values - self.mean) ** 2, weights=weight)))
         if not np.isfinite(std):
@@ -91,8 +91,8 @@ class Column:
         self.scale = float(scale_of(std, self.mean))
 
     def encode(self, series):
-        """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where a
-        value is none that it can hold."""
+        """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where it
+        cannot hold a value."""
         if self.kind == "categorical":
             return self._one_hot(series)
         encoded = (self._numbers(series) - self.mean) / self.scale
@@ -103,7 +103,7 @@ class Column:
         return encoded[:, None]
 
     def decode(self, x):
-        """A pandas Series from (N, width) numbers: the likeliest category, or the number that they are nearest to."""
+        """A pandas Series from (N, width) numbers: the likeliest category, or the nearest value that the type has."""
         import pandas as pd
 
         if self.kind == "categorical":
@@ -168,7 +168,7 @@ class Column:
 
     def _numbers(self, series):
         """The values as float64 (N,), NaN where missing, checked."""
-        known = series.dropna().infer_objects()  # of objects: what they are
+        known = series.dropna().infer_objects()  # objects get the type that they have
         if len(known) and known.dtype.kind not in "biuf":
             raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {contents(known)}")
         values = series.to_numpy(np.float64, na_value=np.nan)
@@ -185,23 +185,23 @@ class Column:
 
 
 class Table:
-    """The columns of a DataFrame, and where their numbers stand among the model's."""
+    """The columns of a DataFrame, and the places of their numbers among the model's columns."""
 
     def __init__(self, columns):
         self.columns = list(columns)
         self.n_features = sum(column.width for column in self.columns)
         by_kind = sorted(range(len(self.columns)), key=lambda j: KINDS.index(self.columns[j].kind))
         edges = np.cumsum([0] + [self.columns[j].width for j in by_kind])
-        self.places = [None] * len(self.columns)  # of each column, a slice of the model's
+        self.places = [None] * len(self.columns)  # a slice of the model's columns for each column
         for j, first, end in zip(by_kind, edges, edges[1:], strict=False):
             self.places[j] = slice(int(first), int(end))
 
     @classmethod
     def infer(cls, frame, kinds=None, weight=None):
-        """From a DataFrame. kinds: name of a column -> its kind, where its type is not to decide. weight (N,): of each
-        row in means and scales.
+        """Describe a DataFrame. kinds: name of a column -> its kind, in place of what its type says. weight (N,): of
+        each row in means and scales.
 
-        Raises ValueError for kinds or columns that there are not, or names that occur twice, and what Column.infer
+        Raises ValueError for kinds or columns that do not exist, or names that occur twice, and what Column.infer
         raises.
         """
         kinds = dict(kinds or {})
@@ -244,7 +244,7 @@ class Table:
         return X
 
     def start(self, model, X, weight=None):
-        """Let a new model begin at the means of the rows X (N, n_features) that it will be trained on (start.py), with
+        """Start a new model at the means of the rows X (N, n_features) that it will be trained on (start.py), with
         weights (N,)."""
         weight = np.ones(len(X)) if weight is None else weight
         known, x = ~np.isnan(X), np.nan_to_num(X)
@@ -257,22 +257,22 @@ class Table:
         start(model, mean, variance)
 
     def decode(self, X):
-        """A DataFrame from (N, n_features) numbers, of a model's means or draws."""
+        """A DataFrame from (N, n_features) numbers, a model's means or draws."""
         import pandas as pd
 
         series = [column.decode(X[:, place]) for column, place in zip(self.columns, self.places, strict=True)]
         return pd.concat(series, axis=1)
 
     def log_scale(self):
-        """log of what the numbers of each column were divided by, (n_features,): log p(x) of x as given is less by
-        it."""
+        """The logs of the columns' divisors, (n_features,): log p(x) of x as given is that of the encoded x less
+        them."""
         result = np.zeros(self.n_features)
         for column, place in zip(self.columns, self.places, strict=True):
             result[place] = np.log(column.scale)
         return result
 
     def describe(self, columns=79):
-        """Lines of text, each of so many columns at most: each column's name, kind and values."""
+        """Lines of text, at most ``columns`` characters wide: each column's name, kind and values."""
         width = max(len(shown(column.name)) for column in self.columns)
         lines = []
         for column in self.columns:
@@ -285,8 +285,8 @@ class Table:
         return lines
 
     def config(self):
-        """What JSON can hold, and ``from_config`` reads. Raises TypeError where categories are neither text nor numbers
-        nor True and False, such as intervals: only pickles hold those."""
+        """The table in JSON types, for ``from_config``. Raises TypeError where categories are neither text nor numbers
+        nor True and False, such as intervals, which only pickles hold."""
         for column in self.columns:
             odd = [value for value in column.categories or [] if not isinstance(value, str | int | float)]
             if odd:
@@ -301,7 +301,7 @@ class Table:
 
 
 def contents(series):
-    """What the values of a pandas Series are, in a word."""
+    """The type of the values of a pandas Series, in a word."""
     import pandas as pd
 
     return "text" if pd.api.types.is_string_dtype(series.dropna()) else str(series.dtype)
@@ -320,12 +320,12 @@ def _kind_of(known):
 
 
 def _row(frame, i):
-    """What messages call row i of a DataFrame or Series: its number or, where the index tells it, its line."""
+    """Return the name that messages give row i of a DataFrame or Series: its line, if the index tells it, or number."""
     return f"line {frame.index[i]}" if frame.index.name == LINE else f"row {i}"
 
 
 def refuse_equal_names(frame, what):
-    """Raise ValueError where two columns of a DataFrame have the same name. what: the word for it."""
+    """Raise ValueError where two columns of a DataFrame have the same name. what: its name in the message."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise ValueError(f"{what} has two columns named {shown(twice[0])!r}: rename one")

@@ -1,16 +1,16 @@
-"""Arrays that users hand in: what can be used without surprise is taken, and one sentence says why the rest is not.
+"""Arrays from users: an array that can be used without surprise is accepted; one sentence says why another is not.
 
-Taken is what NumPy makes a table of real numbers of: arrays of any such type, order, strides and byte order, read-only
-and memory-mapped ones, lists of lists, objects with ``__array__``, and DataFrames of numeric columns. Nothing is
-changed, and nothing is copied but where the type is another than the kernels read: uint8, float32 and float64, which
-stay where they are, on disk too.
+The checks accept whatever NumPy can make a table of real numbers: arrays of any such type, memory order, strides and
+byte order, read-only and memory-mapped ones, lists of lists, objects with ``__array__``, and DataFrames of numeric
+columns. Nothing is changed. uint8, float32 and float64, which the kernels read, stay where they are, even on disk;
+other types are copied.
 
-Of SciPy's sparse matrices the entries are used as they are (data.SparseSource).
+The entries of SciPy's sparse matrices are used as they are (SparseSource).
 
-Refused is what would have to be guessed at: text, dates, complex numbers, records, masked or missing entries, rows of
-different lengths. Floating-point numbers are rounded to what the model computes in, float32 as a
-rule. Whole numbers claim to be exact: as integers they are refused above 2^24, where float32 begins to round them, so
-that a count or a key is never another one in silence; as float64 they are rounded like every float64.
+The checks refuse whatever they would have to guess at: text, dates, complex numbers, records, masked or missing
+entries, rows of different lengths. Floating-point numbers are rounded to the model's type, float32 as a rule. Whole
+numbers claim to be exact. Integers are refused above 2^24, where float32 begins to round them, so that a count or a key
+never turns into another one in silence; whole numbers in float64 are rounded like every float64.
 """
 
 import os
@@ -29,11 +29,11 @@ CONTENTS = {
 
 
 def check_array(X, name="X", missing=False):
-    """X as an array (rows, features) of uint8, float32 or float64, a copy only where its type is another.
+    """X as an array (rows, features) of uint8, float32 or float64, copied only if its type is another.
 
-    missing: entries that a DataFrame misses become NaN. Raises TypeError where it is no array of real numbers, and
-    ValueError where it is not two-dimensional, is empty, misses entries or holds integers beyond 2^24. That values are
-    finite is checked where they are gathered (data.py).
+    missing: True turns missing entries of a DataFrame into NaN. Raises TypeError where X is not an array of real
+    numbers, and ValueError where it is not two-dimensional, is empty, misses entries or holds integers beyond 2^24.
+    Finite values are checked where they are gathered (sources.py).
     """
     labels = column_labels(X)
     X = _from_any(X, name) if labels is None else _from_frame(X, name, labels, missing)
@@ -60,7 +60,7 @@ def check_array(X, name="X", missing=False):
 
 
 def check_sparse(X, name="X"):
-    """A SciPy sparse matrix or array as CSR with the columns of each row in order: itself, where it is that already.
+    """A SciPy sparse matrix or array as CSR with the columns of each row in order: X itself if it is that already.
 
     Raises TypeError where it does not hold real numbers, and ValueError where it is not two-dimensional or is empty, or
     holds integers beyond 2^24.
@@ -72,7 +72,7 @@ def check_sparse(X, name="X"):
     rows = X.tocsr()
     if not rows.has_canonical_format:
         rows = rows.copy() if rows is X else rows
-        rows.sum_duplicates()  # which puts them in order as well
+        rows.sum_duplicates()  # this also puts columns in order
     if rows.dtype.kind in "iu" and rows.nnz and max(rows.data.max(), -int(rows.data.min())) > WHOLE:
         n = np.flatnonzero((rows.data > WHOLE) | (rows.data < -WHOLE))[0]
         i = np.searchsorted(rows.indptr, n, side="right") - 1
@@ -81,9 +81,9 @@ def check_sparse(X, name="X"):
 
 
 def check_row_numbers(rows):
-    """Numbers of rows as int64 (B,). Raises TypeError where they are no integers, ValueError where not one-dimensional.
+    """Row numbers as int64 (B,). Raises TypeError where they are not integers, ValueError where not one-dimensional.
 
-    That they are rows there are is checked by the kernel that picks them.
+    The kernel that picks the rows checks that they exist.
     """
     rows = np.asarray(rows)
     if rows.dtype.kind not in "iu" and rows.size:
@@ -99,12 +99,12 @@ def column_labels(X):
 
 
 def place(name, i, j, labels=None):
-    """What messages call the value in row i and column j, such as X[3, 7], or X[3, 7] (width)."""
+    """Return the name that messages give the value in row i and column j, such as X[3, 7], or X[3, 7] (width)."""
     return f"{name}[{i}, {j}]" + ("" if labels is None else f" ({shown(labels[j])})")
 
 
 def _from_any(X, name):
-    """Whatever is no DataFrame as an array: its own memory, where it has some."""
+    """Anything but a DataFrame as an array, which shares its memory if it has some."""
     if hasattr(X, "tocsr"):
         raise TypeError(f"{name} must be a dense array, not a sparse {type(X).__name__}: SparseSource takes that")
     if isinstance(X, str | os.PathLike):
@@ -128,15 +128,15 @@ def _from_any(X, name):
 
 
 def _first_other_length(rows):
-    """Which row of a list is not as long as the first, in words."""
+    """The first row of a list that is not as long as row 0, in words."""
     lengths = [len(row) if hasattr(row, "__len__") else 1 for row in rows]
     other = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     return "" if other is None else f": row {other} has {lengths[other]} columns, but row 0 has {lengths[0]}"
 
 
 def _from_frame(X, name, labels, missing):
-    """A DataFrame as an array of the type that all of its columns have in common; where entries may be missing, float64
-    with NaN for those."""
+    """A DataFrame as an array of the common type of its columns; if entries may be missing, as float64 with NaN for
+    those."""
     columns = []
     for j, label in enumerate(labels):
         column = X.iloc[:, j]
@@ -154,7 +154,7 @@ def _from_frame(X, name, labels, missing):
 
 
 def _from_objects(X, name, labels):
-    """An array of Python objects as float64, if all of them are real numbers: text that looks like one is none."""
+    """An array of Python objects as float64, if all of them are real numbers; text that looks like one is not."""
     values = np.empty(X.shape)
     for i, j in np.ndindex(X.shape):
         value = X[i, j]

@@ -9,8 +9,8 @@ smooth function of mu and logvar, through which gradients flow:
     z = mu + sigma eps,  eps ~ N(0, 1)      dz/dmu = 1      dz/dlogvar = eps dsigma/dlogvar = eps sigma / 2
 
 so  dmu = dz  and  dlogvar = dz eps sigma / 2,  summed over the row's samples (dX: the loss's derivative by X). eps is
-an argument, not drawn in here: held fixed, it makes the loss an ordinary function, which can be repeated and
-differenced (gradcheck.py). The cache keeps it, as backward must use the very numbers that forward used.
+an argument and is not drawn here. A fixed eps makes the loss an ordinary function, which can be repeated and
+differenced (gradcheck.py). The cache keeps eps, as backward must use the very numbers that forward used.
 
 The KL divergence (ibid., appendix B), per row, in closed form:
 
@@ -30,7 +30,7 @@ from pyvae.workspace import FRESH
 
 
 class MuLogvar(NamedTuple):
-    """A diagonal Gaussian of each row; or the loss's derivatives by its mu and logvar."""
+    """A diagonal Gaussian for each row, or the loss's derivatives by its mu and logvar."""
 
     mu: np.ndarray  # (B, Z)
     logvar: np.ndarray  # (B, Z)
@@ -46,7 +46,7 @@ class SampleCache(NamedTuple):
 class DiagonalGaussian(Posterior):
     """q(z|x) = N(mu, diag(exp(logvar))).
 
-    logvar_bounds: None, or (low, high): logvar is clipped to that range, with derivative 0 outside it. Raises
+    logvar_bounds: None, or the range (low, high) to which logvar is clipped, with derivative 0 outside it. Raises
     ValueError unless low < high.
     """
 
@@ -87,8 +87,8 @@ class DiagonalGaussian(Posterior):
     def sample(self, q, eps, memory=FRESH):
         """z = mu + sigma eps (B * k, Z), k samples a row next to each other, and log q(z|x) (B * k,), nats.
 
-        q: mu and logvar (B, Z); eps (B * k, Z). log q is for importance weights and for priors whose KL has no closed
-        form; where it has one, that contains log q.
+        q: mu and logvar (B, Z); eps (B * k, Z). Importance weights need log q, and so does a KL that is estimated from
+        samples; a KL in closed form does not.
         """
         z, log_qz = memory.take(eps.shape, eps.dtype), memory.take((len(eps),), eps.dtype)
         _kernels.reparameterize(q.mu, q.logvar, eps, z, log_qz)
@@ -97,8 +97,8 @@ class DiagonalGaussian(Posterior):
     def sample_backward(self, dz, dlog_qz, cache):
         """dmu and dlogvar (B, Z) through the samples; dlog_qz (B * k,) may be None.
 
-        Along z = mu + sigma eps, log q(z|x) = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi): it does not move with mu, and
-        each logvar_j moves it by -1/2.
+        At z = mu + sigma eps, log q(z|x) = -1/2 sum_j (eps_j^2 + logvar_j + log 2 pi): its derivative by mu is 0, and
+        by each logvar_j it is -1/2.
         """
         logvar, eps, memory = cache
         dmu, dlogvar = memory.take(logvar.shape, logvar.dtype), memory.take(logvar.shape, logvar.dtype)
@@ -141,7 +141,7 @@ class StandardNormal(Prior):
         return dz
 
     def kl(self, posterior, q, memory=FRESH):
-        """KL(q || N(0, 1)) (B,), nats, never negative; in closed form where q is a MuLogvar, whoever made it."""
+        """KL(q || N(0, 1)) (B,), nats, never negative, in closed form, and a cache; None, None if q is no MuLogvar."""
         if not isinstance(q, MuLogvar):
             return None, None
         kl = memory.take((len(q.mu),), q.mu.dtype)

@@ -1,8 +1,8 @@
-"""The interfaces of the latent room: what a posterior q(z|x) and a prior p(z) have to say.
+"""The interfaces of posteriors q(z|x) and priors p(z).
 
-A model asks the posterior for q, a NamedTuple of arrays that describes it for each row, for samples of it, and for the
-way back; and the prior for log p(z), for samples to make new rows from, and for the KL between the two, where that has
-a closed form. B rows, Z latent dimensions, k samples a row, next to each other.
+A posterior makes q, a NamedTuple of arrays that describes q(z|x) for each row, and samples of it, with their backward
+passes. A prior gives log p(z), samples for new rows, and the KL between the two where it has a closed form. B rows, Z
+latent dimensions, k samples a row, next to each other.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from pyvae.workspace import FRESH
 
 
 class Posterior(Module):
-    """q(z|x), which the encoder's outputs describe."""
+    """The interface of z ~ q(z|x), which the encoder's outputs describe."""
 
     def n_outputs(self, latent_dim):
-        """How many columns the encoder makes for so many latent dimensions."""
+        """The number of columns that the encoder makes for latent_dim dimensions."""
         raise NotImplementedError
 
     def split(self, outputs, memory=FRESH):
-        """q, a NamedTuple of arrays with a row for each of outputs (B, n_outputs)."""
+        """q, a NamedTuple of arrays with a row for each row of outputs (B, n_outputs)."""
         raise NotImplementedError
 
     def split_backward(self, dq, outputs, memory=FRESH):
@@ -37,7 +37,7 @@ class Posterior(Module):
 
 
 class Prior(Module):
-    """p(z), which the posterior is pulled towards and from which new rows are generated."""
+    """The interface of z ~ p(z): training pulls the posterior towards it, and new rows are generated from it."""
 
     def log_density(self, z, memory=FRESH):
         """log p(z) (B * k,), nats, for z (B * k, Z), and a cache."""
@@ -48,8 +48,8 @@ class Prior(Module):
         raise NotImplementedError
 
     def kl(self, posterior, q, memory=FRESH):
-        """KL(q(z|x) || p(z)) (B,), nats, and a cache; None, None where this pair has no closed form: then the KL is
-        estimated from samples, as the mean of log q(z|x) - log p(z)."""
+        """KL(q(z|x) || p(z)) (B,), nats, and a cache; None, None where this pair has no closed form: the objective then
+        estimates the KL from samples, as the mean of log q(z|x) - log p(z)."""
         return None, None
 
     def kl_backward(self, dkl, cache):

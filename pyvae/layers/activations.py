@@ -1,7 +1,7 @@
-"""Activations as layers of their own, for models composed by hand; in a dense layer they are fused (dense.py).
+"""Activations as layers of their own, for models composed by hand. A dense layer fuses its activation (dense.py).
 
-Backward multiplies by f'(x), and remembers as little as will do: y = f(x) where the slope can be told from it, as the
-next layer keeps y anyway. silu and gelu fall before they rise, so the same y occurs with two slopes; they remember x.
+Backward multiplies by f'(x). The cache keeps y = f(x) where y determines the slope, as the next layer keeps y anyway.
+silu and gelu fall before they rise, so one y can have two slopes: their cache keeps x.
 """
 
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class ActivationCache(NamedTuple):
 class Activation(Layer):
     """y = f(x), element by element. The subclasses name f and its derivative.
 
-    activation: the word for f, which the kernels know. keeps_input: whether y does not tell f'(x), so that x is
-    remembered.
+    activation: the kernels' word for f.
+    keeps_input: True where y does not determine f'(x); the cache then keeps x.
     """
 
     activation, keeps_input = None, False
@@ -103,7 +103,7 @@ class GELU(Activation):
 @register
 class Symlog(Activation):
     """y = sign(x) log(1 + |x|); dy/dx = 1 / (1 + |x|) = exp(-|y|) (Hafner et al. 2023). It brings counts, or other
-    numbers of many sizes, to a scale that dense layers can take: VAE.mlp puts it first where counts are encoded."""
+    numbers of many sizes, to a scale that suits dense layers; VAE.mlp begins the encoder of counts with it."""
 
     playable, activation = True, "symlog"
 

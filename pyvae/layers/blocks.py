@@ -1,7 +1,7 @@
-"""Layers for deeper networks: dropout, layer normalisation, gates, residual connections, and some of the columns alone.
+"""Layers for deeper networks: dropout, layer normalisation, gates, residual connections, and the first columns alone.
 
 Dropout. y_ij = m_ij x_ij with m_ij = 1 / (1 - rate), or 0 with probability rate, so that E[y] = x; hence dx = dy m. The
-mask m is noise: drawn outside, by row number, and remembered, never drawn again in backward.
+mask m is noise, drawn by row number outside the layer. The cache keeps it; backward never draws it again.
 
 Layer normalisation, for each row of n columns, with the mean and the variance of the row itself:
 
@@ -12,7 +12,7 @@ Layer normalisation, for each row of n columns, with the mean and the variance o
 as moving x_j moves the row's mean by 1/n and its standard deviation by u_j / n.
 
 A gate multiplies: y = v g with v = x W + b, g = sigmoid(x V + c), so dv = dy g and dg = dy v. A residual connection
-adds: y = x + f(x), so dx = dy + what comes back through f. What is not looked at has the derivative 0.
+adds: y = x + f(x), so dx = dy + what comes back through f. Columns that a layer leaves out have the derivative 0.
 """
 
 from typing import NamedTuple
@@ -37,8 +37,8 @@ class DropoutCache(NamedTuple):
 class Dropout(Layer):
     """y = m x, each m_ij zero with probability ``rate``, else 1 / (1 - rate); without noise y = x.
 
-    Source: Srivastava et al. 2014, with the scaling in training in place of evaluation.
-    number: which of a model's dropout layers this is; those with equal numbers drop the same places. Raises ValueError
+    Source: Srivastava et al. 2014, but scaled in training instead of in evaluation.
+    number: which of a model's dropout layers this is; layers with equal numbers drop the same places. Raises ValueError
     for a rate outside [0, 1) or a negative number.
     """
 
@@ -123,7 +123,7 @@ class GatedCache(NamedTuple):
 class GatedDense(Layer):
     """y = v g, v = x W + b, g = sigmoid(x V + c): two dense layers, ``value`` and ``gate``.
 
-    init: of both, as for Dense. Raises ValueError for other words or sizes below 1. Source: Dauphin et al. 2017, eq. 1.
+    init: of both; see Dense. Raises ValueError for other words or sizes below 1. Source: Dauphin et al. 2017, eq. 1.
     """
 
     playable = True
@@ -147,7 +147,7 @@ class GatedDense(Layer):
         dx_gate = self.gate.backward(dg, cache.gate, need_dx)
         if not need_dx:
             return None
-        _kernels.add(dx_value, dx_gate, out=dx_value)  # x is reached by two paths
+        _kernels.add(dx_value, dx_gate, out=dx_value)  # two paths lead back to x
         return dx_value
 
     def children(self):
@@ -164,7 +164,7 @@ class ResidualCache(NamedTuple):
 
 @register
 class Residual(Layer):
-    """y = x + f(x), f a layer with as many columns out as in (He et al. 2016). Raises ValueError where it has not."""
+    """y = x + f(x) (He et al. 2016). Raises ValueError unless the layer f has as many columns out as in."""
 
     playable = True
 

@@ -7,12 +7,12 @@ Let a = x W + b and y = f(a), f applied to each element. By the chain rule
                                         db_j  = sum_i da_ij          db = column sums of da
                                         dx_ik = sum_j da_ij W_kj     dx = da W.T
 
-so backward remembers x, for dW, and y, from which f' can be told: for most f, f'(a) is a function of f(a), 1 - y^2 for
-tanh, 1 where y > 0, else 0, for ReLU (activations.py lists them). For silu and gelu it is not: a is remembered.
+The cache keeps x, for dW, and y, for f'. For most f, the slope f'(a) is a function of y = f(a): for tanh 1 - y^2, for
+ReLU 1 where y > 0, else 0 (activations.py lists them all). For silu and gelu it is not, and the cache keeps a.
 
-W, b, dW and db are views into the model's two flat arrays, of all values and of all gradients (arena.py binds them), so
-Adam, which moves the flat array, moves W. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype) (workspace.py).
-``_kernels.f`` is arithmetic, f in C; the same in NumPy stands in _kernels/*_ref.py.
+W, b, dW and db are views into the model's two flat arrays, one of all values, one of all gradients (arena.py). Adam
+moves the whole array of values, and W with it. Read ``memory.take(shape, dtype)`` as np.empty(shape, dtype)
+(workspace.py). ``_kernels.NAME`` is arithmetic, done in C; _kernels/*_ref.py defines the same functions in NumPy.
 """
 
 from typing import NamedTuple
@@ -49,7 +49,7 @@ INITIALIZERS = {"uniform": uniform, "he": he_normal, "glorot": glorot_uniform}
 
 class DenseCache(NamedTuple):
     x: np.ndarray  # (B, n_in)
-    kept: np.ndarray  # (B, n_out): y, or a where y does not tell f'(a)
+    kept: np.ndarray  # (B, n_out): y, or a where y does not determine f'(a)
     memory: object
 
 
@@ -57,10 +57,10 @@ class DenseCache(NamedTuple):
 class Dense(Layer):
     """y = f(x W + b), W (n_in, n_out), b (n_out,) starting at zero.
 
-    activation: None (f is the identity) or one of ACTIVATIONS; it is computed in the same pass as the product, where y
-    tells f'. init: "uniform", "he" or "glorot". The small uniform weights suit decoders best: their
-    inputs z are few and as large as noise, and with He weights an MNIST model learns faster at first but is half a nat
-    worse after ten epochs. Raises ValueError for other words or sizes below 1.
+    activation: None (f is the identity) or one of ACTIVATIONS; the product's kernel applies f in the same pass if y
+    determines f'. init: "uniform", "he" or "glorot". The small values of "uniform" suit decoders best, whose inputs z
+    are few and of the size of noise: with "he", an MNIST model learns faster at first but is half a nat worse after ten
+    epochs. Raises ValueError for other words or sizes below 1.
     """
 
     playable = True

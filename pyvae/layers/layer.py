@@ -1,11 +1,11 @@
-"""The interface of layers, and layers one after the other.
+"""The interface of layers, and layers in sequence.
 
 A layer maps rows to rows, x (B, n_in) -> y (B, n_out), by
 
-    y, cache = layer.forward(x)         cache: what backward needs to remember, and nothing else
+    y, cache = layer.forward(x)         cache: what backward needs, and nothing else
     dx = layer.backward(dy, cache)      dy: the loss's derivative by y; also ADDS to the layer's own gradients
 
-Nothing is kept on the layer between the two calls, so a layer can be used twice in a model. dX always means the loss's
+The layer itself keeps nothing between the two calls, so a model can use one layer twice. dX always means the loss's
 derivative by X, and has X's shape. Arrays come from ``memory`` (workspace.py).
 """
 
@@ -14,33 +14,33 @@ from pyvae.workspace import FRESH
 
 
 class Layer(Module):
-    """The interface; n_in and n_out are None where a layer takes any number of columns."""
+    """The interface of layers. n_in and n_out are None where a layer takes any number of columns."""
 
     n_in = n_out = None
 
     def forward(self, x, noise=None, memory=FRESH):
-        """y, cache = forward(x): x (B, n_in), y (B, n_out). Noise is for dropout alone; without it nothing is
-        dropped."""
+        """y, cache = forward(x): x (B, n_in), y (B, n_out). Only dropout uses noise; without noise it drops
+        nothing."""
         raise NotImplementedError
 
     def backward(self, dy, cache, need_dx=True):
         """dx = backward(dy, cache): dy (B, n_out), dx (B, n_in). Adds to the gradients of its own parameters.
 
-        need_dx: whether the derivative by x is wanted; else None is returned, as of a network's first layer, whose x
-        are data.
+        need_dx: False returns None in place of dx, for the first layer of a network, whose x are data and need no
+        derivative.
         """
         raise NotImplementedError
 
     def output_bias(self):
-        """What is added to the outputs last, (n_out,), a view of a parameter; None where there is no such thing."""
+        """The parameter that is added to the outputs last, (n_out,), a view; None for a layer without one."""
         return None
 
 
 @register
 class Sequential(Layer):
-    """Layers one after the other, y = f_n(... f_2(f_1(x))): forward from first to last, backward from last to first.
+    """Layers in sequence, y = f_n(... f_2(f_1(x))): forward from first to last, backward from last to first.
 
-    Raises ValueError where a layer's n_in is not the number of columns that it is given.
+    Raises ValueError where a layer takes another number of columns than the layer before it makes.
     """
 
     playable = True
@@ -55,7 +55,7 @@ class Sequential(Layer):
         self.n_in = next((layer.n_in for layer in layers if layer.n_in is not None), None)
         self.n_out = width
         learns = (i for i, layer in enumerate(layers) if parameter_shapes({"": layer}))
-        self.first = next(learns, len(layers))  # of those with parameters
+        self.first = next(learns, len(layers))  # the first layer with parameters
 
     def forward(self, x, noise=None, memory=FRESH):
         caches = []
@@ -65,7 +65,7 @@ class Sequential(Layer):
         return x, caches
 
     def backward(self, dy, cache, need_dx=True):
-        first = 0 if need_dx else self.first  # those before it learn nothing
+        first = 0 if need_dx else self.first  # the layers before it learn nothing
         for i in reversed(range(first, len(self.layers))):
             dy = self.layers[i].backward(dy, cache[i], need_dx or i > first)
         return dy if need_dx else None

@@ -15,7 +15,7 @@ from pyvae.workspace import FRESH
 class Bernoulli(Likelihood):
     """Black and white x, p(x_j = 1) = sigmoid(logit_j); gray values in [0, 1] are taken as expectations of such x.
 
-    For gray values x l - log(1 + exp(l)) is no normalised density over [0, 1]: it is the expected log-likelihood of
+    For gray values, x l - log(1 + exp(l)) is not a normalised density over [0, 1]. It is the expected log-likelihood of
     black and white rows drawn with probabilities x, the "binary cross-entropy" of published figures on gray MNIST.
     """
 

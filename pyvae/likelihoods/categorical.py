@@ -50,7 +50,7 @@ class Categorical(Likelihood):
         return p
 
     def draw(self, outputs, noise):
-        """One-hot draws (B * k, D) by Gumbel's trick: the largest of l_j - log(-log u_j) is j with probability
+        """One-hot draws (B * k, D) by the Gumbel-max trick: l_j - log(-log u_j) is largest at j with probability
         softmax(l)_j."""
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), outputs.dtype)
         scores = outputs - np.log(-np.log(u))

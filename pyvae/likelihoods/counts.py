@@ -1,4 +1,4 @@
-"""Likelihoods of counts: Poisson, multinomial and negative binomial; the interface stands in likelihood.py.
+"""Likelihoods of counts: Poisson, multinomial and negative binomial. The interface is in likelihood.py.
 
 Poisson, rate exp(l):
 
@@ -15,12 +15,12 @@ rate integrated out, m = exp(l), r = exp(rho), d = l - rho, and log(1 + m / r) =
     dl = (x - m) r / (r + m)        drho = r (digamma(x + r) - digamma(r) - softplus(d)) - dl
 
 The variance is m + m^2 / r. As r grows, log gamma(x + r) - log gamma(r) goes to x rho, r softplus(d) to m and
-x softplus(-d) to x (rho - l): the Poisson is left. There x rho, far larger than what it leaves, must cancel; so the
-kernels compute log gamma(x + r) - log gamma(r) - x rho as one, which vanishes like x (x - 1) / (2 r).
+x softplus(-d) to x (rho - l): the Poisson remains. The terms x rho, far larger than what remains, must cancel; so the
+kernels compute log gamma(x + r) - log gamma(r) - x rho as one term, which vanishes like x (x - 1) / (2 r).
 
-Each is summed over the columns of a row, then times dlog_px of the row. The kernels compute log p and drho in double,
-whatever type the counts have. A log-rate above 88 in float32 (709 in float64) makes the Poisson's rate infinite, and so
-log p and dl minus infinity; multinomial and negative binomial are finite, in value and derivatives, for all finite l.
+log p sums over a row's columns; derivatives are multiplied by the row's dlog_px. Kernels compute log p and drho in
+double, whatever type the counts have. A log-rate above 88 in float32 (709 in float64) makes the Poisson's rate infinite
+and log p and dl minus infinity; multinomial and negative binomial, and their derivatives, are finite for all finite l.
 """
 
 import numpy as np
@@ -31,16 +31,16 @@ from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, alone_by_colu
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
-DISPERSIONS = (0.01, 1000.0)  # of the rows, to begin at; with more, a count is a Poisson
+DISPERSIONS = (0.01, 1000.0)  # least and greatest first r; above the latter a count is nearly a Poisson
 
 
 class Counts(Likelihood):
-    """What likelihoods of counts have in common."""
+    """The common part of likelihoods of counts."""
 
     support = "whole numbers from 0"
 
     def mean(self, outputs):
-        """E[x|z] = exp(l) (B * k, D); infinite where that is beyond the outputs' type."""
+        """E[x|z] = exp(l) (B * k, D); infinite where the outputs' type cannot hold it."""
         with np.errstate(over="ignore"):
             return np.exp(outputs)
 
@@ -51,7 +51,7 @@ class Counts(Likelihood):
 
 
 def has_counts(likelihood):
-    """Whether some of its columns are counts."""
+    """True if some of the likelihood's columns are counts."""
     return isinstance(likelihood, Counts) or any(map(has_counts, likelihood.children().values()))
 
 
@@ -73,7 +73,7 @@ class Poisson(Counts):
         return dlog_rates
 
     def draw(self, outputs, noise):
-        """x (B * k, D): the smallest whose distribution function is at least a uniform number."""
+        """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""
         from scipy.stats import poisson
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
@@ -87,9 +87,9 @@ class Poisson(Counts):
 class Multinomial(Counts):
     """x ~ Multinomial(n, softmax(l)): how often each of D words stands among the n words of a text.
 
-    log p is given n, the sum of the row itself, which may be any whole number from 0. So a row must be observed whole:
-    log_density raises ValueError where one is not. total: the number of words that
-    ``mean`` and ``draw`` make; with 1 the mean is the words' probabilities. Raises ValueError where it is below 1.
+    log p is conditional on n, the sum of the row itself, which may be any whole number from 0. So a row must be
+    observed whole: log_density raises ValueError where one is not. total: the number of words that ``mean`` and
+    ``draw`` make; with 1 the mean is the words' probabilities. Raises ValueError where it is below 1.
     """
 
     playable = True
@@ -158,7 +158,7 @@ class NegativeBinomial(Counts):
         return dlog_means
 
     def draw(self, outputs, noise):
-        """x (B * k, D): the smallest whose distribution function is at least a uniform number."""
+        """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""
         from scipy.stats import nbinom
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
@@ -166,7 +166,7 @@ class NegativeBinomial(Counts):
         return nbinom.ppf(u, r, r / (r + m)).astype(outputs.dtype)
 
     def start(self, mean, variance, outputs):
-        """See Likelihood: mean and variance (D,). The dispersion r is the one with which variance = m + m^2 / r."""
+        """See Likelihood; mean and variance (D,). The dispersion r solves variance = m + m^2 / r."""
         outputs[...] = np.log(mean)
         r = np.divide(mean**2, variance - mean, out=np.full(len(mean), np.inf), where=variance > mean)
         self.log_r[...] = np.log(np.clip(r, *DISPERSIONS))

@@ -3,13 +3,13 @@
     log p(x|m, v) = -1/2 ((x - m)^2 exp(-v) + v + log 2 pi)
     dlog p/dm = (x - m) exp(-v)             dlog p/dv = ((x - m)^2 exp(-v) - 1) / 2
 
-A std that is learned comes from a free number rho and cannot fall below ``floor``: std^2 = floor^2 + exp(rho), so
+A learned std comes from a free number rho and cannot fall below ``floor``: std^2 = floor^2 + exp(rho), so
 
     v = log(floor^2 + exp(rho)) = c + softplus(rho - c),  c = log floor^2       dv/drho = sigmoid(rho - c)
 
-Without a floor a constant column would drive its likelihood to infinity. rho is one number for all columns, one for
-each, or an output of the decoder for each row and column; the derivatives by a number that several entries share add
-up.
+Without a floor, a constant column would drive its likelihood to infinity. rho is one number for all columns, one for
+each column, or a decoder output for each row and column. Where several entries share one number, their derivatives by
+it add up.
 """
 
 from typing import NamedTuple
@@ -37,8 +37,8 @@ class Gaussian(Likelihood):
     """x_j ~ N(mean_j, std_j^2), independent columns; x in any unit, std in the same.
 
     std: a number (fixed, the same for all columns), "shared" (one number, a parameter), "learned" (one per column) or
-    "predicted" (one per row and column: the decoder then has 2 D outputs, [mean | rho]). floor: the least std that is
-    not fixed. Raises ValueError for numbers not above 0.
+    "predicted" (one per row and column: the decoder then has 2 D outputs, [mean | rho]). floor: the least value of a
+    std that is not fixed. Raises ValueError for numbers not above 0.
     """
 
     playable = True
@@ -66,21 +66,21 @@ class Gaussian(Likelihood):
         if self.std == "predicted":
             dlogvar = doutputs[:, self.n_features :]
         elif excess is not None:
-            dlogvar = memory.take(mean.shape, mean.dtype)  # of each row
+            dlogvar = memory.take(mean.shape, mean.dtype)  # row by row
         _kernels.gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar, observed)
         if excess is not None:
             self._rho_backward(dlogvar, excess, memory)
         return doutputs
 
     def _rho(self, outputs):
-        """rho (B * k, D) where it is predicted, (1, D) where it is learned, (D, 1) where it is shared; else None."""
+        """rho, (B * k, D) if predicted, (1, D) if learned, (D, 1) if shared; None if the std is fixed."""
         if self.std == "predicted":
             return outputs[:, self.n_features :]
         shape = {"learned": (1, self.n_features), "shared": (self.n_features, 1)}.get(self.std)
         return None if shape is None else np.broadcast_to(self.rho, shape)
 
     def _rho_backward(self, dlogvar, excess, memory):
-        """drho = dlogvar sigmoid(rho - c), dlogvar (B * k, D): in its place, or added to the gradient of rho."""
+        """drho = dlogvar sigmoid(rho - c), written over dlogvar (B * k, D) or added to the gradient of rho."""
         if self.std == "predicted":
             _kernels.activate_backward(dlogvar, excess, "softplus", dx=dlogvar)
             return
@@ -90,7 +90,7 @@ class Gaussian(Likelihood):
         _kernels.column_sums(drho, out=self.drho)  # shared: D rows of one column, one number for all columns too
 
     def _logvar(self, rho, dtype, memory):
-        """logvar = c + softplus(rho - c), and its excess over c; or that of a fixed std, and None."""
+        """logvar = c + softplus(rho - c), and its excess over c; for a fixed std its logvar, and None."""
         if rho is None:
             logvar = memory.take((1, self.n_features), dtype)
             logvar[...] = 2 * np.log(self.std)
@@ -116,7 +116,7 @@ class Gaussian(Likelihood):
     def alone(self, columns):
         part, own = alone_by_column(self, columns)
         if self.std == "shared":
-            part.rho = self.rho  # that of any column
+            part.rho = self.rho  # the same for every column
         return part, np.append(own, self.n_features + own) if self.std == "predicted" else own
 
     def shapes(self):

@@ -4,13 +4,13 @@
     doutputs = likelihood.log_density_backward(dlog_px, cache)
 
 x is (B, D), outputs (B * k, n_outputs) with the k samples of a row next to each other; x is never repeated. The outputs
-are what the formulas need (logits, means, log-variances), never squashed to probabilities first: log(sigmoid(l)) of a
-large negative l is log 0, while its value, about l, is easily told from l itself.
+are what the formulas need (logits, means, log-variances). They are never squashed to probabilities first: for a large
+negative l, log(sigmoid(l)) would become log 0, although its value is about l.
 
-log p(x|z) is the sum over the row's columns (or groups of them). The derivatives stay one per column, and backward
-multiplies them by dlog_px, the loss's derivative by the row's log p(x|z). Where entries of x are missing, ``observed``
-(B, D) is 1 where x is known and 0 where it is not: there x is 0, the term is left out of the sum, and its derivatives
-are 0.
+log p(x|z) is the sum over the row's columns (or groups of them). Each column keeps its own derivative, which backward
+multiplies by dlog_px, the loss's derivative by the row's log p(x|z). If entries of x are missing, ``observed`` (B, D)
+is 1 for known entries and 0 for missing ones. A missing entry of x is 0, the sum leaves out its term, and its
+derivatives are 0.
 """
 
 from copy import copy
@@ -24,9 +24,9 @@ from pyvae.workspace import FRESH
 
 
 class Likelihood(Module):
-    """The interface. ``support`` says in words which x are possible.
+    """The interface of likelihoods. ``support`` says in words which x are possible.
 
-    n_features: columns D of x, a whole number from 1, else ValueError is raised.
+    n_features: the number D of columns of x. Raises ValueError unless it is a whole number from 1.
     """
 
     support = "real numbers"
@@ -36,11 +36,11 @@ class Likelihood(Module):
 
     @property
     def n_outputs(self):
-        """How many columns of decoder output it takes."""
+        """The number of columns of decoder output that it takes."""
         return self.n_features
 
     def log_density(self, x, outputs, memory=FRESH, observed=None):
-        """log p(x|z) (B * k,) in nats, and a cache. observed (B, D): 1 where x is known, 0 where not; None: all is."""
+        """log p(x|z) (B * k,) in nats, and a cache. observed (B, D): 1 where x is known, else 0; None: 1 everywhere."""
         raise NotImplementedError
 
     def log_density_backward(self, dlog_px, cache):
@@ -56,29 +56,29 @@ class Likelihood(Module):
         raise NotImplementedError
 
     def outside(self, x):
-        """Which elements of x (B, D) are outside the support: booleans (B, D). Non-finite numbers always are."""
+        """Booleans (B, D): True where x (B, D) is outside the support, as non-finite numbers always are."""
         return ~np.isfinite(x)
 
     def of_column(self, j):
-        """The likelihood that describes column j of x: this one, or the part of it whose column that is."""
+        """The likelihood that describes column j of x: this one, or its part that has the column."""
         return self
 
     def alone(self, columns):
-        """The likelihood of some columns of x by themselves (a slice), and which of the outputs it takes, as their
-        numbers. Raises ValueError where columns are not independent, given the outputs."""
+        """The likelihood of a slice of x's columns by themselves, and the numbers of the outputs that it takes. Raises
+        ValueError where the columns are not independent given the outputs."""
         raise NotImplementedError(f"{type(self).__name__} does not say what some of its columns are: define alone")
 
     def start(self, mean, variance, outputs):
-        """Begin where every column has the mean and variance (D,) that it has in the rows, whatever z is: write its own
-        parameters and, in place, ``outputs`` (n_outputs,), the decoder's for every z, as far as it has a word on
-        them."""
+        """Set its own parameters and, in place, ``outputs`` (n_outputs,), the decoder's outputs for every z, so that
+        each column has the mean and variance (D,) that it has in the rows. Values without a rule stay as they
+        are."""
 
     def config(self):
         return {"n_features": self.n_features}
 
 
 def alone_by_column(likelihood, columns):
-    """``alone`` of a likelihood whose outputs and parameters are one for each column."""
+    """``alone`` for a likelihood with one output and one entry of each parameter per column."""
     part = copy(likelihood)
     part.n_features = columns.stop - columns.start
     for name in likelihood.shapes():
@@ -87,7 +87,7 @@ def alone_by_column(likelihood, columns):
 
 
 class OutputsCache(NamedTuple):
-    """What most likelihoods remember: their derivatives are functions of the same two arrays as log p."""
+    """The cache of most likelihoods, whose derivatives are functions of the same two arrays as log p."""
 
     x: np.ndarray  # (B, D)
     outputs: np.ndarray  # (B * k, D)

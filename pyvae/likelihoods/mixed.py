@@ -1,7 +1,7 @@
 """Mixed: a likelihood for columns of several kinds, joined from one likelihood for each group of columns.
 
-Given z the groups are independent, so their log-likelihoods add up, each reaches the loss with the same dlog_px, and
-the decoder's outputs are shared out as the columns are:
+Given z, the groups are independent. So their log-likelihoods add up, all with the same dlog_px, and each group has its
+own share of the decoder's outputs:
 
     log p(x|z) = sum_g log p_g(x_g | outputs_g)        doutputs = [doutputs_1 | doutputs_2 | ...]
 """
@@ -27,9 +27,9 @@ class MixedCache(NamedTuple):
 class Mixed(Likelihood):
     """Likelihoods side by side: ``Mixed([Gaussian(3, "learned"), Categorical([4, 2]), Poisson(1)])``.
 
-    log p(x|z) = sum_g log p_g(x_g|z), in nats, x_g the columns of part g. parts: in the order of their columns; those
-    of x and of the outputs add up. A part may be Mixed itself. Raises ValueError unless it is a list of at least one
-    Likelihood.
+    log p(x|z) = sum_g log p_g(x_g|z), in nats, x_g the columns of part g. parts: Likelihoods in the order of their
+    columns; n_features and n_outputs are the sums of theirs. A part may be Mixed itself. Raises ValueError unless parts
+    is a list of at least one Likelihood.
     """
 
     playable = True
@@ -76,12 +76,12 @@ class Mixed(Likelihood):
         return np.hstack([part.mean(outputs[:, own]) for part, own in zip(self.parts, self.outputs, strict=True)])
 
     def draw(self, outputs, noise):
-        """x (B * k, D); each part has noise of its own, so that no number is drawn from twice."""
+        """x (B * k, D); each part has noise of its own, so that no random number is used twice."""
         groups = enumerate(zip(self.parts, self.outputs, strict=True))
         return np.hstack([part.draw(outputs[:, own], noise.part(i)) for i, (part, own) in groups])
 
     def start(self, mean, variance, outputs):
-        """Begin with the parts of the first columns, as many as there are means (n,)."""
+        """See Likelihood; mean and variance (n,) of the first n columns start the parts that lie within them."""
         for part, columns, own in zip(self.parts, self.columns, self.outputs, strict=True):
             if columns.stop <= len(mean):
                 part.start(mean[columns], variance[columns], outputs[own])
@@ -95,7 +95,7 @@ class Mixed(Likelihood):
         return part.of_column(j - columns.start)
 
     def alone(self, columns):
-        """See Likelihood; columns are of one part."""
+        """See Likelihood; the columns must belong to one part."""
         groups = zip(self.parts, self.columns, self.outputs, strict=True)
         part, of, outputs = next(group for group in groups if columns.start < group[1].stop)
         alone, own = part.alone(slice(columns.start - of.start, columns.stop - of.start))
@@ -123,8 +123,8 @@ class Weighted(Likelihood):
     """Another likelihood of the same x (B, D), to the power of ``weight``: log p(x|z)^weight = weight log p(x|z), in
     nats, so that it counts that many times in the loss.
 
-    For a few columns that matter more than the many beside them (Kingma et al. 2014, eq. 9, has such a weight). Raises
-    ValueError unless weight is above 0.
+    It suits a few columns that matter more than the many beside them (Kingma et al. 2014, eq. 9, has such a weight).
+    Raises ValueError unless weight is above 0.
     """
 
     playable = True
@@ -188,6 +188,6 @@ def _columns(observed, columns):
 
 
 def _slices(sizes):
-    """Slices of these sizes, one behind the other."""
+    """Consecutive slices of these sizes."""
     edges = [0, *accumulate(sizes)]
     return [slice(first, end) for first, end in pairwise(edges)]

@@ -1,17 +1,17 @@
 """Start: a new model in which every column has the mean that it has in the rows, whatever z is.
 
-The last bias of a decoder is what it says where nothing of z comes through, and begins near 0: a count's mean is then
-exp(0) = 1, and a category's values are all as likely. A step of Adam is about as long as the learning rate; to a count
-of 100,000, or a word that one text in a thousand has, it takes thousands. With the mean m and the variance v of a
-column, the outputs to begin at are
+The last bias of a decoder is its output as long as z has no influence. A bias of 0 makes the mean of a count exp(0) = 1
+and all categories equally likely. A step of Adam is about as long as the learning rate, so a count of 100,000, or a
+word that one text in a thousand has, is thousands of steps away. With the mean m and the variance v of a column, the
+outputs to begin at are
 
     Bernoulli              log m - log(1 - m)
     Poisson, categories    log m
     negative binomial      log m, and its dispersion r where v = m + m^2 / r
     Gaussian               m
 
-as each likelihood's ``start`` says. A multinomial's words begin equally likely, which is not far, and learns more
-topics from there: on 20 Newsgroups the perplexity after 40 epochs is 1 to 3% lower.
+as each likelihood's ``start`` says. A multinomial begins with equally likely words, which are not far off, and learns
+more topics from there: on 20 Newsgroups the perplexity after 40 epochs is 1 to 3% lower.
 
 Source: Burda et al. 2016, appendix, for the first.
 """
@@ -22,19 +22,19 @@ import numpy as np
 
 
 def start(model: Any, mean: np.ndarray, variance: np.ndarray) -> None:
-    """Let a new model begin at these means and variances, (n,) each, of its first n columns; of counts, categories and
-    Bernoullis the means lie above 0, and of the last below 1. Likelihoods that have no word on it are left.
+    """Start a new model at the means and variances, (n,) each, of its first n columns. Means of counts, categories and
+    Bernoulli columns must be above 0, the last also below 1. Likelihoods without a rule stay as they are.
 
     Raises ValueError where the decoder ends in a layer whose outputs have no bias of their own.
     """
     outputs = model.decoder.output_bias()
     if outputs is None:
         raise ValueError("start needs a decoder that ends in a bias, such as Dense(n_in, n_out) without an activation")
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # of what training refuses, and names
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # from rows that training refuses
         model.likelihood.start(mean, variance, outputs)
 
 
 def smoothed_mean(total, n):
-    """The means of columns of which n values have this sum: half a row is added, so that what no row has is unlikely
+    """The means of columns whose n values have this sum. Half a row is added, so that what no row has is unlikely
     instead of impossible."""
     return (total + 0.5) / (n + 1)

@@ -27,7 +27,7 @@ def likelihood_of_entries(X):
 
 def make_likelihood(name, n_features):
     """A likelihood from a word: "bernoulli"; "gaussian" (a std learned per column), "gaussian-shared" (one for all),
-    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); of counts, "poisson", "multinomial",
+    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); for counts "poisson", "multinomial",
     "negative-binomial". Raises ValueError for another word."""
     if name not in LIKELIHOODS:
         raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")

@@ -12,19 +12,19 @@ from pyvae.likelihoods.words import make_likelihood
 
 
 def mlp(sizes, activation):
-    """Dense layers through the given sizes, with the activation after each but the last."""
+    """Dense layers through the given sizes, with the activation after all but the last."""
     *hidden, last = pairwise(sizes)
     return Sequential(*(Dense(n_in, n_out, activation) for n_in, n_out in hidden), Dense(*last))
 
 
 def mlp_parts(n_features, latent_dim, hidden, activation, likelihood):
-    """Encoder, decoder and likelihood of ``VAE.mlp``, which says what the arguments are."""
+    """Encoder, decoder and likelihood of ``VAE.mlp``, which describes the arguments."""
     check_count("latent_dim", latent_dim, 1)
     if isinstance(hidden, str) or not hasattr(hidden, "__iter__"):
         raise ValueError(f"hidden must be a list of sizes, such as (400, 200), not {hidden!r}")
     likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
     encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
     if has_counts(likelihood):
-        encoder = Sequential(Symlog(), *encoder.layers)  # a text of a thousand words is no outlier
+        encoder = Sequential(Symlog(), *encoder.layers)  # so that a text of a thousand words is no outlier
     decoder = mlp([latent_dim, *reversed(hidden), likelihood.n_outputs], activation)
     return encoder, decoder, likelihood

@@ -1,11 +1,11 @@
-"""What training, gradient checks, files and estimators lean on in a model, and what is computed with it chunk by chunk.
+"""Model: the interface that training, gradient checks, files and estimators use, and its evaluation chunk by chunk.
 
 A model has parts (``children``), ``n_features``, ``latent_dim``, an Arena ``parameters``, ``metadata``, and
 
     terms, cache = model.forward(batch, noise, k, memory, evaluate)     a Terms, with k samples z of each row
     model.backward(cache, dterms)                                       ADDS to ``parameters.grads``
 
-All else that is asked of it stands here. It has no parameters of its own.
+All other methods that they use are defined here. A model has no parameters of its own.
 """
 
 from copy import deepcopy
@@ -32,7 +32,7 @@ class Model(Module):
     def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):
         """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them.
 
-        evaluate: layers are given no noise, so that nothing is dropped; z is drawn all the same.
+        evaluate: True gives layers no noise, so that nothing is dropped; z is drawn all the same.
         """
         raise NotImplementedError
 
@@ -44,10 +44,10 @@ class Model(Module):
         self, x: ArrayLike, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
     ) -> float:
         """The loss of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen: the negative
-        ELBO or, where one is given, an objective.
+        ELBO or, if one is given, an objective.
 
-        Leaves the gradients in ``parameters.grads``, in place of what was there. Raises what ``elbo`` raises, and
-        ValueError where eps does not fit, or both beta and an objective are given.
+        The gradients replace the content of ``parameters.grads``. Raises what ``elbo`` raises, and ValueError where eps
+        does not fit, or both beta and an objective are given.
         """
         check_number("beta", beta, 0, low_included=True)
         if objective is not None and beta != 1:
@@ -70,8 +70,8 @@ class Model(Module):
         return all_rows(self._checked(X, name), self.parameters.dtype)
 
     def encode(self, X: ArrayLike | DataSource) -> tuple[np.ndarray, np.ndarray]:
-        """mu, logvar of q(z|x), each (N, Z), for the rows of X (N, D). Raises what ``elbo`` raises, and TypeError where
-        the posterior is no diagonal Gaussian; mu and logvar are finite."""
+        """mu, logvar of q(z|x), each (N, Z) and finite, for the rows of X (N, D). Raises what ``elbo`` raises, and
+        TypeError where the posterior is not a diagonal Gaussian."""
         source = self._checked(X)
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
@@ -116,8 +116,8 @@ class Model(Module):
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
 
-        Raises TypeError or ValueError where X is no array (N, D) of values that the likelihood takes, or n_samples < 1;
-        and FloatingPointError where numbers overflow on the way to a result that is neither finite nor -inf.
+        Raises TypeError or ValueError unless X is an array (N, D) of values that the likelihood takes and n_samples is
+        at least 1, and FloatingPointError where overflow leaves a result that is neither finite nor -inf.
         """
         source = self._checked(X)
         reconstruction, kl = self.elbo_terms(source, n_samples, seed)
@@ -139,8 +139,8 @@ class Model(Module):
     def log_likelihood(self, X: ArrayLike | DataSource, n_samples: int = 5000, seed: int = 0) -> np.ndarray:
         """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
 
-        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples; in expectation a lower bound that rises
-        with k. Raises what ``elbo`` raises.
+        log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples. Its expectation is a lower bound that
+        rises with k. Raises what ``elbo`` raises.
         """
         source = self._checked(X)
         result = np.empty(len(source))
@@ -150,14 +150,14 @@ class Model(Module):
         return result
 
     def terms_of_chunks(self, source, n_samples, seed=0):
-        """(slice of the rows, Terms, Batch) of one chunk of a DataSource after the other; valid until the next."""
+        """Yield (slice of the rows, Terms, Batch) for each chunk of a DataSource, valid until the next chunk."""
         noise = Noise(seed)
         for rows, batch, memory in self.chunks(source, n_samples, noise):
             yield rows, self.forward(batch, noise, n_samples, memory, evaluate=True)[0], batch
 
     def chunks(self, source, n_samples, noise):
-        """(slice of the rows, Batch, memory) of one chunk of a DataSource after the other; no result depends on where
-        the cuts are. Raises ValueError unless n_samples is a whole number from 1."""
+        """Yield (slice of the rows, Batch, memory) for each chunk of a DataSource; no result depends on where the cuts
+        are. Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
         workspace = Workspace()
         for rows in chunks_of(len(source), self.decoder.n_out * n_samples):
@@ -171,7 +171,7 @@ class Model(Module):
         return source
 
     def _refuse_overflow(self, what, wrong, source):
-        """Raise FloatingPointError, naming the first row of the source, where a result (N, ...) is wrong."""
+        """Raise FloatingPointError, naming the first such row of the source, where wrong (N, ...) is True."""
         rows = np.flatnonzero(wrong.reshape(len(wrong), -1).any(axis=1))
         if rows.size:
             if np.isfinite(self.parameters.values).all():
@@ -188,6 +188,6 @@ class Model(Module):
         return copy
 
     def __setstate__(self, state):
-        """Of a copy or a pickle, whose parts come without their views into the arena."""
+        """Restore a copy or a pickle, whose parts come without their views into the arena."""
         vars(self).update(state)
         self.parameters.bind(self.children())

@@ -4,9 +4,9 @@ q(z|x) is an approximation of p(z|x). Samples z_s ~ q(z|x), each with the weight
 
     w_s = p(x|z_s) p(z_s) / q(z_s|x)
 
-stand for the posterior itself: the mean of w is p(x), and the weighted mean of f(z_s) goes to E[f(z)|x] as there are
-more samples (Burda et al. 2016, section 3; Mattei and Frellsen 2019, eq. 12). Where entries of x are not observed,
-p(x|z) is that of the others, so that nothing is made up in their place.
+stand for the posterior itself: the mean of w is p(x), and with more samples the weighted mean of f(z_s) goes to
+E[f(z)|x] (Burda et al. 2016, section 3; Mattei and Frellsen 2019, eq. 12). Where entries of x are not observed, p(x|z)
+is that of the observed entries; nothing is made up for the others.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from pyvae.models.weights import log_weights, normalized
 
 class WeightedChunk:
     """A chunk of rows with k samples each: ``outputs`` (B * k, n_outputs) of the decoder, ``weight`` (B, k) with sum 1
-    over the samples, the ``batch``, and ``rows``, the slice of the source that it is."""
+    over the samples, the ``batch``, and ``rows``, its slice of the source."""
 
     def __init__(self, rows, batch, outputs, weight):
         self.rows, self.batch, self.outputs, self.weight = rows, batch, outputs, weight
@@ -39,7 +39,7 @@ def weighted_chunks(model, source, n_samples, seed=0):
 
 
 def expected(model, source, n_samples=100, seed=0):
-    """E[x|x_observed] of each row of a DataSource, (N, D), also of its entries that are not observed."""
+    """E[x|x_observed] of each row of a DataSource, (N, D), including its unobserved entries."""
     result = np.empty((len(source), model.n_features), model.parameters.dtype)
     for chunk in weighted_chunks(model, source, n_samples, seed):
         result[chunk.rows] = chunk.mean(model.likelihood.mean(chunk.outputs))
@@ -47,9 +47,9 @@ def expected(model, source, n_samples=100, seed=0):
 
 
 def surprise(model, source, features, n_samples=100, seed=0):
-    """-E[log p(x_j|z) | x] of each row and feature, (N, number of features), nats: what of -log p(x|z) is whose.
+    """-E[log p(x_j|z) | x] of each row and feature, (N, number of features), nats: the feature's share of -log p(x|z).
 
-    features: slices of the model's columns, one for each feature. Entries that are not observed surprise by 0.
+    features: slices of the model's columns, one for each feature. The surprise of an unobserved entry is 0.
     """
     result = np.empty((len(source), len(features)))
     alone = [model.likelihood.alone(columns) for columns in features]

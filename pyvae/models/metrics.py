@@ -1,8 +1,8 @@
-"""What the latent dimensions carry: numbers that tell a used dimension from one that the model left at the prior."""
+"""Metrics of the latent dimensions: numbers that tell a used dimension from one that the model left at the prior."""
 
 import numpy as np
 
-ACTIVE_VARIANCE = 0.01  # of the posterior mean, above which a dimension counts as used
+ACTIVE_VARIANCE = 0.01  # a dimension counts as used if its posterior mean varies by more
 
 
 def kl_per_dimension(mu, logvar):
@@ -16,9 +16,9 @@ def kl_per_dimension(mu, logvar):
 
 
 def active_units(mu, threshold=ACTIVE_VARIANCE):
-    """Which latent dimensions the model uses, (Z,) of booleans: those with Var_i(mu_ij) > threshold.
+    """Booleans (Z,): True for the latent dimensions that the model uses, those with Var_i(mu_ij) > threshold.
 
     mu: posterior means (B, Z), in units of the prior's standard deviation. A dimension whose mean is the same for every
-    row tells nothing of the row (Burda et al. 2016, section 5.2, whose threshold is the default).
+    row says nothing about the row (Burda et al. 2016, section 5.2, whose threshold is the default).
     """
     return np.asarray(mu, np.float64).var(axis=0) > threshold

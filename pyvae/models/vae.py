@@ -6,8 +6,8 @@ One pass forward, for a row x:
                            |                  |
                            +--> KL            +--> log p(z), log q(z|x)
 
-and one backward, where mu and logvar are reached by two paths, through the sample z and through the KL; their
-derivatives add up.
+and one backward. Two paths lead back to mu and logvar, through the sample z and through the KL; their derivatives add
+up.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class VAE(Model):
     q(z|x) = posterior(encoder(x)), p(x|z) = likelihood(decoder(z)), with z ~ q in training and z ~ prior in ``sample``.
 
     encoder: a layer from D columns to posterior.n_outputs(Z). decoder: from Z columns to likelihood.n_outputs. seed: of
-    the first weights. dtype: float32 to train, float64 to check gradients. ``parameters`` is the Arena of all weights
+    the first parameters. dtype: float32 to train, float64 to check gradients. ``parameters`` is the Arena of all values
     and gradients. Raises ValueError where the parts do not fit together.
     """
 
@@ -67,7 +67,7 @@ class VAE(Model):
     ):
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.prior, self.posterior = prior or StandardNormal(), posterior or DiagonalGaussian()
-        self.metadata = {}  # JSON-able notes that are saved with the model, such as the shape of its images
+        self.metadata = {}  # notes in JSON types, saved with the model, such as the shape of its images
         self.n_features, self.latent_dim = likelihood.n_features, decoder.n_in
         if encoder.n_in != self.n_features:
             raise ValueError(f"encoder takes {encoder.n_in} columns, but the likelihood has {self.n_features}")
@@ -91,8 +91,8 @@ class VAE(Model):
         likelihood: str | Likelihood = "bernoulli",
         seed: int = 0,
     ) -> Self:
-        """Encoder and decoder of dense layers, the decoder's hidden sizes those of the encoder in reverse. Where
-        there are counts, the encoder sees sign(x) log(1 + |x|) of x.
+        """A VAE of dense layers; the decoder's hidden sizes are those of the encoder in reverse. If some columns are
+        counts, the encoder sees sign(x) log(1 + |x|) of x.
 
         likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all in likelihoods/words.py).
         Raises ValueError for another word or sizes below 1.
@@ -137,7 +137,7 @@ class VAE(Model):
         if dterms.z is not None:
             _kernels.add(dz, dterms.z, out=dz)
 
-        # q, that is mu and logvar, is reached through the sample z and through the KL: two gradients, which add up.
+        # Two paths lead back to q, that is mu and logvar: the sample z and the KL. Their gradients add up.
         dlog_qz = None if dterms.log_qz is None else dterms.log_qz.reshape(-1)
         dq = self.posterior.sample_backward(dz, dlog_qz, cache.sample)
         if dterms.kl is not None:
@@ -153,7 +153,7 @@ class VAE(Model):
         self.encoder.backward(doutputs, cache.encoder, need_dx=False)
 
     def encoder_inputs(self, batch):
-        """What the encoder is given: the rows x (B, D)."""
+        """The inputs of the encoder: the rows x (B, D)."""
         return batch.x
 
     def decode_rows(self, z, batch, noise, memory=FRESH):

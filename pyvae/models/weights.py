@@ -22,13 +22,13 @@ def log_mean_exp(log_w):
 
 
 def normalized(log_w):
-    """w_s / sum_s w_s, (B, k); the largest log w of each row is finite."""
+    """w_s / sum_s w_s, (B, k), for rows whose largest log w is finite."""
     w = np.exp(log_w - _highest(log_w))
     return w / w.sum(axis=1, keepdims=True)
 
 
 def _highest(log_w):
-    """Of each row, (B, 1), and 0 where all are -inf, from which it could not be taken."""
+    """The largest log w of each row, (B, 1); 0 where all are -inf, as -inf cannot be subtracted from them."""
     highest = log_w.max(axis=1, keepdims=True)
     highest[highest == -np.inf] = 0
     return highest

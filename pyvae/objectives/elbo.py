@@ -26,9 +26,9 @@ from pyvae.workspace import FRESH
 class ELBO(Objective):
     """The negative ELBO: -1/k sum_s log p(x|z_s) + beta KL, mean over rows, nats (Kingma and Welling 2014, eq. 10).
 
-    beta: weight of the KL, a number or a function of the epochs done so far (LinearWarmUp, for one). n_samples: k, of z
-    per row. kl: "closed", where there is a closed form, or "sampled", from the same z as log p(x|z) (ibid., eq. 8).
-    Raises ValueError for numbers out of range or another word.
+    beta: weight of the KL, a number or a function of the epochs done so far, such as LinearWarmUp. n_samples: k samples
+    of z per row. kl: "closed" takes the closed form where there is one; "sampled" estimates the KL from the same z as
+    log p(x|z) (ibid., eq. 8). Raises ValueError for numbers out of range or another word.
     """
 
     linear = True
@@ -41,7 +41,7 @@ class ELBO(Objective):
         self.kl = kl
 
     def __call__(self, terms, weight=None, memory=FRESH):
-        """loss, dterms; weight (B,). Raises ValueError where a mean is asked for over weights that are all 0."""
+        """loss, dterms; weight (B,). Raises ValueError where all weights are 0, as such rows have no mean."""
         if self.kl == "sampled":
             terms = terms._replace(kl=None)
         log_px, (rows, k) = terms.log_px, terms.log_px.shape
@@ -72,7 +72,7 @@ class ELBO(Objective):
 
 
 class LinearWarmUp:
-    """A weight of the KL, per nat, that rises from 0 to beta over so many epochs: beta min(1, epoch / epochs).
+    """beta min(1, epoch / epochs): a weight of the KL (in nats) that rises from 0 to beta over ``epochs`` epochs.
 
     Source: Bowman et al. 2016; Soenderby et al. 2016. Raises ValueError for a negative number.
     """
@@ -85,7 +85,7 @@ class LinearWarmUp:
         return self.beta if self.settled(epoch) else self.beta * (epoch / self.epochs)
 
     def settled(self, epoch):
-        """Whether it has reached beta."""
+        """True once it has reached beta."""
         return epoch >= self.epochs
 
 

@@ -2,7 +2,7 @@
 
     terms, cache = model.forward(batch, noise, k)      log p(x|z), KL, ...
     loss, dterms = objective(terms)                    one number, in nats, and its derivative by each term
-    model.backward(cache, dterms)                      ... by each weight
+    model.backward(cache, dterms)                      ... by each parameter
 
 A loss is the weighted mean over rows; w are the rows' weights.
 """
@@ -15,8 +15,8 @@ from pyvae.workspace import FRESH
 
 
 class Terms(NamedTuple):
-    """What a forward pass gives, in nats, B rows with k samples each; and, as what an objective returns, the loss's
-    derivative by each (None: 0).
+    """The results of a forward pass, in nats, for B rows with k samples each. An objective returns the loss's
+    derivatives by them as Terms too (None: 0).
 
     In z the samples of a row stand next to each other: row b * k + s is sample s of row b.
     """
@@ -32,37 +32,37 @@ class Terms(NamedTuple):
 
 
 class Objective:
-    """The interface: ``loss, dterms = objective(terms, weight, memory)``.
+    """The interface of objectives: ``loss, dterms = objective(terms, weight, memory)``.
 
-    Its attributes are its numbers. n_samples: k, of z per row. linear: whether dterms do not depend on the terms.
+    Its attributes are its numbers. n_samples: k samples of z per row. linear: True if dterms do not depend on terms.
     """
 
     n_samples = 1
     linear = False
 
     def __call__(self, terms, weight=None, memory=FRESH):
-        """The loss, in nats, and its derivatives, a Terms; weight (B,): of the rows, None is 1 for all."""
+        """The loss, in nats, and its derivatives, a Terms. weight (B,): the weights of the rows; None: all 1."""
         raise NotImplementedError
 
     def at(self, epoch):
-        """The same objective with its numbers fixed at this time: so many epochs are done, a float."""
+        """The objective with its numbers fixed after ``epoch`` epochs. Raises ValueError for numbers out of range."""
         return self
 
     def settled(self, epoch):
-        """Whether it is from this time on what is trained for; before, no epoch counts as the best."""
+        """True once training is for the final objective; no epoch that begins earlier counts as the best."""
         return True
 
     def check(self, model, n_rows):
-        """Raise ValueError, in a sentence, where it does not go with the model or the number of rows."""
+        """Raise ValueError, in a sentence, where it does not fit the model or the number of rows."""
 
     def __repr__(self):
-        """Its name and numbers: by these a checkpoint knows it again."""
+        """Its name and numbers, by which a checkpoint recognises it."""
         numbers = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({numbers})"
 
 
 def kl_of_rows(terms):
-    """The KL of each row, (B,), nats: in closed form or, where there is none, as its samples estimate it, the mean of
+    """The KL of each row, (B,), nats: the closed form or, without one, the estimate from samples, the mean of
     log q(z|x) - log p(z), which can be negative."""
     if terms.kl is not None:
         return terms.kl
@@ -78,7 +78,7 @@ def weighted_sum(values, weight=None):
 
 
 def total_weight(weight, n_rows):
-    """The sum of the rows' weights. Raises ValueError where all are 0, as there is no mean over such rows."""
+    """The sum of the rows' weights. Raises ValueError where all are 0, as such rows have no mean."""
     total = n_rows if weight is None else float(np.sum(weight, dtype=np.float64))
     if not total:
         raise ValueError("weight must not be 0 for every row of a batch")

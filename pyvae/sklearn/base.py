@@ -1,4 +1,4 @@
-"""What the estimators share: parameters and their checks, X as rows of a model, training."""
+"""The common part of the estimators: parameters and their checks, X as rows of a model, training."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.training.adam import Adam
 from pyvae.training.loop import train
 
-SAMPLES = 100  # of z for each row, where rows are scored
+SAMPLES = 100  # of z for each row in a score
 OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")
 
 
@@ -28,16 +28,16 @@ class VAEEstimator(BaseEstimator):
     """The common part of the estimators. Their parameters have the names and meanings of scikit-learn's MLP:
 
     n_components: dimensions of z. hidden_layer_sizes: of the encoder, and in reverse of the decoder. activation: one of
-    pyvae.layers.ACTIVATIONS. likelihood: "auto", a word of pyvae.words, or a Likelihood of X's columns, which are then
-    taken as they are. kinds: of a DataFrame's columns, {name: kind}, where their types are not to decide
+    pyvae.layers.ACTIVATIONS. likelihood: "auto", a word of likelihoods/words.py, or a Likelihood of X's columns, which
+    are then taken as they are. kinds: {name: kind} of columns of a DataFrame, in place of what their types say
     (pyvae.tables). beta: weight of the KL. alpha: weight decay (AdamW's). batch_size: "auto" is min(200, rows).
-    learning_rate_init: of Adam. max_iter: epochs; more, where there would be fewer than min_updates steps.
+    learning_rate_init: of Adam. max_iter: epochs, or more if these would be fewer than min_updates steps.
     early_stopping: put aside validation_fraction of the rows, and keep the epoch that is best on them.
-    n_iter_no_change, tol: training ends when the loss, in nats per row, of training or else of validation, has not
-    fallen by tol for so many epochs. warm_start: fit goes on from the last one's weights. verbose: show progress.
-    random_state: of all random numbers."""
+    n_iter_no_change, tol: training ends when the loss in nats per row, of validation with early_stopping, else of
+    training, has not fallen by tol for so many epochs. warm_start: fit continues from the weights of the last fit.
+    verbose: show progress. random_state: of all random numbers."""
 
-    _dequantize = False  # whether numbers are trained on with their place in the step that they were rounded to
+    _dequantize = False  # True: train on rounded numbers with their place in the grid step drawn
 
     def __init__(
         self, n_components=8, *, hidden_layer_sizes=(100,), activation="relu", likelihood="auto", kinds=None, beta=1.0,
@@ -47,7 +47,7 @@ class VAEEstimator(BaseEstimator):
         self._keep(locals())
 
     def _keep(self, parameters):
-        """Set the arguments of ``__init__``, its ``locals()``, as scikit-learn wants it: each under its own name."""
+        """Set the arguments of ``__init__``, its ``locals()``, each under its own name, as scikit-learn requires."""
         for name, value in parameters.items():
             if name != "self":
                 setattr(self, name, value)
@@ -85,7 +85,7 @@ class VAEEstimator(BaseEstimator):
         is_table = (is_frame and self._is_table(X)) if reset else isinstance(self.columns_, TableColumns)
         if reset:
             self._frame = _without_rows(X) if is_frame else None
-        if is_table and not reset:  # the table says which column is another
+        if is_table and not reset:  # the table names a column that differs
             if not is_frame:
                 raise TypeError(f"X must be a DataFrame like the one that was fitted, not of type {type(X).__name__}")
             if not len(X):
@@ -102,7 +102,7 @@ class VAEEstimator(BaseEstimator):
         accept_sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
         dtypes = [np.float64, np.float32]
         if hasattr(X, "tocsr") and X.dtype.kind in "iu":
-            dtypes.append(X.dtype)  # counts are used in place: a minibatch at a time becomes float32
+            dtypes.append(X.dtype)  # counts are used in place: each minibatch becomes float32
         X = validate_data(
             self, X, reset=reset, accept_sparse=accept_sparse, dtype="numeric" if mapped else dtypes,
             ensure_all_finite="allow-nan", ensure_min_samples=2 if reset else 1,
@@ -112,7 +112,7 @@ class VAEEstimator(BaseEstimator):
         return X.view(np.memmap) if mapped else X
 
     def _is_table(self, frame):
-        """Whether the columns of a DataFrame are to be told apart."""
+        """True if each column of a DataFrame is to have a kind of its own."""
         is_auto = isinstance(self.likelihood, str) and self.likelihood == "auto"
         return is_auto and (bool(self.kinds) or not all(dtype.kind == "f" for dtype in frame.dtypes))
 
@@ -127,14 +127,14 @@ class VAEEstimator(BaseEstimator):
         return ArrayColumns(X, likelihood, weight, self._frame, self._dequantize)
 
     def _rows(self, X):
-        """X, validated to be like what was fitted."""
+        """X, checked to be like the X that was fitted."""
         check_is_fitted(self)
         return self._validated(X, reset=False)
 
     # --- Training ---------------------------------------------------------------------------------------------------
 
     def _goes_on(self):
-        """Whether fit goes on from the last one's weights. Raises ValueError where its parameters make another
+        """True if fit continues from the weights of the last fit. Raises ValueError where its parameters make another
         model."""
         if not (self.warm_start and hasattr(self, "model_")):
             return False
@@ -145,7 +145,7 @@ class VAEEstimator(BaseEstimator):
         return True
 
     def _weighed(self, X, sample_weight, y=None):
-        """X, the weights and y without the rows of weight 0, which are as if they had not been given."""
+        """X, the weights and y without the rows of weight 0, which count as not given."""
         if sample_weight is None:
             return X, None, y
         sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
@@ -156,8 +156,8 @@ class VAEEstimator(BaseEstimator):
         return X, sample_weight[kept], None if y is None else y[kept]
 
     def _fit(self, X, sample_weight=None, targets=None):
-        """Train on rows that were validated and weighed, and targets (N, T) beside them. Sets what ``fit`` leaves
-        behind."""
+        """Train on validated and weighed rows, with targets (N, T) beside them, and set the attributes that ``fit``
+        leaves."""
         seed = self._seed = draw_seed(self.random_state)
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
@@ -174,7 +174,7 @@ class VAEEstimator(BaseEstimator):
         return source if self.columns_.steps is None else Dequantized(source, self.columns_.steps)
 
     def _begin(self, X, sample_weight):
-        """Scales or categories, and a model, for the first rows."""
+        """Find scales or categories in the first rows, and make a model."""
         if X.shape[0] < 2:
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
@@ -193,7 +193,7 @@ class VAEEstimator(BaseEstimator):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
     def _train(self, source, seed):
-        """The History of a training that makes min_updates steps at least."""
+        """Train for at least min_updates steps; return the History."""
         n_rows, batch_size = len(source), self._batch_size(len(source))
         column, held_out = "train_loss", 0.0
         if self.early_stopping:
@@ -206,7 +206,7 @@ class VAEEstimator(BaseEstimator):
         )  # fmt: skip
 
     def _partial_fit(self, X, sample_weight=None):
-        """One pass over rows that were validated and weighed, with Adam's moments going on from call to call."""
+        """Make one pass over validated and weighed rows; Adam's moments carry over from call to call."""
         if not hasattr(self, "model_"):
             self._seed = draw_seed(self.random_state)
             self._begin(X, sample_weight)
@@ -227,8 +227,8 @@ class VAEEstimator(BaseEstimator):
     # --- Scores -----------------------------------------------------------------------------------------------------
 
     def _alike(self, X):
-        """Rows that were validated, all with the same noise, so that no score depends on a row's neighbours; and what
-        their log p(x) is to be lessened by."""
+        """Validated rows, all with the same noise, so that no score depends on a row's neighbours; and the log scales
+        to subtract from their log p(x)."""
         source = self.columns_.source(X)
         return SameNoise(source), log_scale_of_rows(source, self.columns_.log_scale())
 
@@ -241,13 +241,13 @@ class VAEEstimator(BaseEstimator):
 
 
 def spread(X, most):
-    """As many rows of X as that, or all if they are fewer, evenly spread."""
+    """At most ``most`` rows of X, evenly spread."""
     rows = np.unique(np.linspace(0, X.shape[0] - 1, most).astype(int))
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 class Plateau:
-    """A callback that ends training when a loss has not fallen by tol for so many epochs, after a least number."""
+    """A callback that ends training once a loss has not fallen by tol for so many epochs, after a least number."""
 
     def __init__(self, column, patience, tol, least):
         self.column, self.patience, self.tol, self.least = column, patience, tol, least
@@ -276,7 +276,7 @@ def _without_rows(frame):
 
 
 def _check_numeric(frame):
-    """Raise TypeError, naming the column, where a DataFrame that is to become one array of numbers holds others."""
+    """Raise TypeError, naming the column, where a DataFrame that must become one array holds more than numbers."""
     for name, column in frame.items():
         if column.dtype.kind not in "biuf" and contents(column) != "object":
             raise TypeError(f"X must hold numbers alone here, but its column {shown(name)!r} holds {contents(column)}")

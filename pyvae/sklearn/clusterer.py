@@ -12,7 +12,7 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
 
     n_clusters: components of the mixture. The other parameters are those of VAEEstimator (pyvae/sklearn/base.py).
 
-    Attributes: those of VAETransformer; ``labels_`` (N,), of the rows that were fitted; ``mixture_``, scikit-learn's
+    Attributes: those of VAETransformer; ``labels_`` (N,), the clusters of the fitted rows; ``mixture_``, scikit-learn's
     GaussianMixture.
     """
 
@@ -53,5 +53,5 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = False  # or scikit-learn's checks expect the classes of a classifier
+        tags.input_tags.sparse = False  # else scikit-learn's checks expect the classes of a classifier
         return tags

@@ -1,8 +1,8 @@
-"""What an estimator makes of the columns of X: numbers that a model takes, their likelihood, and the way back.
+"""The columns of X as an estimator uses them: numbers that a model takes, their likelihood, and the way back.
 
-A DataFrame's columns have each their kind (pyvae.tables); those of an array are all of one kind, which the likelihood
-says. Numbers of a Gaussian are brought to mean 0 and standard deviation 1 before and back after: all by the same
-factor where they share one standard deviation, else each by its own.
+Each column of a DataFrame has its own kind (pyvae.tables); those of an array are all of one kind, which the likelihood
+determines. Columns of a Gaussian are brought to mean 0 and standard deviation 1 for the model, and back: all by the
+same factor if they share one standard deviation, else each by its own.
 """
 
 from copy import deepcopy
@@ -24,16 +24,16 @@ STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shar
 
 
 class ArrayColumns:
-    """The columns of an array or a sparse matrix, all described by one likelihood, a word of pyvae.words or a
+    """The columns of an array or a sparse matrix, all described by one likelihood: a word of likelihoods/words.py, or a
     Likelihood, whose columns are taken as they are.
 
-    frame: a DataFrame without rows, of whose kind those are that ``decode`` makes; None: it makes arrays. dequantize:
-    whether columns of an array that have a standard deviation each are to be trained on with their place in the step
-    drawn (steps.py): ``steps`` (n_features,) are those of the model's numbers, else None.
+    frame: a DataFrame without rows, the template of those that ``decode`` makes; None: it makes arrays. dequantize:
+    True trains columns of an array that have a standard deviation each with their place in the grid step drawn
+    (steps.py); ``steps`` (n_features,) are then the grid steps of the model's numbers, else None.
     """
 
     def __init__(self, X, likelihood, weight=None, frame=None, dequantize=False):
-        """From the rows that are fitted. Raises ValueError where a column has no known value, or numbers too large, or
+        """Learn from the rows to fit. Raises ValueError where a column has no known value, or numbers too large, or
         the Likelihood has other columns."""
         self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
         self.mean, self.scale = np.zeros(self.n_features), np.ones(self.n_features)
@@ -49,11 +49,11 @@ class ArrayColumns:
         elif not hasattr(X, "tocsr"):
             self._known_weight(X)
 
-    @np.errstate(over="ignore", invalid="ignore")  # what becomes of the sums is looked at here
+    @np.errstate(over="ignore", invalid="ignore")  # the sums are checked here
     def _standardize(self, X, weight, which):
         weight = np.ones(X.shape[0]) if weight is None else weight
         if hasattr(X, "tocsr"):
-            mean, variance = _sparse_moments(check_sparse(X), weight)  # the mean stays, or no entry would be zero
+            mean, variance = _sparse_moments(check_sparse(X), weight)  # the mean stays, else no entry would be zero
         else:
             total = self._known_weight(X, weight)
             mean = self.mean = _sum(X, lambda x: np.where(np.isnan(x), 0, x), weight) / total
@@ -66,7 +66,7 @@ class ArrayColumns:
         self.scale = scale_of(np.sqrt(variance), mean)
 
     def _known_weight(self, X, weight=None):
-        """Of each column the weight of its known entries, (n_features,). Raises ValueError where it has none."""
+        """The total weight of each column's known entries, (n_features,). Raises ValueError where a column has none."""
         total = _sum(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
         empty = np.flatnonzero(total == 0)
         if empty.size:
@@ -82,30 +82,30 @@ class ArrayColumns:
 
     @property
     def places(self):
-        """Of each feature, a slice of the model's columns."""
+        """The slice of the model's columns for each feature."""
         return [slice(j, j + 1) for j in range(self.n_features)]
 
     def log_scale(self):
-        """log of what the numbers of each column were divided by, (n_features,)."""
+        """The logs of the columns' divisors, (n_features,)."""
         return np.log(self.scale)
 
     def known(self, X):
-        """Which entries of an array are not missing, (N, D)."""
+        """Booleans (N, D): True where an entry of an array is not missing."""
         return ~np.isnan(X)
 
     def source(self, X, weight=None, targets=None):
-        """A DataSource of the rows of X, an array that may have NaN, a memory-mapped one, or a sparse matrix, with
-        targets (N, T) beside it."""
+        """A DataSource of the rows of X, with targets (N, T) beside them. X: an array, perhaps with NaN or
+        memory-mapped, or a sparse matrix."""
         if hasattr(X, "tocsr"):
             return _sparse_source(self._scaled(X), weight, targets)
         if isinstance(X, np.memmap):
             return MappedSource(X, self.encode, weight, targets)
         return _source(self.encode(X), weight, targets)
 
-    @np.errstate(over="ignore", invalid="ignore")  # of numbers outside the support, which training names
+    @np.errstate(over="ignore", invalid="ignore")  # from numbers outside the support, which training refuses
     def start(self, model, X, weight=None):
-        """Let a new model begin at the means of these rows (pyvae.start), where they are not standardised."""
-        if self.word in STANDARDIZED or self.word == "multinomial":  # which is left as it is
+        """Start a new model at the means of these rows (pyvae.start), unless they are standardised."""
+        if self.word in STANDARDIZED or self.word == "multinomial":  # a multinomial starts uniform
             return
         weight = np.ones(X.shape[0]) if weight is None else weight
         if hasattr(X, "tocsr"):
@@ -126,8 +126,8 @@ class ArrayColumns:
 
     @np.errstate(over="ignore")
     def encode(self, X, rows=None):
-        """The numbers of an array as float32. rows: their numbers in messages; None: 0, 1, ... Raises ValueError where
-        a row has no known value, or one that float32 cannot hold."""
+        """The numbers of an array as float32. rows: row numbers for messages; None: 0, 1, ... Raises ValueError where a
+        row has no known value, or one that float32 cannot hold."""
         rows = range(len(X)) if rows is None else rows
         encoded = ((X - self.mean) / self.scale).astype(np.float32)
         wrong = np.argwhere(np.isinf(encoded))
@@ -142,19 +142,19 @@ class ArrayColumns:
         return encoded
 
     def decode(self, x, dtype=np.float64):
-        """An array of this type from a model's means or draws, or a DataFrame, where one was fitted."""
+        """An array of this type from a model's means or draws; a DataFrame if one was fitted."""
         values = (x * self.scale + self.mean).astype(dtype)
         return values if self.frame is None else _like(self.frame, values)
 
     def fill(self, given, X, x):
-        """X, which is ``given`` as an array, with the missing entries taken from a model's means; a DataFrame, where
-        one was given."""
+        """X, the array of ``given``, with the missing entries taken from a model's means x; a DataFrame if one was
+        given."""
         filled = np.where(np.isnan(X), x * self.scale + self.mean, X).astype(X.dtype)
         return _like(given, filled, given.index) if hasattr(given, "iloc") else filled
 
 
 class TableColumns:
-    """The columns of a DataFrame, each of its own kind. dequantize: as of ArrayColumns, of the numeric ones."""
+    """The columns of a DataFrame, each of its own kind. dequantize: as for ArrayColumns, for the numeric ones."""
 
     def __init__(self, frame, kinds=None, weight=None, dequantize=False):
         self.table = Table.infer(frame, kinds, weight)
@@ -173,25 +173,25 @@ class TableColumns:
         return self.table.likelihood()
 
     def start(self, model, frame, weight=None):
-        """Let a new model begin at the means of these rows."""
+        """Start a new model at the means of these rows."""
         self.table.start(model, self.table.encode(frame), weight)
 
     @property
     def places(self):
-        """Of each feature, a slice of the model's columns."""
+        """The slice of the model's columns for each feature."""
         return self.table.places
 
     def log_scale(self):
-        """log of what the numbers of each column were divided by, (n_features,)."""
+        """The logs of the columns' divisors, (n_features,)."""
         return self.table.log_scale()
 
     def known(self, frame):
-        """Which entries of a DataFrame are not missing, (N, number of columns)."""
+        """Booleans (N, number of columns): True where an entry of a DataFrame is not missing."""
         return frame.notna().to_numpy()
 
     def source(self, frame, weight=None, targets=None):
-        """A DataSource of the rows of a DataFrame, with targets (N, T) beside it. Raises TypeError or ValueError where
-        it is another table."""
+        """A DataSource of the rows of a DataFrame, with targets (N, T) beside them. Raises TypeError or ValueError
+        where it is another table."""
         return _source(self.table.encode(frame), weight, targets)
 
     def decode(self, x, dtype=None):
@@ -206,7 +206,7 @@ class TableColumns:
 
 
 class MappedSource(DataSource):
-    """Rows of a memory-mapped array, which are read and encoded a minibatch at a time, with targets (N, T) beside."""
+    """Rows of a memory-mapped array, read and encoded a minibatch at a time, with targets (N, T) beside them."""
 
     missing = True  # perhaps
 
@@ -238,7 +238,7 @@ def _sparse_source(X, weight, targets):
 
 
 def _sum(X, function, weight):
-    """sum_i weight_i function(x_i), (D,), over the rows of an array, of which a few at a time are looked at."""
+    """sum_i weight_i function(x_i), (D,), over the rows of an array, a few rows at a time."""
     total = np.zeros(X.shape[1])
     for first in range(0, len(X), CHUNK_ROWS):
         rows = slice(first, first + CHUNK_ROWS)
@@ -261,14 +261,14 @@ def _sparse_sum(X, function, weight):
     for first in range(0, X.shape[0], CHUNK_ROWS):
         starts = X.indptr[first : first + CHUNK_ROWS + 1]
         entries = slice(starts[0], starts[-1])
-        w = np.repeat(weight[first : first + CHUNK_ROWS], np.diff(starts))  # of each entry
+        w = np.repeat(weight[first : first + CHUNK_ROWS], np.diff(starts))  # one for each entry
         columns = X.indices[entries]
         total += np.bincount(columns, w * function(X.data[entries].astype(np.float64), columns), X.shape[1])
     return total
 
 
 def _like(frame, values, index=None):
-    """values (N, D) as a DataFrame with the columns of another, and its types of floating-point numbers."""
+    """values (N, D) as a DataFrame with the columns of another and its floating-point types."""
     import pandas as pd
 
     types = {name: dtype for name, dtype in frame.dtypes.items() if dtype.kind == "f"}

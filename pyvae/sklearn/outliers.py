@@ -7,20 +7,20 @@ from pyvae.arguments import check_number
 from pyvae.models.expectations import surprise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, spread
 
-MOST_ROWS = 10_000  # of those that are fitted, by which predict says from where on a row is an outlier
+MOST_ROWS = 10_000  # fitted rows that set the threshold of predict
 
 
 class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     """Outliers and novelties as the rows with the lowest log p(x), estimated by importance sampling.
 
-    contamination: the share of the rows that are fitted that ``predict`` calls outliers. The other parameters are those
-    of VAEEstimator (pyvae/sklearn/base.py), with a wider hidden layer and more steps as the default.
+    contamination: the share of the fitted rows that ``predict`` calls outliers. The other parameters are those of
+    VAEEstimator (pyvae/sklearn/base.py), with a wider hidden layer and more steps as the default.
 
-    Numbers are trained on with their place in the step that they were rounded to drawn at random: otherwise a column of
-    few different values, such as whole numbers, may count for more than all others (pyvae.data.Dequantized).
+    Training draws the place of rounded numbers in their grid step at random (pyvae.data.Dequantized). Otherwise a
+    column of few different values, such as whole numbers, might count for more than all others.
 
-    Attributes: those of VAETransformer, and ``offset_``, the log-likelihood (nats) from which ``predict`` says normal:
-    a quantile of the fitted rows, or of 10,000 of them, evenly spread.
+    Attributes: those of VAETransformer, and ``offset_``, the least log-likelihood (nats) that ``predict`` calls normal:
+    a quantile over the fitted rows, or over 10,000 of them, evenly spread.
 
     Source: Burda et al. 2016, eq. 8, for the score.
     """
@@ -63,9 +63,9 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def contributions(self, X):
-        """Which features make the rows of X odd: -E[log p(x_j|z) | x] for row and feature, (N, number of features),
-        nats, of X as it is given; a DataFrame, where X is one. Compare a feature with its median over normal rows: what
-        is far above it is odd. Missing entries contribute 0. Raises what ``fit`` raises."""
+        """The share of each feature in the oddness of each row: -E[log p(x_j|z) | x], (N, number of features), nats, of
+        X as it is given; a DataFrame if X is one. Compare a feature with its median over normal rows: a value far above
+        it is odd. Missing entries contribute 0. Raises what ``fit`` raises."""
         known, places = self._rows(X), self.columns_.places
         surprises = surprise(self.model_, self._alike(known)[0], places, SAMPLES)
         log_scale = np.array([self.columns_.log_scale()[place].sum() for place in places])

@@ -2,14 +2,14 @@
 
     p(x, y, z) = p(z) p(x|z) p(y|z),    q(z|x)
 
-The ELBO on log p(x, y) trains all of it, with log p(y|z) counted target_weight times. The encoder sees x alone, so that
-y is predicted by what it knows of z:
+The ELBO on log p(x, y) trains all of it, with log p(y|z) counted target_weight times. The encoder sees x alone, so y is
+predicted from q(z|x):
 
     p(y|x) ~ E_q(z|x)[p(y|z)]
 
-a mixture over samples of z, whose spread is the uncertainty of the prediction. Backwards, rows are made for a wanted y:
-from samples of where the rows lie in the latent space, one is drawn with probability proportional to p(y|z), and
-decoded.
+a mixture over samples of z, whose spread is the uncertainty of the prediction. The other way round, rows are made for a
+wanted y: among samples from the density of z over the fitted rows, one is drawn with probability proportional to
+p(y|z), and decoded.
 """
 
 from copy import copy
@@ -39,17 +39,17 @@ from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, spread
 
-LATENT_SAMPLES = 4096  # of z, from which that of a wanted y is drawn
-MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that they are drawn from
-BISECTIONS = 50  # of quantiles
+LATENT_SAMPLES = 4096  # samples of z, among which one is drawn for a wanted y
+MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that makes these samples
+BISECTIONS = 50  # for a quantile
 
 
 class JointEstimator(VAEEstimator):
-    """What the two have in common: their parameters are those of VAEEstimator, with early_stopping on a quarter of the
-    rows as the default (of few rows, a tenth is too noisy to choose by), and
+    """The common part of the two. Their parameters are those of VAEEstimator, with early_stopping on a quarter of the
+    rows as the default (a tenth of few rows is too noisy to choose by), and
 
-    target_weight: how many times log p(y|z) counts in the loss. With 1, the ELBO on log p(x, y), a y that says little
-    of x is hardly worth the nats that it takes to tell z, where x has many columns or nothing in common with y.
+    target_weight: how many times log p(y|z) counts in the loss. 1 gives the ELBO on log p(x, y). If x has many columns,
+    or nothing in common with y, then keeping y in z hardly pays for the nats that it costs.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class JointEstimator(VAEEstimator):
         self._keep(locals())
 
     def _fit_joint(self, X, y, sample_weight):
-        """Train on X, and y as ``_encode_targets`` makes it. What that needs to know, ``_learn_targets`` finds in the
-        first rows."""
+        """Train on X and on y as ``_encode_targets`` encodes it, by what ``_learn_targets`` finds in the first
+        rows."""
         self._check_parameters()
         check_number("target_weight", self.target_weight, 0)
         if y is None:
@@ -82,8 +82,8 @@ class JointEstimator(VAEEstimator):
         return self
 
     def _fit_mixture(self, X):
-        """The density of z over the rows that are fitted: a Gaussian mixture of samples from their q(z|x). The prior is
-        broader where classes lie apart, and what is between them decodes to rows of none (Ghosh et al. 2020)."""
+        """The density of z over the fitted rows: a Gaussian mixture, fitted to samples from their q(z|x). The prior is
+        broader where classes lie apart, and a z between them decodes to a row of no class (Ghosh et al. 2020)."""
         mu, logvar = self._encode(spread(X, MOST_ROWS))
         z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, np.arange(len(mu)))
         n = min(MOST_COMPONENTS, 1 + len(mu) // ROWS_PER_COMPONENT)
@@ -92,7 +92,7 @@ class JointEstimator(VAEEstimator):
 
     def _encode(self, X):
         """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
-        targets = np.tile(self._some_target, (X.shape[0], 1))  # where any may stand, as the encoder sees x alone
+        targets = np.tile(self._some_target, (X.shape[0], 1))  # any will do, as the encoder sees x alone
         return self.model_.encode(self.columns_.source(X, None, targets))
 
     def _make_model(self, columns, seed):
@@ -104,8 +104,8 @@ class JointEstimator(VAEEstimator):
         return VAE(Sequential(*first, *encoder.layers), decoder, joint, seed=seed)
 
     def _predicted(self, X, statistic):
-        """A statistic of each row of X, (N, ...), from what the decoder says of y, (n, SAMPLES, n_outputs) for some
-        rows at a time, for z from q(z|x), by the same noise for all rows."""
+        """A statistic of each row of X, (N, ...), from the decoder's outputs for y, (n, SAMPLES, n_outputs) for n rows
+        at a time, at z ~ q(z|x) with the same noise for all rows."""
         mu, logvar = self._encode(self._rows(X))
         eps = Noise(0).normal("z", (SAMPLES, mu.shape[1]), np.zeros(1, int))
         chunks = np.array_split(np.arange(len(mu)), 1 + len(mu) * SAMPLES // (16 * CHUNK_ROWS))
@@ -113,8 +113,8 @@ class JointEstimator(VAEEstimator):
         return np.concatenate([statistic(self._decode_targets(part).astype(np.float64)) for part in z])
 
     def _decode_targets(self, z):
-        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs), without those for x, which may be
-        many."""
+        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs), without computing those for x, which
+        may be many."""
         *layers, last = self.model_.decoder.layers
         y = np.ascontiguousarray(z.reshape(-1, z.shape[-1]))
         for layer in layers:
@@ -125,7 +125,7 @@ class JointEstimator(VAEEstimator):
         return outputs.reshape(*z.shape[:-1], -1)
 
     def _sample_given(self, targets, random_state):
-        """One row x for each of the targets (n, T), as y is encoded."""
+        """One row x for each of the encoded targets (n, T)."""
         seed = draw_seed(random_state)
         mixture = copy(self._latent_mixture).set_params(random_state=seed)
         z = mixture.sample(LATENT_SAMPLES)[0].astype(np.float32)
@@ -175,7 +175,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
 
     def sample(self, y, random_state=None):
         """A new row x ~ p(x|y) for each of the numbers y (n,): an array (n, D), or a DataFrame like the one that was
-        fitted. Raises ValueError where y are no finite numbers."""
+        fitted. Raises ValueError unless y are finite numbers."""
         check_is_fitted(self)
         return self._sample_given(self._encode_targets(self._check_targets(y)), random_state)
 
@@ -256,8 +256,8 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
 
 
 def mixture_quantiles(mean, std, levels):
-    """Quantiles (n, number of levels) of mixtures of as many normal distributions, mean and std (n, S), by bisection of
-    the distribution function."""
+    """Quantiles (n, number of levels) of n mixtures of S normal distributions with equal shares, mean and std (n, S),
+    by bisection of the distribution function."""
     mean, std = mean[:, :, None], std[:, :, None]
     reach = norm.isf(np.minimum(levels, 1 - levels).min()) if len(levels) else 0.0
     low, high = (mean - reach * std).min(axis=1), (mean + reach * std).max(axis=1)  # of all levels
@@ -269,7 +269,7 @@ def mixture_quantiles(mean, std, levels):
 
 
 def _missing(y):
-    """Which values of an array are None, NaN or pandas' NA."""
+    """Booleans: True where a value of an array is None, NaN or pandas' NA."""
     import pandas as pd
 
     return pd.isna(y)

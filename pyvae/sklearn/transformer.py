@@ -31,8 +31,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         return self._fit(X, sample_weight)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """One pass over the rows of X (N, D), the next ones of a stream. Scales and categories are those of the first
-        call. Raises what ``fit`` raises."""
+        """Make one pass over the rows of X (N, D), the next ones of a stream. Scales and categories are those of the
+        first call. Raises what ``fit`` raises."""
         self._check_parameters()
         X = self._validated(X, reset=not hasattr(self, "model_"))
         X, sample_weight, _ = self._weighed(X, sample_weight)
@@ -61,8 +61,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False))
 
     def impute(self, X):
-        """X with its missing entries filled by what is expected of them given the others of the row, (N, D): means of
-        numbers, the likeliest category. Raises what ``fit`` raises."""
+        """X (N, D) with each missing entry replaced by its expectation given the rest of the row: the mean of a number,
+        the likeliest category. Raises what ``fit`` raises."""
         if hasattr(X, "tocsr"):
             raise TypeError("X must be an array or a DataFrame: no entry of a sparse matrix is missing")
         known = self._rows(X)

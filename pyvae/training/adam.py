@@ -1,23 +1,23 @@
 """Optimizers: how gradients become steps.
 
-Adam (Kingma and Ba 2015, algorithm 1) keeps two running means of every gradient, of itself and of its square, and moves
-each weight by their ratio, so that the step's size does not depend on the gradient's scale:
+Adam (Kingma and Ba 2015, algorithm 1) keeps two running means, of each gradient g and of its square, and moves each
+parameter W by their ratio, so that the size of the step does not depend on the gradient's scale:
 
     m = beta1 m + (1 - beta1) g         v = beta2 v + (1 - beta2) g^2
-    weight -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+    W -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-The divisions by 1 - beta^t undo the bias of means that start from zero. Weights, gradients and both means are flat
-arrays of equal length, so a step is one pass over four of them, for all layers at once.
+The divisions by 1 - beta^t undo the bias of means that start from zero. Values, gradients and both means are four flat
+arrays of equal length, so a step is one pass over them, for all layers at once.
 
 (beta1 and beta2 have nothing to do with the beta of the KL.)
 
-AdamW (Loshchilov and Hutter 2019, algorithm 2) also takes a share of every weight away, directly and not by way of the
-two means, which would rescale the gradient of a penalty |weight|^2 with all the rest:
+The gradient of a penalty |W|^2 would go through the two means and be rescaled with all the rest. AdamW (Loshchilov and
+Hutter 2019, algorithm 2) instead takes a share of every parameter away directly:
 
-    weight -= learning_rate * weight_decay * weight
+    W -= learning_rate * weight_decay * W
 
-Clipping (Pascanu et al. 2013, algorithm 1) shortens a gradient that is longer than clip_norm, over all weights at once,
-and keeps its direction:
+Clipping (Pascanu et al. 2013, algorithm 1) shortens the gradient, over all parameters at once, if it is longer than
+clip_norm, and keeps its direction:
 
     g = g * min(1, clip_norm / norm),       norm = sqrt(sum g^2)
 """
@@ -28,7 +28,7 @@ from pyvae.workspace import aligned_empty
 
 
 class Adam:
-    """Adam over the Arena ``parameters``; AdamW where there is a weight_decay, of every parameter, biases too.
+    """Adam over the Arena ``parameters``; with a weight_decay AdamW, which decays every parameter, biases too.
 
     Raises ValueError for numbers out of range.
     """
@@ -47,7 +47,7 @@ class Adam:
         self.t = 0  # steps taken
 
     def step(self, scale=1.0):
-        """Move the values by one step, from scale times the gradients as they stand."""
+        """Move the values by one step, with scale times the present gradients."""
         self.t += 1
         _kernels.adam(
             self.parameters.values, self.parameters.grads, self.m, self.v,
@@ -57,5 +57,5 @@ class Adam:
 
 
 def clip_factor(norm, clip_norm):
-    """min(1, clip_norm / norm): what a gradient of this norm is multiplied by; None for clip_norm is no limit."""
+    """min(1, clip_norm / norm), the factor for a gradient of this norm; a clip_norm of None is no limit."""
     return 1.0 if clip_norm is None or norm <= clip_norm else clip_norm / norm

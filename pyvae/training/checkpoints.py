@@ -1,12 +1,12 @@
-"""Checkpoints: all that a training needs to go on, in files from which it goes on with the same bits.
+"""Checkpoints: files with all that a training needs, from which it continues with the same bits.
 
-A checkpoint is a model file (persistence.py) of the weights that training would leave if it ended there: the best
-epoch's where one is chosen, else the last one's. Beside them it holds
+A checkpoint is a model file (persistence.py) with the weights that training would leave if it ended there: those of the
+best epoch if one is chosen, else those of the last. It also holds
 
     adam.m, adam.v   Adam's two running means
-    last             the weights that training goes on from, where those of the best epoch are others
-    training         JSON: the epochs and steps done, the history, the best epoch and its loss, the settings, by what
-                     the data are known again, and what wrote it: version, instruction set, precision
+    last             the weights that training continues from, if those of a best epoch are in their place
+    training         JSON: the epochs and steps done, the history, the best epoch and its loss, the settings, the
+                     fingerprints of the data, and what wrote it: version, instruction set, precision
 
 Every random number is a function of seed, step and row, so there is no random state to keep.
 """
@@ -25,7 +25,7 @@ import numpy as np
 
 try:
     import fcntl
-except ImportError:  # not on this system, which has no such locks
+except ImportError:  # this system has no such locks
     fcntl = None
 
 from pyvae import _kernels
@@ -39,7 +39,7 @@ from pyvae.training.snapshots import BestEpoch
 from pyvae.versions import __version__
 
 NAME = "epoch-{:06d}.safetensors"
-MOST_ROWS = 100_000  # of the data, by which they are known again
+MOST_ROWS = 100_000  # rows that a fingerprint of the data covers
 
 
 class CheckpointWarning(UserWarning):
@@ -47,7 +47,7 @@ class CheckpointWarning(UserWarning):
 
 
 class TrainingState(NamedTuple):
-    """What changes while a model is trained."""
+    """The objects that change while a model is trained."""
 
     model: object
     optimizer: Adam
@@ -56,13 +56,13 @@ class TrainingState(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one training, in a folder of their own, which is made where it is missing.
+    """The checkpoints of one training, in a folder of their own, which is made if it is missing.
 
-    One is written after an epoch, where at least ``seconds`` have passed since the one before, and one at the end, of
-    the last whole epoch, where training was interrupted too; the last ``keep`` of them stay. overwrite: whether a
-    training that begins may remove those of another. configuration: notes for whoever resumes, as what JSON can hold.
-    A checkpoint appears whole or not at all; where one cannot be written, a warning says so, those before it stay, and
-    training goes on. Only one training at a time can write to a folder. Raises ValueError for numbers out of range.
+    One is written after an epoch if at least ``seconds`` have passed since the last one, and one at the end, of the
+    last whole epoch, even after an interruption; the newest ``keep`` stay. overwrite: True lets a new training remove
+    the checkpoints of another. configuration: notes for whoever resumes, in JSON types. A checkpoint appears whole or
+    not at all; if one cannot be written, a warning says so, the earlier ones stay, and training goes on. Only one
+    training at a time can write to a folder. Raises ValueError for numbers out of range.
     """
 
     def __init__(self, folder, seconds=10.0, keep=2, overwrite=False, configuration=None):
@@ -71,26 +71,26 @@ class Checkpoints:
         self.keep = check_count("keep", keep, 1)
         self.overwrite, self.configuration = overwrite, configuration
         self._settings = None  # of the training, as JSON
-        self._written = None  # epochs, of this training's files; None before its first
-        self._time = -math.inf  # of the last one
-        self._told = set()  # what was warned of
-        self._folder = None  # its descriptor, which holds the lock
+        self._written = None  # the epochs of this training's files; None before the first
+        self._time = -math.inf  # when the last one was written
+        self._told = set()  # the warnings already given
+        self._folder = None  # the folder's descriptor, which holds the lock
 
     def epochs(self):
-        """Epochs of the files that there are, ascending."""
+        """The epochs of the checkpoints in the folder, ascending."""
         numbers = [path.stem.removeprefix("epoch-") for path in self.folder.glob("epoch-*.safetensors")]
         numbers = [int(number) for number in numbers if number.isdecimal()]
         return sorted(number for number in numbers if self.path(number).is_file())
 
     def path(self, epoch):
-        """Of the file of this epoch."""
+        """The path of the checkpoint of this epoch."""
         return self.folder / NAME.format(epoch)
 
     @contextlib.contextmanager
     def newest(self):
-        """The newest of them that is not damaged, open as a ModelFile; None where there are none.
+        """The newest undamaged checkpoint, open as a ModelFile; None if the folder holds no checkpoint.
 
-        Warns of each that is damaged. Raises ValueError where all are.
+        Warns of each damaged one. Raises ValueError where all are damaged.
         """
         damaged = []
         for epoch in reversed(self.epochs()):
@@ -110,10 +110,10 @@ class Checkpoints:
         yield None
 
     def begin(self, state, settings, rate, objective, n_steps, resume):
-        """Begin a training with these settings, or put ``state`` where the newest checkpoint was.
+        """Begin a training with these settings, or restore ``state`` from the newest checkpoint.
 
-        rate, objective: the learning rate and the objective as functions of the epochs done so far. Those of the last
-        of the n_steps of every epoch are compared with what the checkpoint tells of the epochs that it has done.
+        rate, objective: the learning rate and the objective as functions of the epochs done so far. For every epoch
+        that the checkpoint has done, their values at the last of its n_steps are compared with those in the checkpoint.
         Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
         overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
         another model, other settings or other data, or all damaged, and where the model cannot be saved.
@@ -142,17 +142,17 @@ class Checkpoints:
         self._time = time.monotonic()
 
     def save(self, state):
-        """Write a checkpoint, if it is time for one."""
+        """Write a checkpoint if it is time for one."""
         if time.monotonic() - self._time >= self.seconds:
             self._save(state)
 
     def end(self, state):
-        """Write the last checkpoint. state: that of the end of the last whole epoch."""
+        """Write the last checkpoint. state: as it was at the end of the last whole epoch."""
         self._save(state)
         self._unlock()
 
     def give_up(self):
-        """Write no more of them in this training: there is no place for it."""
+        """Write no more checkpoints in this training: they have no place."""
         self._settings = None
 
     def _save(self, state):
@@ -179,7 +179,7 @@ class Checkpoints:
             )
 
     def _lock(self):
-        """Keep other trainings out of the folder, once it is there, until this one or its process ends."""
+        """Keep other trainings out of the folder, once it exists, until this one or its process ends."""
         if self._folder is None and fcntl is not None and self.folder.is_dir():
             self._folder = os.open(self.folder, os.O_RDONLY)
             try:
@@ -196,7 +196,7 @@ class Checkpoints:
             self._folder = None
 
     def clear(self):
-        """Remove all of them."""
+        """Remove all checkpoints."""
         self._remove(self.epochs())
 
     def _remove(self, epochs):
@@ -224,7 +224,7 @@ class Checkpoints:
         }
 
     def _objectives(self, epochs):
-        """(first epoch, the objective in words) of all stretches of epochs that had the same."""
+        """[first epoch, objective in words] of each stretch of epochs with the same objective."""
         words = [repr(self._objective(self._last_step(epoch))) for epoch in range(1, epochs + 1)]
         return [[i + 1, word] for i, word in enumerate(words) if i == 0 or word != words[i - 1]]
 
@@ -259,8 +259,8 @@ class Checkpoints:
 
 
 def settings_of(plan, optimizer, source, validation, validation_fraction):
-    """What a checkpoint must have in common with the training that goes on from it, besides learning rates and
-    objectives, as what JSON can hold."""
+    """The settings, in JSON types, that a checkpoint and the training that continues from it must share, besides
+    learning rates and objectives."""
     dtype = optimizer.parameters.dtype
     return {
         "batch_size": int(plan.batch_size),
@@ -275,16 +275,16 @@ def settings_of(plan, optimizer, source, validation, validation_fraction):
 
 
 def objective_of(training, epoch, time):
-    """The objective of an epoch, whose last step was at this time, in words."""
+    """The objective, in words, of an epoch whose last step was at this time."""
     if "objectives" in training:
         return next(words for first, words in reversed(training["objectives"]) if first <= epoch)
-    settings = training["settings"]  # of the first versions, which had the ELBO alone
+    settings = training["settings"]  # of the first versions, which had only the ELBO
     beta, kl_warmup = settings["beta"], settings["kl_warmup"]
     return repr(ELBO(LinearWarmUp(beta, kl_warmup) if kl_warmup else beta, settings["n_samples"]).at(time))
 
 
 def restore(file, state):
-    """Put a training where the checkpoint was; the model is of the same description. Raises ValueError where the
+    """Restore a training from a checkpoint whose model has the same description. Raises ValueError where the
     checkpoint lacks something, before the model is changed."""
     parameters, optimizer, history = state.model.parameters, state.optimizer, state.history
     try:
@@ -311,7 +311,7 @@ def restore(file, state):
 
 
 def open_checkpoint(path):
-    """The file as a ModelFile. Raises ValueError where it is damaged or no checkpoint."""
+    """The file as a ModelFile. Raises ValueError where it is damaged or not a checkpoint."""
     file = ModelFile(path)
     training = file.description.get("training")
     if isinstance(training, dict) and {"settings", "configuration", "history", "pyvae", "instruction_set"} <= set(
@@ -324,7 +324,7 @@ def open_checkpoint(path):
 
 
 def fingerprint(source, dtype):
-    """SHA-256 of a DataSource's shape, weights and rows, of up to 100,000 of them, evenly spread if there are more."""
+    """SHA-256 of a DataSource's shape, weights and rows, or of 100,000 rows, evenly spread, if there are more."""
     digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
     numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
     for start in range(0, len(numbers), CHUNK_ROWS):

@@ -8,7 +8,7 @@ from pyvae.noise import Noise
 
 
 def split(X, X_val, validation_fraction, seed, n_features):
-    """The rows to train on and those to validate on (None: no such rows), as DataSources."""
+    """The rows to train on and those to validate on (None without any), as DataSources."""
     source = as_source(X, n_features)
     check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
     if X_val is not None:

@@ -10,15 +10,15 @@ COLUMNS = (
 
 
 class History:
-    """What each epoch brought: ``history["train_loss"]`` is a list with a number per epoch.
+    """The record of a training: ``history["train_loss"]`` is a list with one number per epoch.
 
     reconstruction is -log p(x|z) and kl the KL divergence, means over rows, in nats; train_loss = reconstruction +
     beta kl, averaged over the epoch's steps while the weights moved (and beta rose, in a KL warm-up); val_loss has
     beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step; grad_norm is the mean over
     the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of the epoch.
 
-    best_epoch: the epoch, counted from 1, whose weights the model has in the end, where one was chosen: by a
-    validation_fraction, or to go back to from numbers that are not finite. stopped: why training ended, "epochs" (all
+    best_epoch: the epoch, counted from 1, whose weights the model ends with, if one was chosen: the best one by a
+    validation_fraction, or the last one before numbers stopped being finite. stopped: why training ended, "epochs" (all
     done), "patience", "interrupted", "callback" or "not finite"; None while it goes on.
     """
 
@@ -38,7 +38,7 @@ class History:
         self.epochs.append({column: values[column] for column in COLUMNS})
 
     def to_csv(self):
-        """The table as text, a line per epoch, numbers as short as they can be without loss."""
+        """The table as .csv text, a line per epoch, with numbers as short as possible without loss."""
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()

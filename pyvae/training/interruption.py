@@ -5,10 +5,10 @@ import threading
 
 
 class Interruption:
-    """``with Interruption() as interruption``: whether Ctrl-C was pressed inside the block, in ``requested``.
+    """``with Interruption() as interruption``: ``requested`` becomes True if Ctrl-C is pressed inside the block.
 
-    Only the main thread can handle signals. In another, and in a program that handles SIGINT itself or ignores it,
-    nothing is changed, and requested stays False.
+    Only the main thread can handle signals. In another thread, and in a program that handles or ignores SIGINT itself,
+    it changes nothing, and requested stays False.
     """
 
     def __init__(self):

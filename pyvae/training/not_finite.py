@@ -1,4 +1,4 @@
-"""What to say where training meets a number that is not finite: in which step, tensor and rows, and what to try."""
+"""The message for a number in training that is not finite: its step, tensor and rows, and what to try."""
 
 import math
 
@@ -6,18 +6,18 @@ import numpy as np
 
 from pyvae.objectives.terms import kl_of_rows
 
-MOST_ROWS = 5  # that are named
+MOST_ROWS = 5  # that the message names
 
 
 def all_finite(values):
-    """Whether no element is infinite or NaN, without an array as long as this one."""
+    """True if no element is infinite or NaN; allocates no array of this length."""
     return math.isfinite(values.min(initial=0)) and math.isfinite(values.max(initial=0))
 
 
 def explain(loss, batch, terms, optimizer, epoch, step, last):
-    """One sentence on the step, counted from 0, in which the loss, the gradient or a weight is not finite.
+    """Describe in one sentence the step, counted from 0, in which the loss, the gradient or a weight is not finite.
 
-    last: after how many epochs the weights that training falls back to were as they are then.
+    last: the epoch at whose end the model had the weights that training returns to; 0: training began with them.
     """
     parameters = optimizer.parameters
     weight = _first_name(parameters, lambda name: parameters[name])
@@ -46,7 +46,7 @@ def _first_name(parameters, tensor):
 
 
 def _rows(batch, terms):
-    """The global numbers of the rows whose own terms are not finite, in brackets; nothing where there are none."""
+    """The row numbers, in brackets, of the rows whose own terms are not finite; an empty text without such rows."""
     finite = np.isfinite(terms.log_px).all(axis=1) & np.isfinite(kl_of_rows(terms))
     rows = [str(row) for row in np.sort(batch.rows[~finite])]
     if not rows:

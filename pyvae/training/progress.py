@@ -1,4 +1,4 @@
-"""The line that says how far a training is."""
+"""The progress bar of a training."""
 
 import numpy as np
 from tqdm import tqdm
@@ -11,7 +11,7 @@ class ProgressBar:
     FORMAT = AT_FIRST + " {rate_noinv_fmt} {remaining} left"
 
     def __init__(self, epochs, n_rows, disable, done=0):
-        """done: how many epochs have been trained already."""
+        """done: the number of epochs trained already."""
         self.epochs, self.smoothed = epochs, None
         self.bar = None if disable else tqdm(
             total=epochs * n_rows, initial=done * n_rows, unit="row", unit_scale=True, bar_format=self.AT_FIRST,

@@ -12,15 +12,15 @@ from pyvae.arguments import check_number
 
 
 def as_schedule(learning_rate):
-    """A number as a Constant, a function of the epoch as it is. Raises ValueError for anything else."""
+    """Return a function of the epoch as it is, and a number as a Constant. Raises ValueError for anything else."""
     return learning_rate if callable(learning_rate) else Constant(check_number("learning_rate", learning_rate, 0))
 
 
 class Schedule:
-    """What the schedules have in common: numbers that do not change."""
+    """The common part of the schedules, whose numbers do not change."""
 
     def _keep(self, **values):
-        """Take over checked values: a frozen dataclass cannot be assigned to."""
+        """Set checked values: a frozen dataclass refuses plain assignment."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -40,7 +40,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class StepDecay(Schedule):
-    """rate * factor^n, with n the number of epochs in ``at`` that are done.
+    """rate * factor^n, where n is the number of epochs in ``at`` that are done.
 
     Raises ValueError unless rate > 0, 0 < factor < 1 and the epochs rise from above 0. Source: He et al. 2016, section
     4.2, among many.
@@ -66,7 +66,7 @@ class StepDecay(Schedule):
 
 @dataclass(frozen=True)
 class ExponentialDecay(Schedule):
-    """rate * factor^epoch: times factor every epoch, smoothly.
+    """rate * factor^epoch: multiplied by factor every epoch, smoothly.
 
     Raises ValueError unless rate > 0 and 0 < factor < 1. Source: Senior et al. 2013, who compare it with others.
     """
@@ -106,8 +106,8 @@ class CosineDecay(Schedule):
 class WarmUp(Schedule):
     """schedule(epoch) * min(1, max(epoch / epochs, 1/100)): a line from 0 over the first epochs.
 
-    At the first step epoch is 0; so that it is not lost, the factor is never below a hundredth. Raises ValueError
-    unless epochs > 0 and schedule is one. Source: Goyal et al. 2017, section 2.2.
+    At the first step epoch is 0; the factor is never below a hundredth, so that this step is not lost. Raises
+    ValueError unless epochs > 0 and schedule is a schedule. Source: Goyal et al. 2017, section 2.2.
     """
 
     schedule: Schedule

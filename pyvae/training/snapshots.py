@@ -1,13 +1,13 @@
-"""Copies of what training changes, to go back to: the start of the epoch at hand, and the best epoch."""
+"""Copies of what training changes, to return to: the start of the current epoch, and the best epoch."""
 
 import contextlib
 import math
 
 
 class EpochStart:
-    """Weights, Adam's means and its steps as they were when ``take`` was called last, at the start of an epoch.
+    """A copy of the weights, Adam's means and its number of steps, which ``take`` makes at the start of an epoch.
 
-    epoch: how many epochs had been trained then.
+    epoch: the number of epochs trained by then.
     """
 
     def __init__(self, optimizer, epoch):
@@ -28,7 +28,7 @@ class EpochStart:
 
     @contextlib.contextmanager
     def restored(self):
-        """Everything as it was then inside the block, and as it is now after it."""
+        """Inside the block everything is as it was then; after the block it is as it is now."""
         now = EpochStart(self.optimizer, self.epoch)
         self.put_back()
         try:
@@ -38,10 +38,10 @@ class EpochStart:
 
 
 class BestEpoch:
-    """The epoch with the lowest validation loss, its weights, and how long it was ago.
+    """The epoch with the lowest validation loss, its weights, and how long ago it was.
 
     Epochs are counted from 1. Those that begin before the objective is ``settled`` (a function of the epochs done) do
-    not compete: in a KL warm-up the KL is cheap, and the ELBO is not what is trained for.
+    not compete: in a KL warm-up the KL is cheap, and training is not for the ELBO yet.
     """
 
     def __init__(self, parameters, settled):
@@ -59,5 +59,5 @@ class BestEpoch:
         self.parameters.values[...] = self.weights
 
     def age(self, epoch):
-        """Epochs since the best one, or since the objective settled where there is none yet."""
+        """Epochs since the best one; before there is one, epochs since the objective settled."""
         return epoch - self.number if self.number else sum(map(self.settled, range(epoch)))
