@@ -32,7 +32,7 @@ class Load:
     def __init__(self, source, batch_size=128, hidden=400, latent=20, threads=None):
         model = pyvae.VAE.mlp(source.n_features, latent, (hidden,))
         self.source, self.batch_size, self.threads = source, batch_size, threads or pyvae.get_num_threads()
-        self.step, self.optimizer, self.count = Step(model), pyvae.Adam(model.parameters), 0
+        self.step, self.optimizer, self.count = Step(model, pyvae.ELBO()), pyvae.Adam(model.parameters), 0
 
     def milliseconds(self, steps):
         start = time.perf_counter()

@@ -37,6 +37,7 @@ FUNCTIONS = {
         "copy",
         "multiply",
         "shift",
+        "total",
     ),
     "latent": (
         "kl",

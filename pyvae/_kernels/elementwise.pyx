@@ -4,9 +4,9 @@ Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from libc.string cimport memset
-from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride
+from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride, vector
 from pyvae._kernels.cpu cimport level
-from pyvae._kernels.tape cimport EXPONENTIAL_COST, PLAIN_COST, run, task_t
+from pyvae._kernels.tape cimport EXPONENTIAL_COST, PLAIN_COST, not_repeatable, run, task_t
 
 cnp.import_array()
 
@@ -20,8 +20,14 @@ cdef extern from "simd/elementwise.h":
         double number, low, high
         int activation, accumulate
 
+    ctypedef struct total_t:
+        Py_ssize_t rows, columns, x_row
+        const void *x
+        const double *weight
+        double *out
+
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward
+        task_t activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward, total
 
     int IDENTITY, RELU, LEAKY_RELU
 
@@ -153,3 +159,17 @@ def clip_backward(dy, x, low, high, dx):
     e.x, e.x_row, e.y, e.y_row = cnp.PyArray_DATA(dy_), stride(dy_), cnp.PyArray_DATA(x_), stride(x_)
     e.out, e.out_row = cnp.PyArray_DATA(dx_), stride(dx_)
     run(elementwise_tables[level][real].clip_backward, &e, sizeof(e), work_of(&e), (dy_, x_, dx_))
+
+
+def total(x, weight=None):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray weight_ = None if weight is None else vector(weight, "weight", 1, x_.shape[0])
+    cdef double result = 0
+    cdef total_t t
+    memset(&t, 0, sizeof(t))
+    t.rows, t.columns, t.x, t.x_row, t.out = x_.shape[0], x_.shape[1], cnp.PyArray_DATA(x_), stride(x_), &result
+    t.weight = NULL if weight is None else <const double *>cnp.PyArray_DATA(weight_)
+    not_repeatable()  # nobody would look at the result
+    run(elementwise_tables[level][real].total, &t, sizeof(t), 0, (x_, weight_))
+    return result

@@ -111,3 +111,9 @@ def clip(x, low, high, out):
 def clip_backward(dy, x, low, high, dx):
     """dx = dy where low <= x <= high, else 0."""
     dx[...] = np.where((x < low) | (x > high), 0, dy)
+
+
+def total(x, weight=None):
+    """sum_i weight_i sum_j x_ij as a float, added in float64; weight (B,) float64, None: all 1."""
+    of_rows = x.sum(axis=1, dtype=np.float64)
+    return float(np.sum(of_rows if weight is None else weight * of_rows))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyvae import _kernels
 from pyvae.workspace import FRESH
 
 
@@ -71,10 +72,9 @@ def kl_of_rows(terms):
 
 def weighted_sum(values, weight=None):
     """sum_b w_b values_b, in double; values (B,) or, summed over samples too, (B, k)."""
-    if weight is not None:
-        weight = np.asarray(weight, np.float64)
-        values = (weight if values.ndim == 1 else weight[:, None]) * values
-    return float(np.sum(values, dtype=np.float64))
+    if weight is None:
+        return _kernels.total(values.reshape(1, -1))
+    return _kernels.total(values.reshape(len(values), -1), np.asarray(weight, np.float64))
 
 
 def total_weight(weight, n_rows):

@@ -344,6 +344,11 @@ def dense_cases():
     yield Case("add", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x) + np.abs(a.y)}, 1, True)
     yield Case("multiply", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x * a.y)}, 1, True)
     yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
+    size = lambda a: {"returned": len(a.x) * np.sum(np.abs(a.x))}  # noqa: E731
+    yield Case("total", {"x": x}, {}, size)
+    weight = Array("B", dtype=np.float64)
+    size = lambda a: {"returned": len(a.x) * np.sum(np.abs(a.x * a.weight[:, None]))}  # noqa: E731
+    yield Case("total", {"x": x, "weight": weight}, {}, size, note="weight")
     clip = {"low": -0.5, "high": 0.8}
     yield Case("clip", {"x": x, **clip}, {"out": out}, lambda a: {"out": np.abs(a.x)}, 1, True)
     yield Case("clip_backward", {"dy": x, "x": x, **clip}, {"dx": out}, lambda a: {"dx": np.abs(a.dy)}, 1, True)
@@ -555,7 +560,7 @@ def assert_within(case, arguments, results, real):
             np.testing.assert_array_equal(results[name], right)
         return
     exact = run_twin(case, arguments, np.float64)
-    eps = np.finfo(np.float64 if case.kernel == "sum_of_squares" else real).eps
+    eps = np.finfo(np.float64 if case.kernel in ("sum_of_squares", "total") else real).eps
     floats = case.floats(with_outputs=True)
     with np.errstate(all="ignore"):
         double = {name: v.astype(np.float64) if name in floats else v for name, v in arguments.items()}

@@ -77,7 +77,7 @@ def is_decided_by_comparison(case, argument):
         case.kernel == "bernoulli_draw"
         or (case.kernel == "activate_backward" and case.inputs["activation"] in ("relu", "leaky_relu"))
         or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
-        or (case.kernel == "clip_backward" and argument == "x")
+        or case.kernel == "clip_backward"
         or (case.note == "no dx" and argument in ("r", "gain"))
     )
 

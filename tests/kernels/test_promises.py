@@ -112,6 +112,7 @@ BY_ROWS = [
 OVER_ROWS = [  # these add up over the rows, or know of none
     ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH", "db": "H"}),
     ("column_sums", {"x": "BD", "accumulate": False}, {"out": "D"}),
+    ("total", {"x": "BD"}, {}),
     (
         "layer_norm_backward",
         {"dy": "BD", "u": "BD", "r": "B", "gain": "D"},

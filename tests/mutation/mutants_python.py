@@ -38,8 +38,12 @@ COMPARISONS = {
 # file, statement, changes, and why what they make computes the same.
 EQUIVALENT = [
     ("layers/blocks.py", "_kernels.multiply(dy, mask, out=dx)", ["dy <-> mask"], "a product, whichever comes first"),
-    ("models/vae.py", "_kernels.add(dmu, dmu_kl, out=dmu)", ["dmu <-> dmu_kl"], "a sum, whichever comes first"),
-    ("models/vae.py", "_kernels.add(dlogvar, dlogvar_kl, out=dlogvar)", ["dlogvar <-> dlogvar_kl"], "likewise"),
+    (
+        "models/vae.py",
+        "_kernels.add(through_z, through_kl, out=through_z)",
+        ["through_z <-> through_kl"],
+        "a sum, whichever comes first",
+    ),
     (
         "_kernels/elementwise_ref.py",
         "dx[...] = dy",

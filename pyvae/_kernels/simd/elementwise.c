@@ -86,6 +86,23 @@ static void clip_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) 
     restore_fpstate(saved);
 }
 
+/* One thread adds up: a row in lanes, the rows one after the other. */
+static void total(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    (void)threads;
+    if (thread > 0) return;
+    fpstate_t saved = flush_subnormals();
+    const total_t *t = job;
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < t->rows; i++) {
+        const REAL *x = (const REAL *)t->x + i * t->x_row;
+        double of_row;
+        SUM_COLUMNS_DOUBLE(of_row, t->columns, j, (double)x[j]);
+        sum += t->weight ? t->weight[i] * of_row : of_row;
+    }
+    *t->out = sum;
+    restore_fpstate(saved);
+}
+
 const elementwise_table_t TABLE(elementwise) = {
-    activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward,
+    activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward, total,
 };

@@ -30,6 +30,14 @@ typedef struct {
     int activation, accumulate;
 } elementwise_t;
 
+/* The sum of all numbers of a matrix, in double. */
+typedef struct {
+    ptrdiff_t rows, columns, x_row;
+    const void *x;
+    const double *weight; /* of each row; NULL: 1 */
+    double *out;
+} total_t;
+
 typedef struct {
     task_t *activate;          /* out = f(x) */
     task_t *activate_backward; /* out = x f'(u), where y = f(u), but y = u for SILU and GELU */
@@ -39,6 +47,7 @@ typedef struct {
     task_t *shift;             /* out = x + number */
     task_t *clip;              /* out = x, but low below low and high above high */
     task_t *clip_backward;     /* out = x where low <= y <= high, else 0 */
+    task_t *total;             /* of a total_t: out = sum_i weight_i sum_j x_ij */
 } elementwise_table_t;
 
 DECLARE_TABLES(elementwise)
