@@ -96,9 +96,20 @@ def lines_of_code(path):
     return len(counted)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
-def test_files_stay_short(path):
-    assert lines_of_code(path) <= 300
+def test_files_stay_short():
+    """None beyond a sitting."""
+    lines = {module: len(path.read_text().splitlines()) for module, path in SOURCES.items()}
+    assert max(lines.values()) <= 350
+    assert sum(length > 300 for length in lines.values()) <= 4
+
+
+def test_functions_stay_short():
+    for module, path in SOURCES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                has_docstring = ast.get_docstring(node) is not None
+                docstring = node.body[0].end_lineno - node.body[0].lineno + 1 if has_docstring else 0
+                assert node.end_lineno - node.lineno + 1 - docstring <= 60, f"{module}.{node.name}"
 
 
 def test_60_lines_are_60_lines():
@@ -106,8 +117,8 @@ def test_60_lines_are_60_lines():
 
 
 def test_backpropagation_can_be_read_in_one_sitting():
-    reading = ("layers/dense", "latent/gaussian", "likelihoods/likelihood", "objectives/elbo", "models/vae")
-    assert sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in reading) <= 1000
+    reading = ("layers/dense", "latent/gaussian", "likelihoods/bernoulli", "objectives/elbo", "models/vae")
+    assert sum(len((PACKAGE / f"{name}.py").read_text().splitlines()) for name in reading) < 700
 
 
 def test_import_is_light():

@@ -8,7 +8,7 @@ import numpy as np
 from pyvae import persistence
 from pyvae.arguments import either, shown
 from pyvae.command.refusals import Refusal
-from pyvae.data import datasets, files
+from pyvae.data import csv_files, datasets
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
 from pyvae.data.tables import Table
@@ -76,12 +76,12 @@ def load_training(options):
         raise Refusal(
             f"{array} is of arrays and --{of_table[0]} of tables, whose columns have each its own kind: leave one out"
         )
-    if of_table or (is_csv and not of_array and files.is_table(options.data)):
+    if of_table or (is_csv and not of_array and csv_files.is_table(options.data)):
         return _load_table(options)
     try:
         dataset = datasets.load(options.data, options.image_shape)
     except ValueError as error:
-        if is_csv and files.is_table(options.data):
+        if is_csv and csv_files.is_table(options.data):
             raise Refusal(f"{error}; or leave out --{of_array[0].replace('_', '-')}, and it is a table") from None
         raise
     is_sparse = isinstance(dataset.train, SparseSource)

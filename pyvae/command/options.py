@@ -67,78 +67,8 @@ def make_parser(commands):
         sub.set_defaults(run=commands[name], parser=sub)
         return sub
 
-    add_train(command(
-        "train", "train a model and leave it, its history and pictures in a folder",
-        "Train a variational autoencoder. The folder --out then holds the model, its history, pictures, config.json "
-        "(what was asked for) and log.txt (what happened).",
-        "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train numbers.npy --likelihood gaussian",
-        "pyvae train people.csv --drop id --kinds zip=categorical --epochs 100",
-    ))  # fmt: skip
-
-    sample = command(
-        "sample", "generate new rows", "Generate new rows from a model.",
-        "pyvae sample runs/digits -n 100 --out new.png", "pyvae sample runs/people -n 1000 --out people.csv",
-    )  # fmt: skip
-    add_model(sample)
-    sample.add_argument("-n", type=count(1), default=64, metavar="N", help="how many (default: 64)")
-    sample.add_argument(
-        "--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean; of a table always"
-    )
-    add_seed(sample)
-    add_output(sample, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
-
-    reconstruct = command(
-        "reconstruct", "encode and decode rows, beside the originals", "Encode rows and decode them again.",
-        "pyvae reconstruct runs/mnist -n 24 --out pairs.png",
-    )  # fmt: skip
-    add_model(reconstruct)
-    add_rows(reconstruct)
-    reconstruct.add_argument("-n", type=count(1), default=48, metavar="N", help="how many rows (default: the first 48)")
-    add_output(reconstruct, "a .png picture or a .npy array; of a table a .csv", "reconstructions.png, .npy or .csv")
-
-    encode = command(
-        "encode", "write the posterior of every row",
-        "Write mu and logvar of q(z|x) = N(mu, exp(logvar)) for every row of a split, in its order. A .npz file holds "
-        "both, as does a .csv in columns mu_1 .. logvar_1 ..; a .npy file holds mu.",
-        "pyvae encode runs/mnist --split train --out latents.npz",
-    )  # fmt: skip
-    add_model(encode)
-    add_rows(encode)
-    add_output(encode, "a .npz, .csv or .npy file", "latents.npz")
-
-    score = command(
-        "score", "write the ELBO, or log p(x), of every row",
-        "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
-        "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
-        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; a .npy file holds the score alone. "
-        "Nats of a table are those of its values as they stand in the file. "
-        "The mean is printed.",
-        "pyvae score runs/mnist --log-likelihood --samples 200 --out scores.csv",
-    )  # fmt: skip
-    add_model(score)
-    add_rows(score)
-    score.add_argument("--log-likelihood", action="store_true", help="the log-likelihood instead of the ELBO")
-    score.add_argument(
-        "--samples", type=count(1), metavar="K", help="of z for each row (default: 1; 1000 with --log-likelihood)"
-    )
-    add_seed(score)
-    add_output(score, "a .csv, .npz or .npy file", "scores.csv")
-
-    check = command(
-        "check", "check every gradient against finite differences",
-        "Check the gradients of every part of the library, or of one model.", "pyvae check runs/digits",
-    )  # fmt: skip
-    check.add_argument(
-        "model", nargs="?", type=Path, metavar="MODEL", help="a run's folder or model.safetensors (default: all parts)"
-    )
-    check.add_argument("--verbose", action="store_true", help="a line for every tensor")
-    add_json(check)
-
-    info = command(
-        "info", "versions, kernels, instruction set, threads",
-        "Print what is installed and what the kernels run on.", "pyvae info --json",
-    )  # fmt: skip
-    add_json(info)
+    for add in (add_train, add_sample, add_reconstruct, add_encode, add_score, add_check, add_info):
+        add(command)
 
     parser.description = "\n".join([
         "Variational autoencoders in NumPy, on multicore CPU kernels.", "", "commands:", *summaries, "",
@@ -147,7 +77,98 @@ def make_parser(commands):
     return parser, subparsers.choices
 
 
-def add_train(parser):
+def add_train(command):
+    parser = command(
+        "train", "train a model and leave it, its history and pictures in a folder",
+        "Train a variational autoencoder. The folder --out then holds the model, its history, pictures, config.json "
+        "(what was asked for) and log.txt (what happened).",
+        "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train numbers.npy --likelihood gaussian",
+        "pyvae train people.csv --drop id --kinds zip=categorical --epochs 100",
+    )  # fmt: skip
+    add_data(parser)
+    add_network(parser)
+    add_training(parser)
+    add_run(parser)
+
+
+def add_sample(command):
+    parser = command(
+        "sample", "generate new rows", "Generate new rows from a model.",
+        "pyvae sample runs/digits -n 100 --out new.png", "pyvae sample runs/people -n 1000 --out people.csv",
+    )  # fmt: skip
+    add_model(parser)
+    parser.add_argument("-n", type=count(1), default=64, metavar="N", help="how many (default: 64)")
+    parser.add_argument(
+        "--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean; of a table always"
+    )
+    add_seed(parser)
+    add_output(parser, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
+
+
+def add_reconstruct(command):
+    parser = command(
+        "reconstruct", "encode and decode rows, beside the originals", "Encode rows and decode them again.",
+        "pyvae reconstruct runs/mnist -n 24 --out pairs.png",
+    )  # fmt: skip
+    add_model(parser)
+    add_rows(parser)
+    parser.add_argument("-n", type=count(1), default=48, metavar="N", help="how many rows (default: the first 48)")
+    add_output(parser, "a .png picture or a .npy array; of a table a .csv", "reconstructions.png, .npy or .csv")
+
+
+def add_encode(command):
+    parser = command(
+        "encode", "write the posterior of every row",
+        "Write mu and logvar of q(z|x) = N(mu, exp(logvar)) for every row of a split, in its order. A .npz file holds "
+        "both, as does a .csv in columns mu_1 .. logvar_1 ..; a .npy file holds mu.",
+        "pyvae encode runs/mnist --split train --out latents.npz",
+    )  # fmt: skip
+    add_model(parser)
+    add_rows(parser)
+    add_output(parser, "a .npz, .csv or .npy file", "latents.npz")
+
+
+def add_score(command):
+    parser = command(
+        "score", "write the ELBO, or log p(x), of every row",
+        "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
+        "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
+        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; a .npy file holds the score alone. "
+        "Nats of a table are those of its values as they stand in the file. "
+        "The mean is printed.",
+        "pyvae score runs/mnist --log-likelihood --samples 200 --out scores.csv",
+    )  # fmt: skip
+    add_model(parser)
+    add_rows(parser)
+    parser.add_argument("--log-likelihood", action="store_true", help="the log-likelihood instead of the ELBO")
+    parser.add_argument(
+        "--samples", type=count(1), metavar="K", help="of z for each row (default: 1; 1000 with --log-likelihood)"
+    )
+    add_seed(parser)
+    add_output(parser, "a .csv, .npz or .npy file", "scores.csv")
+
+
+def add_check(command):
+    parser = command(
+        "check", "check every gradient against finite differences",
+        "Check the gradients of every part of the library, or of one model.", "pyvae check runs/digits",
+    )  # fmt: skip
+    parser.add_argument(
+        "model", nargs="?", type=Path, metavar="MODEL", help="a run's folder or model.safetensors (default: all parts)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="a line for every tensor")
+    add_json(parser)
+
+
+def add_info(command):
+    parser = command(
+        "info", "versions, kernels, instruction set, threads",
+        "Print what is installed and what the kernels run on.", "pyvae info --json",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def add_data(parser):
     data = parser.add_argument_group("data")
     data.add_argument(
         "data", nargs="?", metavar="DATA",
@@ -174,6 +195,8 @@ def add_train(parser):
         help="share of the training rows that is held out, to keep the weights of the best epoch (default: 0)",
     )  # fmt: skip
 
+
+def add_network(parser):
     model = parser.add_argument_group("model")
     model.add_argument("--latent", type=count(1), default=20, metavar="N", help="latent dimensions (default: 20)")
     model.add_argument(
@@ -191,6 +214,8 @@ def add_train(parser):
         "sparse matrices what their values are)",
     )  # fmt: skip
 
+
+def add_training(parser):
     training = parser.add_argument_group("training")
     add = training.add_argument
     add("--epochs", type=count(1), metavar="N", help="passes over the rows (default: digits 300, else 10)")
@@ -222,6 +247,8 @@ def add_train(parser):
         "processor can (default: highest)",
     )  # fmt: skip
 
+
+def add_run(parser):
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=output_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument("--force", action="store_true", help="overwrite a run that is in --out")

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
-from pyvae.data import files
+from pyvae.data import csv_files, files
 from pyvae.data.sources import ArraySource, DataSource, SparseSource
 from pyvae.data.tables import Table
 from pyvae.noise import Noise
@@ -100,6 +100,20 @@ def name_of(data):
     return data if data in NAMES else Path(Path(data).name.removesuffix(".gz")).stem
 
 
+def read(path):
+    """The Arrays in a file, read by the ending of its name.
+
+    Raises FileNotFoundError where there is no such file, PermissionError where it may not be read, and ValueError where
+    its kind is unknown or its content damaged.
+    """
+    path = files.check_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return files.read_npz(path)
+    readers = {".npy": files.read_npy, ".csv": csv_files.read_csv}
+    return files.Arrays(readers.get(suffix, files.read_idx)(path))
+
+
 def from_file(path, image_shape=None):
     """The rows of a file: (N, D), or (N, height, width) for pictures. ``files`` says what each kind of file holds.
 
@@ -108,7 +122,7 @@ def from_file(path, image_shape=None):
     have two dimensions, if image_shape says so, or if they are uint8 and have a square number of columns.
     """
     path = Path(path)
-    arrays = files.read(path)
+    arrays = read(path)
     if hasattr(arrays.X, "tocsr"):
         if image_shape is not None:
             raise ValueError(f"an image shape is given for arrays only: leave it out, {path} is a sparse matrix")
@@ -134,7 +148,7 @@ def from_file(path, image_shape=None):
     scale = 1 / 255 if is_gray else 1.0
     sources = {split: ArraySource(X, scale, name=path.name) for split, X in splits.items()}
     if path.suffix.lower() == ".csv":
-        sources["train"].place = partial(files.place_in_csv, path)
+        sources["train"].place = partial(csv_files.place_in_csv, path)
     labels = {"train_labels": arrays.y, "test_labels": arrays.y_test}
     return Dataset(name_of(str(path)), **sources, **labels, image_shape=image_shape or found)
 
@@ -149,7 +163,7 @@ def table(path, kinds=None, drop=()):
     """
     path = Path(path)
     kinds = kinds or {}
-    frame = files.read_table(path, [name for name, kind in kinds.items() if kind == "categorical"])
+    frame = csv_files.read_table(path, [name for name, kind in kinds.items() if kind == "categorical"])
     for argument, names in (("drop", drop), ("kinds", kinds)):
         unknown = [name for name in names if name not in frame.columns]
         if unknown:
@@ -167,7 +181,7 @@ def rows_of_table(path, table, drop=()):
     what ``Table.encode`` raises where it is another table, and what ``table`` raises."""
     path = Path(path)
     as_text = [column.name for column in table.columns if column.dtype == "string"]
-    frame = files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
+    frame = csv_files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
     return Dataset(name_of(str(path)), _source_of_table(table, frame, path.name), table=table)
 
 

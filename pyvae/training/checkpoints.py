@@ -12,7 +12,6 @@ Every random number is a function of seed, step and row, so there is no random s
 """
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -21,8 +20,6 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 try:
     import fcntl
 except ImportError:  # this system has no such locks
@@ -30,8 +27,6 @@ except ImportError:  # this system has no such locks
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import CHUNK_ROWS
-from pyvae.objectives.elbo import ELBO, LinearWarmUp
 from pyvae.persistence import ModelFile, describe_model, write
 from pyvae.training.adam import Adam
 from pyvae.training.history import COLUMNS, History
@@ -39,7 +34,6 @@ from pyvae.training.snapshots import BestEpoch
 from pyvae.versions import __version__
 
 NAME = "epoch-{:06d}.safetensors"
-MOST_ROWS = 100_000  # rows that a fingerprint of the data covers
 
 
 class CheckpointWarning(UserWarning):
@@ -70,7 +64,7 @@ class Checkpoints:
         self.seconds = check_number("seconds", seconds, 0, low_included=True)
         self.keep = check_count("keep", keep, 1)
         self.overwrite, self.configuration = overwrite, configuration
-        self._settings = None  # of the training, as JSON
+        self._settings = None  # of the training
         self._written = None  # the epochs of this training's files; None before the first
         self._time = -math.inf  # when the last one was written
         self._told = set()  # the warnings already given
@@ -109,11 +103,9 @@ class Checkpoints:
             raise ValueError(damaged[0])
         yield None
 
-    def begin(self, state, settings, rate, objective, n_steps, resume):
-        """Begin a training with these settings, or restore ``state`` from the newest checkpoint.
+    def begin(self, state, settings, resume):
+        """Begin a training with these Settings, or restore ``state`` from the newest checkpoint.
 
-        rate, objective: the learning rate and the objective as functions of the epochs done so far. For every epoch
-        that the checkpoint has done, their values at the last of its n_steps are compared with those in the checkpoint.
         Raises FileExistsError where the folder is a file, or holds checkpoints that are neither to be resumed nor
         overwritten; BlockingIOError where another training writes there; and ValueError where the checkpoints are of
         another model, other settings or other data, or all damaged, and where the model cannot be saved.
@@ -121,8 +113,6 @@ class Checkpoints:
         if self.folder.exists() and not self.folder.is_dir():
             raise FileExistsError(f"{self.folder} is a file; checkpoints need a folder")
         self._settings, self._written, self._told = settings, None, set()
-        self._last_step = lambda epoch: epoch - 1 + (n_steps - 1) / n_steps
-        self._rate, self._objective = rate, objective
         describe_model(state.model), json.dumps(self.configuration)  # to be refused now and not after an hour
         self._lock()
         try:
@@ -215,39 +205,20 @@ class Checkpoints:
             "best_epoch": None if best is None else best.number,
             "best_loss": None if best is None or best.number is None else best.loss,
             "stopped": state.history.stopped if state.history.stopped == "callback" else None,
-            "settings": self._settings,
-            "objectives": self._objectives(len(state.history)),
+            **self._settings.describe(len(state.history)),
             "configuration": self.configuration,
             "instruction_set": _kernels.info()["isa"],
             "precision": _kernels.get_matmul_precision(),
             "pyvae": __version__,
         }
 
-    def _objectives(self, epochs):
-        """[first epoch, objective in words] of each stretch of epochs with the same objective."""
-        words = [repr(self._objective(self._last_step(epoch))) for epoch in range(1, epochs + 1)]
-        return [[i + 1, word] for i, word in enumerate(words) if i == 0 or word != words[i - 1]]
-
     def _check(self, file, state):
         training, model = file.description["training"], state.model
-        as_it_began = ": resume it as it began, or train anew"
         if file.description["model"] != model.describe() or file.description["dtype"] != str(model.parameters.dtype):
             raise ValueError(f"{file.path} is a checkpoint of another model: its layers, sizes or likelihood differ")
-        for name, value in self._settings.items():
-            before = training["settings"].get(name)
-            if value != before:
-                difference = "on other rows" if name in ("X", "X_val") else f"with {name} {before}, not {value}"
-                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
-        for epoch in training["history"]:
-            now = self._last_step(epoch["epoch"])
-            before, rate = epoch["learning_rate"], self._rate(now)
-            if before != rate:
-                difference = f"with a learning_rate of {before:g} in epoch {epoch['epoch']}, not {rate:g}"
-                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
-            before, objective = objective_of(training, epoch["epoch"], now), repr(self._objective(now))
-            if before != objective:
-                difference = f"with the objective {before} in epoch {epoch['epoch']}, not {objective}"
-                raise ValueError(f"{file.path} was trained {difference}{as_it_began}")
+        difference = self._settings.difference(training)
+        if difference is not None:
+            raise ValueError(f"{file.path} was trained {difference}: resume it as it began, or train anew")
         here, there = _kernels.info()["isa"], training["instruction_set"]
         if (there, training["pyvae"]) != (here, __version__):
             warnings.warn(
@@ -256,31 +227,6 @@ class Checkpoints:
                 CheckpointWarning,
                 stacklevel=2,
             )
-
-
-def settings_of(plan, optimizer, source, validation, validation_fraction):
-    """The settings, in JSON types, that a checkpoint and the training that continues from it must share, besides
-    learning rates and objectives."""
-    dtype = optimizer.parameters.dtype
-    return {
-        "batch_size": int(plan.batch_size),
-        "clip_norm": None if plan.clip_norm is None else float(plan.clip_norm),
-        "weight_decay": optimizer.weight_decay,
-        "seed": int(plan.seed),
-        "validation_fraction": float(validation_fraction),
-        "precision": _kernels.get_matmul_precision(),
-        "X": fingerprint(source, dtype),
-        "X_val": None if validation is None else fingerprint(validation, dtype),
-    }
-
-
-def objective_of(training, epoch, time):
-    """The objective, in words, of an epoch whose last step was at this time."""
-    if "objectives" in training:
-        return next(words for first, words in reversed(training["objectives"]) if first <= epoch)
-    settings = training["settings"]  # of the first versions, which had only the ELBO
-    beta, kl_warmup = settings["beta"], settings["kl_warmup"]
-    return repr(ELBO(LinearWarmUp(beta, kl_warmup) if kl_warmup else beta, settings["n_samples"]).at(time))
 
 
 def restore(file, state):
@@ -321,16 +267,3 @@ def open_checkpoint(path):
     file.close()
     what = "a model, not a checkpoint" if training is None else "damaged: the state of its training lacks something"
     raise ValueError(f"{path} is {what}")
-
-
-def fingerprint(source, dtype):
-    """SHA-256 of a DataSource's shape, weights and rows, or of 100,000 rows, evenly spread, if there are more."""
-    digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
-    numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
-    for start in range(0, len(numbers), CHUNK_ROWS):
-        rows = numbers[start : start + CHUNK_ROWS]
-        batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
-        for part in (batch.x, batch.observed, batch.weight):
-            if part is not None:
-                digest.update(part)
-    return digest.hexdigest()

@@ -30,13 +30,14 @@ from pyvae.noise import Noise
 from pyvae.objectives.elbo import ELBO, LinearWarmUp
 from pyvae.objectives.terms import Objective, kl_of_rows, total_weight, weighted_sum
 from pyvae.training.adam import Adam, clip_factor
-from pyvae.training.checkpoints import Checkpoints, TrainingState, settings_of
+from pyvae.training.checkpoints import Checkpoints, TrainingState
 from pyvae.training.held_out import evaluate, split
 from pyvae.training.history import History
 from pyvae.training.interruption import Interruption
 from pyvae.training.not_finite import all_finite, explain
 from pyvae.training.progress import ProgressBar
 from pyvae.training.schedules import as_schedule
+from pyvae.training.settings import Settings
 from pyvae.training.snapshots import BestEpoch, EpochStart
 from pyvae.training.step import Step
 
@@ -126,8 +127,8 @@ def train(
     state = TrainingState(model, optimizer, History(), best)
     if checkpoints is not None:
         checkpoints = checkpoints if isinstance(checkpoints, Checkpoints) else Checkpoints(checkpoints)
-        settings = settings_of(plan, optimizer, source, validation, validation_fraction)
-        checkpoints.begin(state, settings, plan.learning_rate_at, objective.at, plan.n_steps(len(source)), resume)
+        settings = Settings(plan, optimizer, source, validation, validation_fraction)
+        checkpoints.begin(state, settings, resume)
     training = Training(state, plan, source, validation, callbacks, checkpoints, epochs, patience, progress)
     return training.run()
 

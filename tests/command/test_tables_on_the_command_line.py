@@ -156,10 +156,10 @@ def test_scores_are_of_the_table_as_given(run, capsys):
     assert main("score run --log-likelihood --samples 5 --out a.csv".split()) == 0
     model = pyvae.load("run/model.safetensors")
     table = pyvae.tables.Table.from_config(model.metadata["table"])
-    X = table.encode(pyvae.data.files.read_table("people.csv").drop(columns="id"))
+    X = table.encode(pyvae.data.csv_files.read_table("people.csv").drop(columns="id"))
     source = pyvae.ArraySource(X, missing=True)
-    known = pyvae.data.files.read_table("people.csv")["height"].notna().to_numpy()
-    std = pyvae.data.files.read_table("people.csv")["height"].to_numpy(float, na_value=np.nan)
+    known = pyvae.data.csv_files.read_table("people.csv")["height"].notna().to_numpy()
+    std = pyvae.data.csv_files.read_table("people.csv")["height"].to_numpy(float, na_value=np.nan)
     expected = model.log_likelihood(source, 5) - known * np.log(np.nanstd(std))
     np.testing.assert_allclose(pd.read_csv("a.csv")["log_likelihood"], expected, rtol=1e-6)
     capsys.readouterr()
