@@ -13,7 +13,8 @@ from pyvae.module import Module
 
 REPOSITORY = Path(__file__).parents[1]
 LINK = re.compile(r"\[(`[^`]*`|[^\]]*)\]\(([^)\s]+)\)")  # code, in backticks, may hold brackets
-PROSE = {"building", "common-mistakes", "extending", "one-step", "performance"}  # pages with rules of their own
+# Pages with rules of their own.
+PROSE = {"building", "common-mistakes", "extending", "one-step", "performance", "same-bits"}
 
 
 def markdown_files():

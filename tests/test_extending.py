@@ -95,6 +95,7 @@ def test_parts_from_outside_are_checked_trained_resumed_saved_and_loaded(example
     pyvae.save(model, tmp_path / "model.safetensors")
     loaded = pyvae.load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(loaded.log_likelihood(X, n_samples=20), model.log_likelihood(X, n_samples=20))
+    np.testing.assert_array_equal(loaded.sample(9, mean=False), model.sample(9, mean=False))
     assert loaded.describe() == model.describe()
 
 
@@ -115,6 +116,23 @@ def test_a_prior_that_is_not_the_standard_normal_is_not_ignored(examples):
     sampled = (terms.log_qz.astype(float) - terms.log_pz).mean(axis=1)
     np.testing.assert_allclose(kl, sampled, atol=1e-5)
     assert make(examples, "none").forward(pyvae.Batch(X), pyvae.Noise(0))[0].kl is not None
+
+
+class Wide(pyvae.StandardNormal):
+    """N(0, 4): a subclass with another density has no claim to the closed form of its parent."""
+
+    def log_density(self, z, memory=pyvae.FRESH):
+        log_pz, cache = super().log_density(z / 2, memory)
+        return log_pz - z.dtype.type(z.shape[1] * np.log(2)), cache
+
+    def log_density_backward(self, dlog_pz, cache):
+        return super().log_density_backward(dlog_pz, cache) / 2
+
+
+def test_a_subclass_of_the_standard_normal_has_its_kl_sampled():
+    model = pyvae.VAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6), prior=Wide())
+    assert model.forward(pyvae.Batch(X), pyvae.Noise(0))[0].kl is None
+    pyvae.check_gradients(model, X[:5])
 
 
 def test_the_sampled_kl_is_the_closed_one_in_expectation(examples):

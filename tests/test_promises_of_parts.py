@@ -35,11 +35,7 @@ N_ROWS, WIDTH, SAMPLES = 403, 85, 2  # work for several threads in every kernel,
 PARTS = {
     "Dense": [pyvae.Dense(WIDTH, 67, activation) for activation in (None, *ACTIVATIONS)],
     "Sequential": [pyvae.Sequential(pyvae.Dense(WIDTH, 67, "tanh"), pyvae.LayerNorm(67), pyvae.Dense(67, 31))],
-    **{
-        kind.__name__: [kind()]
-        for kind in (pyvae.ReLU, pyvae.LeakyReLU, pyvae.ELU, pyvae.Tanh, pyvae.Sigmoid, pyvae.Softplus)
-    },
-    **{kind.__name__: [kind()] for kind in (pyvae.SiLU, pyvae.GELU, pyvae.Symlog)},
+    **{kind.__name__: [kind()] for kind in ACTIVATIONS.values()},
     "Dropout": [pyvae.Dropout(0.3)],
     "FirstColumns": [pyvae.FirstColumns(WIDTH, 31)],
     "LayerNorm": [pyvae.LayerNorm(WIDTH)],

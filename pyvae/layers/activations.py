@@ -115,3 +115,5 @@ class Symlog(Activation):
 
 
 ACTIVATIONS = {layer.activation: layer for layer in (ReLU, LeakyReLU, ELU, Tanh, Sigmoid, Softplus, SiLU, GELU, Symlog)}
+
+__all__ = ["ACTIVATIONS", *(layer.__name__ for layer in ACTIVATIONS.values())]

@@ -1,6 +1,9 @@
 """The Bernoulli likelihood of black and white columns, p = sigmoid(l):
 
 log p(x|l) = x log p + (1 - x) log(1 - p) = x l - log(1 + exp(l))       dlog p/dl = x - sigmoid(l)
+
+The decoder's output is the logit l, never p: log(sigmoid(l)) of a large negative l is log 0, while its value, about l,
+is easily told from l itself.
 """
 
 import numpy as np

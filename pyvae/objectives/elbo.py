@@ -28,7 +28,7 @@ class ELBO(Objective):
 
     beta: weight of the KL, a number or a function of the epochs done so far, such as LinearWarmUp. n_samples: k samples
     of z per row. kl: "closed" takes the closed form where there is one; "sampled" estimates the KL from the same z as
-    log p(x|z) (ibid., eq. 8). Raises ValueError for numbers out of range or another word.
+    log p(x|z) (ibid., eq. 6). Raises ValueError for numbers out of range or another word.
     """
 
     linear = True

@@ -35,7 +35,8 @@ class Terms(NamedTuple):
 class Objective:
     """The interface of objectives: ``loss, dterms = objective(terms, weight, memory)``.
 
-    Its attributes are its numbers. n_samples: k samples of z per row. linear: True if dterms do not depend on terms.
+    Its attributes are its numbers, or words: a checkpoint knows the objective again by how they print. n_samples: k
+    samples of z per row. linear: True if dterms do not depend on terms.
     """
 
     n_samples = 1

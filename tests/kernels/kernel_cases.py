@@ -15,6 +15,7 @@ import pytest
 from scipy.special import expit, gammaln
 
 from pyvae import _kernels
+from pyvae.layers.activations import ACTIVATIONS as TABLE
 
 if not _kernels.BUILT:
     pytest.skip(reason="this installation was built without native kernels", allow_module_level=True)
@@ -30,8 +31,8 @@ cpu, runtime = (importlib.import_module(f"pyvae._kernels.{name}") for name in ("
 
 LEVELS = cpu.LEVELS[: cpu.LEVELS.index(cpu.HIGHEST_LEVEL) + 1]
 REALS = (np.float32, np.float64)
-KEEP_INPUT = ("silu", "gelu")  # whose backward is given x, not y
-ACTIVATIONS = (None, "relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "silu", "gelu", "symlog")
+KEEP_INPUT = [word for word, layer in TABLE.items() if layer.keeps_input]  # whose backward is given x, not y
+ACTIVATIONS = (None, *TABLE)
 KEY = (0x12345678, 0xFEDCBA98)
 
 # --- What the kernels take -------------------------------------------------------------------------------------------

@@ -1,9 +1,25 @@
-/* The activation functions and their derivatives, a row at a time. */
+/* The activation functions: the words for them, and for files that are compiled for a float type what they compute. */
 #ifndef PYVAE_ACTIVATE_H
 #define PYVAE_ACTIVATE_H
 
-#include "elementwise.h"
+/* Their numbers, and the words for them. */
+#define FOR_EACH_ACTIVATION(DO)                                                                                        \
+    DO(RELU, "relu")                                                                                                   \
+    DO(LEAKY_RELU, "leaky_relu")                                                                                       \
+    DO(ELU, "elu")                                                                                                     \
+    DO(TANH, "tanh")                                                                                                   \
+    DO(SIGMOID, "sigmoid")                                                                                             \
+    DO(SOFTPLUS, "softplus")                                                                                           \
+    DO(SILU, "silu")                                                                                                   \
+    DO(GELU, "gelu")                                                                                                   \
+    DO(SYMLOG, "symlog")
+
+#define ACTIVATION_CODE_(code, word) code,
+enum { IDENTITY, FOR_EACH_ACTIVATION(ACTIVATION_CODE_) };
+
+#ifdef REAL
 #include "lanes.h"
+#include "vmath.h"
 
 static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL *y) {
     switch (activation) {
@@ -78,4 +94,5 @@ static inline void derivative_row(ptrdiff_t n, const REAL *dy, const REAL *y, in
     }
 }
 
+#endif
 #endif

@@ -2,23 +2,9 @@
 #ifndef PYVAE_ELEMENTWISE_H
 #define PYVAE_ELEMENTWISE_H
 
+#include "activate.h"
 #include "job.h"
 #include "level.h"
-
-/* The activation functions and the words for them. activate.h has what they compute. */
-#define FOR_EACH_ACTIVATION(DO)                                                                                        \
-    DO(RELU, "relu")                                                                                                   \
-    DO(LEAKY_RELU, "leaky_relu")                                                                                       \
-    DO(ELU, "elu")                                                                                                     \
-    DO(TANH, "tanh")                                                                                                   \
-    DO(SIGMOID, "sigmoid")                                                                                             \
-    DO(SOFTPLUS, "softplus")                                                                                           \
-    DO(SILU, "silu")                                                                                                   \
-    DO(GELU, "gelu")                                                                                                   \
-    DO(SYMLOG, "symlog")
-
-#define ACTIVATION_CODE_(code, word) code,
-enum { IDENTITY, FOR_EACH_ACTIVATION(ACTIVATION_CODE_) };
 
 /* Arrays of (rows, columns) with a distance from row to row; what a task does not use may be NULL. */
 typedef struct {

@@ -1,5 +1,6 @@
 /* Jobs: what a kernel call asks for, as one struct, and the task that does it. Every thread of a team runs the task and
-   does its own share. Sums are never split between threads, so the result does not depend on how many there are. */
+   does its own share. What is added
+   to what, and in which order, does not depend on the number of threads. So neither does a result. */
 #ifndef PYVAE_JOB_H
 #define PYVAE_JOB_H
 
@@ -7,7 +8,7 @@
 
 typedef void task_t(const void *job, ptrdiff_t thread, ptrdiff_t threads);
 
-/* Where the share of a thread in `count` rows begins, and that of the thread before it ends. */
+/* The first of `count` rows that is a thread's. Its share ends where that of the next thread begins. */
 static inline ptrdiff_t share(ptrdiff_t count, ptrdiff_t thread, ptrdiff_t threads) { return count * thread / threads; }
 
 /* The loop over a thread's share of the rows of a job. */
