@@ -126,7 +126,9 @@ def check_gradients(
     _check_argument("n_samples", n_samples, int | np.integer, 1, "a whole number from 1")
     _check_argument("seed", seed, int | np.integer, 0, "a whole number from 0")
     _check_argument("tolerance", tolerance, float | int, 0, "a number from 0")
-    n_samples = n_samples if objective is None else objective.n_samples
+    if objective is not None and n_samples != 1:
+        raise ValueError("give n_samples or an objective, which has its own, not both")
+    n_samples = getattr(objective, "n_samples", n_samples)
     model = model.astype(np.float64)
     x = model.rows(X)
     rng = np.random.default_rng(seed)

@@ -82,18 +82,36 @@ def is_playable(module):
 
 @lru_cache
 def check_signatures(cls):
-    """Raise ValueError where a method of a class of parts does not take the arguments that it is called with: those of
-    the interface, the first of its parents that has such a method. Arguments without a default may have other names."""
-    for name, method in inspect.getmembers(cls, inspect.isfunction):
-        interface = next(vars(parent)[name] for parent in reversed(cls.__mro__) if name in vars(parent))
-        wanted, taken = inspect.signature(interface).parameters, inspect.signature(method).parameters
-        if name.startswith("_") or any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+    """Raise ValueError where a method of a class of parts does not take the arguments that the library calls it with:
+    those of the interface, the first of its parents in pyvae that has such a method."""
+    library = [parent for parent in reversed(cls.__mro__) if parent.__module__.startswith("pyvae.")]
+    for name in {name for parent in cls.__mro__ for name in vars(parent)}:
+        method = inspect.getattr_static(cls, name)
+        interface = next((vars(parent)[name] for parent in library if name in vars(parent)), None)
+        if name.startswith("__") or not (inspect.isfunction(method) and inspect.isfunction(interface)):
             continue
-        optional = {name for name, parameter in wanted.items() if parameter.default is not parameter.empty}
-        if not optional <= set(taken) or len(taken) < len(wanted):
+        wanted, taken = (list(inspect.signature(function).parameters.values()) for function in (interface, method))
+        if not _accepts(taken, wanted):
             raise ValueError(
-                f"{cls.__name__}.{name} takes ({', '.join(taken)}), but is called with ({', '.join(wanted)})"
+                f"{cls.__name__}.{name} takes ({', '.join(parameter.name for parameter in taken)}), but is called with "
+                f"({', '.join(parameter.name for parameter in wanted)})"
             )
+
+
+def _accepts(taken, wanted):
+    """True if a method with these parameters can be called with the wanted ones, by position; those with a default by
+    name, too."""
+    for i, parameter in enumerate(wanted):
+        if i < len(taken) and taken[i].kind is taken[i].VAR_POSITIONAL:
+            return True
+        if i >= len(taken) or taken[i].kind not in (taken[i].POSITIONAL_ONLY, taken[i].POSITIONAL_OR_KEYWORD):
+            return False
+        if parameter.default is not parameter.empty and taken[i].name != parameter.name:
+            return False
+    return all(
+        more.default is not more.empty or more.kind in (more.VAR_POSITIONAL, more.VAR_KEYWORD)
+        for more in taken[len(wanted) :]
+    )
 
 
 def owners(modules):

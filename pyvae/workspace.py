@@ -58,6 +58,10 @@ class Workspace:
             self._views[i] = (shape, dtype, array)
         return array
 
+    def owns(self, array):
+        """True if this very array was handed out since the step began."""
+        return any(array is view for _, _, view in self._views[: self._next])
+
 
 class Lease:
     """The right to take arrays from a workspace for one step; it notices a cache that outlived its step."""

@@ -165,7 +165,7 @@ def test_an_objective_that_is_not_linear_is_played_between_two_tapes(examples):
 class OldLayer(pyvae.Layer):
     n_in = n_out = 6
 
-    def forward(self, x, noise=None, workspace=None):
+    def forward(self, x, noise=None, memory=pyvae.FRESH):
         return x, None
 
     def backward(self, dy, cache):
@@ -208,3 +208,102 @@ def test_the_short_form_is_the_objective():
 def test_a_posterior_that_is_not_diagonal_has_no_mu_and_logvar(examples):
     with pytest.raises(TypeError, match="FullGaussian is not a diagonal Gaussian"):
         make(examples, "posterior").encode(X)
+
+
+class Halved(pyvae.ELBO):
+    """An objective of one's own that keeps what ELBO has."""
+
+    def __call__(self, terms, weight=None, memory=pyvae.FRESH):
+        loss, dterms = super().__call__(terms, weight, memory)
+        return loss / 2, pyvae.Terms(*(None if d is None else d / 2 for d in dterms))
+
+
+def test_a_subclass_of_the_elbo_stays_one_in_a_warm_up():
+    objective = Halved(pyvae.LinearWarmUp(1.0, 2))
+    assert type(objective.at(0.5)) is Halved and objective.at(0.5).beta == 0.25
+    assert repr(objective) == "Halved(beta=LinearWarmUp(1.0, 2.0), n_samples=1, kl='closed')"
+
+
+def test_gradients_are_checked_where_an_objective_has_settled():
+    """And not at the start of a warm-up, where the KL counts for nothing."""
+
+    @pyvae.register
+    class WrongKL(pyvae.StandardNormal):
+        def kl_backward(self, dkl, cache):
+            dq = super().kl_backward(dkl, cache)
+            return pyvae.MuLogvar(2 * dq.mu, dq.logvar)
+
+    model = pyvae.VAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6), prior=WrongKL())
+    with pytest.raises(pyvae.GradientError):
+        pyvae.check_gradients(model, X[:5], objective=pyvae.ELBO(pyvae.LinearWarmUp(1.0, 5)))
+    del REGISTRY["WrongKL"]
+
+
+def test_a_posterior_that_samples_otherwise_has_its_kl_sampled():
+    class LaplacePosterior(pyvae.DiagonalGaussian):
+        def sample(self, q, eps, memory=pyvae.FRESH):
+            z, log_qz, cache = super().sample(q, np.sign(eps) * eps**2, memory)
+            return z, log_qz, cache
+
+    model = pyvae.VAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6), posterior=LaplacePosterior())
+    assert model.forward(pyvae.Batch(X), pyvae.Noise(0))[0].kl is None
+
+
+def test_a_schedule_of_the_kl_that_is_out_of_range_is_refused_before_anything_is_changed(tmp_path):
+    model = pyvae.VAE.mlp(6, 2, (8,), likelihood="gaussian")
+    with pytest.raises(ValueError, match=r"beta\(epoch\) must be a number from 0"):
+        pyvae.train(model, X, objective=pyvae.ELBO(lambda epoch: -1), checkpoints=tmp_path, progress=False)
+    pyvae.train(model, X, epochs=1, checkpoints=tmp_path, progress=False)  # nothing is locked
+
+
+def test_hooks_count_wherever_rows_are_encoded_and_decoded():
+    class Shifted(pyvae.VAE):
+        def encoder_inputs(self, batch):
+            return batch.x + 1
+
+        def decode_rows(self, z, batch, noise, memory=pyvae.FRESH):
+            return self.decoder.forward(z + 1, noise, memory)
+
+    model = Shifted(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6))
+    plain = pyvae.VAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6))
+    np.testing.assert_allclose(model.encode(X)[0], plain.encode(X + 1)[0], atol=1e-6)
+    np.testing.assert_allclose(model.decode(X[:, :2]), plain.decode(X[:, :2] + 1), atol=1e-6)
+    np.testing.assert_allclose(model.sample(5), plain.decode(plain.prior.sample(5, 2, pyvae.Noise(0)) + 1), atol=1e-6)
+
+
+class WithMore(pyvae.Dense):
+    """Right in all that counts: more arguments with defaults, a method of its own, a static constructor."""
+
+    def forward(self, x, noise=None, memory=pyvae.FRESH, more=1):
+        return super().forward(x, noise, memory)
+
+    def extra(self, a, b):
+        return a + b
+
+    @staticmethod
+    def from_config(config):
+        return WithMore(**config)
+
+
+class Swapped(pyvae.Dense):
+    def forward(self, x, memory=pyvae.FRESH, noise=None):
+        return super().forward(x, noise, memory)
+
+
+class KeywordsAlone(pyvae.Dense):
+    def forward(self, x, *, noise=None, memory=pyvae.FRESH):
+        return super().forward(x, noise, memory)
+
+
+def test_signatures_that_are_right_are_taken_and_others_refused():
+    pyvae.VAE(WithMore(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6)).elbo(X)
+    for layer in (Swapped(6, 4), KeywordsAlone(6, 4)):
+        with pytest.raises(ValueError, match=r"forward takes .* but is called with \(self, x, noise, memory\)"):
+            pyvae.VAE(layer, pyvae.Dense(2, 6), pyvae.Gaussian(6))
+
+
+def test_a_start_with_too_many_or_too_few_means_is_refused():
+    model = pyvae.VAE.mlp(6, 2, (8,), likelihood="poisson")
+    for n in (1, 5, 7):
+        with pytest.raises(ValueError, match=f"start needs a mean for each of the 6 columns, not {n}"):
+            pyvae.start(model, np.ones(n), np.ones(n))

@@ -141,9 +141,10 @@ class StandardNormal(Prior):
         return dz
 
     def kl(self, posterior, q, memory=FRESH):
-        """KL(q || N(0, 1)) (B,), nats, never negative, in closed form, and a cache; None, None if q is no MuLogvar, or
-        a subclass has another density."""
-        if not isinstance(q, MuLogvar) or type(self).log_density is not StandardNormal.log_density:
+        """KL(q || N(0, 1)) (B,), nats, never negative, in closed form, and a cache; None, None if z is sampled
+        otherwise than by DiagonalGaussian, or if a subclass of this prior has another density."""
+        is_diagonal = getattr(type(posterior), "sample", None) is DiagonalGaussian.sample
+        if not is_diagonal or type(self).log_density is not StandardNormal.log_density:
             return None, None
         kl = memory.take((len(q.mu),), q.mu.dtype)
         _kernels.kl(q.mu, q.logvar, kl)

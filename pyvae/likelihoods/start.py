@@ -20,13 +20,19 @@ from typing import Any
 
 import numpy as np
 
+from pyvae.likelihoods.mixed import Mixed
+
 
 def start(model: Any, mean: np.ndarray, variance: np.ndarray) -> None:
     """Start a new model at the means and variances, (n,) each, of its first n columns. Means of counts, categories and
     Bernoulli columns must be above 0, the last also below 1. Likelihoods without a rule stay as they are.
 
-    Raises ValueError where the decoder ends in a layer whose outputs have no bias of their own.
+    Raises ValueError where the decoder ends in a layer whose outputs have no bias of their own, or n is too large; and
+    unless n is the number of columns, where the likelihood is no Mixed.
     """
+    n, n_features = len(mean), model.likelihood.n_features
+    if n > n_features or (n != n_features and not isinstance(model.likelihood, Mixed)):
+        raise ValueError(f"start needs a mean for each of the {n_features} columns, not {n}")
     outputs = model.decoder.output_bias()
     if outputs is None:
         raise ValueError("start needs a decoder that ends in a bias, such as Dense(n_in, n_out) without an activation")

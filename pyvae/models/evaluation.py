@@ -21,7 +21,7 @@ from pyvae.models.weights import log_mean_exp, log_weights
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
-from pyvae.objectives.terms import Objective, kl_of_rows
+from pyvae.objectives.terms import Objective, kl_of_rows, settled
 from pyvae.workspace import FRESH, Workspace
 
 
@@ -40,6 +40,15 @@ class Model(Module):
         """Add to ``parameters.grads`` the loss's derivatives, given those by the terms of ``forward``."""
         raise NotImplementedError
 
+    def encoder_inputs(self, batch):
+        """The encoder's inputs for a batch, (B, n_in)."""
+        raise NotImplementedError
+
+    def decode_rows(self, z, batch, noise, memory=FRESH):
+        """The decoder's outputs (B * k, n_outputs) for samples z (B * k, Z) of the rows of a batch, and a cache. The
+        batch is None where z belong to no rows."""
+        raise NotImplementedError
+
     def loss_and_gradients(
         self, x: ArrayLike, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
     ) -> float:
@@ -52,8 +61,11 @@ class Model(Module):
         check_number("beta", beta, 0, low_included=True)
         if objective is not None and beta != 1:
             raise ValueError("give beta or an objective, not both")
-        objective = (ELBO(beta) if objective is None else objective).at(0.0)
+        if objective is not None and not isinstance(objective, Objective):
+            raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
+        objective = ELBO(beta) if objective is None else settled(objective)
         x = self.rows(x, "x")
+        objective.check(self, len(x))
         source = as_source(eps, self.latent_dim, "eps")
         check_finite(source, x.dtype)
         if len(source) % len(x):
@@ -76,7 +88,7 @@ class Model(Module):
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
-            outputs, _ = self.encoder.forward(batch.x, None, memory)
+            outputs, _ = self.encoder.forward(self.encoder_inputs(batch), None, memory)
             q = self.posterior.split(outputs, memory)
             if not isinstance(q, MuLogvar):
                 raise TypeError(f"{type(self.posterior).__name__} is not a diagonal Gaussian: it has no mu and logvar")
@@ -91,7 +103,7 @@ class Model(Module):
         check_finite(source, self.parameters.dtype)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
-            outputs, _ = self.decoder.forward(batch.x, None, memory)
+            outputs, _ = self.decode_rows(batch.x, batch, None, memory)
             mean[rows] = self.likelihood.mean(outputs)
         self._refuse_overflow("E[x|z]", np.isnan(mean), source)
         return mean
@@ -110,7 +122,7 @@ class Model(Module):
         z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
         if mean:
             return self.decode(z)
-        outputs, _ = self.decoder.forward(z)
+        outputs, _ = self.decode_rows(z, None, None)
         return self.likelihood.draw(outputs, noise)
 
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arena import Arena
-from pyvae.latent.gaussian import DiagonalGaussian, StandardNormal
+from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.layer import Layer
 from pyvae.likelihoods.likelihood import Likelihood
@@ -119,7 +119,7 @@ class VAE(Model):
         log_px, likelihood_cache = self.likelihood.log_density(x, decoded, memory, batch.observed)
 
         log_px, log_pz, log_qz = (log_p.reshape(rows, k) for log_p in (log_px, log_pz, log_qz))
-        terms = Terms(log_px, log_pz, log_qz, kl, z, getattr(q, "mu", None), getattr(q, "logvar", None))
+        terms = Terms(log_px, log_pz, log_qz, kl, z, *(q if isinstance(q, MuLogvar) else (None, None)))
         return terms, ModelCache(
             encoder_cache, outputs, z, sample_cache, kl_cache, prior_cache, decoder_cache, likelihood_cache, memory
         )
@@ -153,11 +153,11 @@ class VAE(Model):
         self.encoder.backward(doutputs, cache.encoder, need_dx=False)
 
     def encoder_inputs(self, batch):
-        """The inputs of the encoder: the rows x (B, D)."""
+        """The encoder's inputs for a batch: its rows x (B, D)."""
         return batch.x
 
     def decode_rows(self, z, batch, noise, memory=FRESH):
-        """The decoder's outputs (B * k, n_outputs) for the samples z (B * k, Z) of the rows of a batch, and a cache."""
+        """See Model: the decoder's outputs (B * k, n_outputs) for z (B * k, Z), whatever the batch."""
         return self.decoder.forward(z, noise, memory)
 
     def children(self):

@@ -13,6 +13,7 @@ Where the KL has no closed form, its estimate from the same samples takes its pl
 """
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ class ELBO(Objective):
         """The same objective, in nats, with beta as it is at this time. Raises ValueError where that is negative."""
         if not callable(self.beta):
             return self
-        return ELBO(check_number("beta(epoch)", self.beta(epoch), 0, low_included=True), self.n_samples, self.kl)
+        fixed = copy(self)
+        fixed.beta = check_number("beta(epoch)", self.beta(epoch), 0, low_included=True)
+        return fixed
 
     def settled(self, epoch):
         return getattr(self.beta, "settled", lambda epoch: True)(epoch)
@@ -80,6 +83,9 @@ class LinearWarmUp:
     def __init__(self, beta, epochs):
         self.beta = check_number("beta", beta, 0, low_included=True)
         self.epochs = check_number("kl_warmup", epochs, 0, low_included=True)
+
+    def __repr__(self):
+        return f"LinearWarmUp({self.beta!r}, {self.epochs!r})"
 
     def __call__(self, epoch):
         return self.beta if self.settled(epoch) else self.beta * (epoch / self.epochs)

@@ -36,7 +36,8 @@ class Objective:
     """The interface of objectives: ``loss, dterms = objective(terms, weight, memory)``.
 
     Its attributes are its numbers, or words: a checkpoint knows the objective again by how they print. n_samples: k
-    samples of z per row. linear: True if dterms do not depend on terms.
+    samples of z per row. linear: True if dterms do not depend on
+    terms; a class says so itself, and does not inherit it. An objective is a value: it does not change.
     """
 
     n_samples = 1
@@ -61,6 +62,12 @@ class Objective:
         """Its name and numbers, by which a checkpoint recognises it."""
         numbers = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({numbers})"
+
+
+def settled(objective):
+    """The objective with its numbers as they are once it has settled: those of the first such whole epoch."""
+    epoch = next((epoch for epoch in range(100_000) if objective.settled(epoch)), 0)
+    return objective.at(float(epoch))
 
 
 def kl_of_rows(terms):

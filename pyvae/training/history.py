@@ -12,10 +12,11 @@ COLUMNS = (
 class History:
     """The record of a training: ``history["train_loss"]`` is a list with one number per epoch.
 
-    reconstruction is -log p(x|z) and kl the KL divergence, means over rows, in nats; train_loss = reconstruction +
-    beta kl, averaged over the epoch's steps while the weights moved (and beta rose, in a KL warm-up); val_loss has
-    beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step; grad_norm is the mean over
-    the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of the epoch.
+    reconstruction is -log p(x|z) and kl the KL divergence, means over rows, in nats; train_loss is the objective's: for
+    the ELBO, reconstruction + beta kl, averaged over the epoch's steps while the weights moved (and beta rose, in a KL
+    warm-up); val_loss has beta = 1 (NaN without validation rows); learning_rate is that of the epoch's last step;
+    grad_norm is the mean over the steps of the gradient's Euclidean norm, before it is clipped; seconds are those of
+    the epoch.
 
     best_epoch: the epoch, counted from 1, whose weights the model ends with, if one was chosen: the best one by a
     validation_fraction, or the last one before numbers stopped being finite. stopped: why training ended, "epochs" (all

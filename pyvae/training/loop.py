@@ -58,6 +58,7 @@ class Plan(NamedTuple):
         if self.clip_norm is not None:
             check_number("clip_norm", self.clip_norm, 0)
         self.learning_rate_at(0.0)
+        self.objective.at(0.0)
 
     def learning_rate_at(self, epoch):
         return check_number("learning_rate(epoch)", self.schedule(epoch), 0, low_included=True)
@@ -141,6 +142,7 @@ def choose_objective(objective, beta, n_samples, kl_warmup):
         return ELBO(warm_up if warm_up.epochs else beta, n_samples)
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
+    check_count("objective.n_samples", objective.n_samples, 1)
     if (beta, n_samples, kl_warmup) != (1.0, 1, 0):
         raise ValueError("give an objective, or beta, n_samples and kl_warmup, not both")
     return objective
@@ -208,6 +210,8 @@ class Training:
             self.best.see(epoch, sum(val))
             self.history.best_epoch = self.best.number
         stop = any([callback(self.history) is True for callback in self.callbacks])  # a list, so that all are called
+        if self.callbacks:
+            self.step.forget_if_changed()
         self.history.stopped = "callback" if stop else None  # for the checkpoint
         if self.checkpoints is not None:
             self.checkpoints.save(self.state)
@@ -254,7 +258,7 @@ class Training:
                 self.start.take(epoch)  # the weights that the epoch begins with are known to be good
             self.optimizer.step(clip_factor(norm, plan.clip_norm))
         weight = total_weight(batch.weight, len(rows))
-        reconstruction = -weighted_sum(terms.log_px, batch.weight) / plan.objective.n_samples
+        reconstruction = -weighted_sum(terms.log_px, batch.weight) / terms.log_px.shape[1]
         kl = weighted_sum(kl_of_rows(terms), batch.weight)
         return (weight, weight * loss, reconstruction, kl, norm), len(rows)
 

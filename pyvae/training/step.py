@@ -14,13 +14,15 @@ on the tape is played: all of the kernels by one team of threads. What a tape re
        arrays of ``memory``; and no method of it was replaced on the instance. A model with another part is not played.
     2  Every field of the batch, and every noise that was asked for, has an array that is filled again before the tape
        is played.
-    3  Constants, such as a fixed std, are written once, at the recording.
+    3  Constants, such as a fixed std, are written once, at the recording. After a callback that changes a number in the
+       model's description all steps are recorded anew.
 
 The second batch of a size is run both ways. Terms and gradients have to be equal to the bit; where they are not, some
 part broke its word: its steps are not played, and a warning says so, once.
 
-A linear objective's dterms do not depend on the terms: they are written before the one tape of a step, and again when
-its numbers change. Any other objective runs, as plain Python, between two tapes, of forward and of backward.
+A linear objective's dterms do not depend on the terms; its own class says ``linear = True``. They are written before
+the one tape of a step, and again when its numbers change. Any other objective runs, as plain Python, between two tapes,
+of forward and of backward.
 """
 
 import warnings
@@ -43,37 +45,36 @@ class Step:
 
     def __init__(self, model, objective):
         self.model, self.objective = model, objective
+        self.description = model.describe()
         self.workspace = Workspace()  # of steps that are not played
-        self.recordings = {}  # by batch size and precision
+        self.batch_workspaces, self.recordings = {}, {}  # by batch size and precision
         self.playable = is_playable(model) and _kernels.KERNELS == "native"
-        self.team = _kernels.team()  # for a step and what its caller does around it
+        self.team = _kernels.team()  # a training has all of its step on it, the optimizer included
 
     def __call__(self, source, rows, noise):
         """The batch of these rows of a DataSource, its Terms, and the loss; the gradients replace the old ones.
 
         terms are valid until the next call.
         """
-        dtype = self.model.parameters.dtype
-        if not self.playable:
-            memory = self.workspace.begin()
-            batch = source.minibatch(rows, noise, dtype, memory)
-            return batch, *self.run(batch, noise, memory)
         key = len(rows), _kernels.get_matmul_precision()
+        workspace = self.batch_workspaces.setdefault(key, Workspace())
+        batch = source.minibatch(rows, noise, self.model.parameters.dtype, workspace.begin())
         recording = self.recordings.get(key)
-        if recording is None:
-            recording = self.recordings[key] = Recording(self.model)
-        batch = source.minibatch(rows, noise, dtype, recording.batch_workspace.begin())
-        if not recording.begun and isinstance(batch.x, np.ndarray):
-            return batch, *recording.record(batch, noise, self.objective)
-        if not recording.fits(batch, self.objective):
-            return batch, *self.run(batch, noise, self.workspace.begin())
+        if not self.playable:
+            return batch, *self.run(batch, noise)
+        if recording is None and isinstance(batch.x, np.ndarray):
+            x = batch.x if workspace.owns(batch.x) else batch.x.copy()
+            recording = self.recordings[key] = Recording(self.model, x, batch, noise, self.objective)
+            return batch, recording.terms, recording.loss
+        if recording is None or not recording.fits(batch, self.objective):
+            return batch, *self.run(batch, noise)
         if not recording.checked:
             return batch, *self.run_both_ways(recording, batch, noise)
-        played = recording.play(batch, noise, self.objective)
-        return batch, *(played or self.run(batch, noise, self.workspace.begin()))
+        return batch, *(recording.play(batch, noise, self.objective) or self.run(batch, noise))
 
-    def run(self, batch, noise, memory):
+    def run(self, batch, noise):
         """terms, loss of the four lines."""
+        memory = self.workspace.begin()
         self.model.parameters.zero_grads()
         terms, cache = self.model.forward(batch, noise, self.objective.n_samples, memory)
         loss, dterms = self.objective(terms, batch.weight, memory)
@@ -82,70 +83,73 @@ class Step:
 
     def run_both_ways(self, recording, batch, noise):
         """terms, loss of a step that is run plainly, and played to be compared with that."""
+        recording.checked = True
         grads = self.model.parameters.grads
-        terms, loss = self.run(batch, noise, self.workspace.begin())
+        terms, loss = self.run(batch, noise)
         plain = grads.copy()
         played = recording.play(batch, noise, self.objective)
-        if played is None:
-            grads[...] = plain
-        elif grads.tobytes() != plain.tobytes() or not all(map(_same_bits, terms, played[0])):
+        same = grads.tobytes() == plain.tobytes() and (played is None or all(map(_same_bits, terms, played[0])))
+        grads[...] = plain
+        if played is not None and not same:
             self.playable = False
-            grads[...] = plain
             warnings.warn(
                 f"a part of this {type(self.model).__name__} says playable = True but does more than call kernels on "
-                "arrays of memory: its steps are right, but not played, which takes longer",
+                "arrays of memory, or its objective says linear = True but is not: its steps are right, but are not "
+                "played, which takes longer",
                 RuntimeWarning,
                 stacklevel=4,
             )
-        recording.checked = True
         return terms, loss
+
+    def forget_if_changed(self):
+        """Record anew if a number in the description of the model, a constant of the tapes, was changed."""
+        description = self.model.describe()
+        if description != self.description:
+            self.description = description
+            self.recordings.clear()
 
 
 class Recording:
-    """A step that can be played: the arrays that are filled before, the calls, and what they leave."""
+    """A step that can be played: the arrays that are filled before, the calls, and what they leave.
 
-    def __init__(self, model):
-        self.model = model
-        self.batch_workspace, self.workspace, self.objective_workspace = Workspace(), Workspace(), Workspace()
-        self.begun = self.checked = False
+    The four lines go on the tapes while they run on a batch; x (B, D): an array of its own with the rows of that.
+    """
 
-    def record(self, batch, noise, objective):
-        """terms, loss of the four lines, which go on the tapes."""
-        self.begun = True
+    def __init__(self, model, x, batch, noise, objective):
+        self.workspace, self.objective_workspace = Workspace(), Workspace()
+        self.objective, self.linear, self.checked = objective, is_linear(objective), False
         self.forward = _kernels.Tape()
-        self.backward = self.forward if objective.linear else _kernels.Tape()
-        self.objective, self.linear = objective, objective.linear
+        self.backward = self.forward if self.linear else _kernels.Tape()
         copies = {name: None if (of := getattr(batch, name)) is None else of.copy() for name in ("observed", "weight")}
-        self.batch = Batch(batch.x, rows=batch.rows.copy(), **copies)
+        self.batch = Batch(x, rows=batch.rows.copy(), **copies)
         self.noise = RecordedNoise(noise, self.forward)
         with self.forward:
             if self.linear:
-                self.model.parameters.zero_grads()
-            self.terms, cache = self.model.forward(self.batch, self.noise, objective.n_samples, self.workspace.begin())
-        loss, self.dterms = objective(self.terms, self.batch.weight, self.objective_workspace.begin())
+                model.parameters.zero_grads()
+            self.terms, cache = model.forward(self.batch, self.noise, objective.n_samples, self.workspace.begin())
+        self.loss, self.dterms = objective(self.terms, self.batch.weight, self.objective_workspace.begin())
         with self.backward:
             if not self.linear:
-                self.model.parameters.zero_grads()
-            self.model.backward(cache, self.dterms)
+                model.parameters.zero_grads()
+            model.backward(cache, self.dterms)
         self.playable = self.forward.playable and self.backward.playable
-        return self.terms, loss
 
     def fits(self, batch, objective):
-        """Whether it can be played for this batch and objective."""
+        """True if it can be played for this batch and objective."""
         return (
-            self.begun
-            and self.playable
+            self.playable
             and isinstance(batch.x, np.ndarray)
-            and (batch.weight is None) == (self.batch.weight is None)
-            and (batch.observed is None) == (self.batch.observed is None)
-            and (type(objective), objective.n_samples) == (type(self.objective), self.objective.n_samples)
+            and all(map(_alike, (batch.x, batch.observed, batch.weight), self._arrays()))
+            and type(objective) is type(self.objective)
+            and objective.n_samples == self.objective.n_samples
+            and is_linear(objective) == self.linear
         )
 
     def play(self, batch, noise, objective):
-        """terms, loss of a step with other rows and other noise; None where the objective gives derivatives by other
+        """terms, loss of a step with other rows and other noise; None if the objective gives derivatives by other
         terms than at the recording, which then cannot be played any more."""
-        for name in ("x", "observed", "weight", "rows"):
-            mine, given = getattr(self.batch, name), getattr(batch, name)
+        for mine, given in zip((*self._arrays(), self.batch.rows), (batch.x, batch.observed, batch.weight, batch.rows),
+                               strict=True):  # fmt: skip
             if mine is not given:
                 mine[...] = given
         self.noise.draw_again(noise)
@@ -153,10 +157,10 @@ class Recording:
             self.apply(objective)
         self.objective = objective
         self.forward.play()
-        loss = self.apply(objective)
+        self.loss = self.apply(objective)
         if not self.linear and self.playable:
             self.backward.play()
-        return (self.terms, loss) if self.playable else None
+        return (self.terms, self.loss) if self.playable else None
 
     def apply(self, objective):
         """The loss of the terms as they are; its derivatives go where the tape reads them."""
@@ -167,6 +171,9 @@ class Recording:
             elif new is not old:
                 old[...] = new
         return loss
+
+    def _arrays(self):
+        return self.batch.x, self.batch.observed, self.batch.weight
 
 
 class Ask(NamedTuple):
@@ -221,6 +228,16 @@ class RecordedNoise:
     def _modified(self, method, *arguments):
         modifiers = (*self.modifiers, (method, arguments))
         return RecordedNoise(getattr(self.noise, method)(*arguments), self.tape, self.asked, modifiers)
+
+
+def is_linear(objective):
+    """True if the objective's own class says ``linear = True``: a class does not inherit it."""
+    return vars(type(objective)).get("linear") is True
+
+
+def _alike(a, b):
+    """True if both are None, or arrays of the same shape and type."""
+    return (a is None and b is None) or (a is not None and b is not None and a.shape == b.shape and a.dtype == b.dtype)
 
 
 def _same_bits(a, b):

@@ -91,7 +91,7 @@ class Copy:
         ignore = shutil.ignore_patterns("__pycache__")
         for name in ("pyvae", "tests"):
             shutil.copytree(source / name, folder / name, ignore=ignore)
-        for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        for name in ("pyproject.toml", "setup.py", "pyvae_command.py", "README.md", "LICENSE"):
             shutil.copy2(source / name, folder)
 
     def try_mutant(self, job, tests):

@@ -287,6 +287,80 @@ def test_derivatives_that_come_and_go_are_not_played(rng):
     assert results[0][0] == other.parameters.grads.tobytes()
 
 
+class Threshold(pyvae.ELBO):
+    """A subclass of a linear objective, which is not linear: rows of a small KL pay nothing for it."""
+
+    def __call__(self, terms, weight=None, memory=pyvae.FRESH):
+        loss, dterms = super().__call__(terms, weight, memory)
+        dterms.kl[...] *= terms.kl > np.median(terms.kl)
+        return loss, dterms
+
+
+def test_a_subclass_of_a_linear_objective_is_not_taken_for_linear(monkeypatch):
+    _, played = steps_of(MODELS["bernoulli"][0](), GRAY, Threshold(), n=6)
+    monkeypatch.setattr(step, "is_playable", lambda module: False)
+    _, plain = steps_of(MODELS["bernoulli"][0](), GRAY, Threshold(), n=6)
+    assert [grads for grads, *_ in played] == [grads for grads, *_ in plain]
+
+
+@pytest.mark.filterwarnings("ignore:a part of this VAE")
+def test_an_objective_that_says_it_is_linear_but_is_not_is_noticed():
+    class Liar(Threshold):
+        linear = True
+
+    if _kernels.KERNELS == "native":
+        take, _ = steps_of(MODELS["bernoulli"][0](), GRAY, Liar())
+        assert not take.playable
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_arrays_that_a_source_hands_out_stay_its_own(read_only):
+    class Blocks(pyvae.DataSource):
+        n_features = 37
+
+        def __init__(self, X):
+            self.X = X.copy()
+            self.X.flags.writeable = not read_only
+
+        def __len__(self):
+            return len(self.X)
+
+        def gather(self, rows, noise=None, out=None):
+            return pyvae.Batch(self.X[rows[0] : rows[-1] + 1], rows=rows)
+
+    source = Blocks(GRAY)
+    take = Step(MODELS["bernoulli"][0](), pyvae.ELBO())
+    for i in range(5):
+        take(source, np.arange(20 * i, 20 * i + 20), Noise(0, i))
+    np.testing.assert_array_equal(source.X, GRAY)
+
+
+def test_a_number_that_a_callback_changes_counts_from_the_next_epoch(monkeypatch):
+    """Played and plain steps give the same, for the rate of a dropout and a fixed std."""
+    results = []
+    for _ in ("played", "plain"):
+        dropout, likelihood = pyvae.Dropout(0.1), pyvae.Gaussian(37, 1.0)
+        model = pyvae.VAE(pyvae.Sequential(pyvae.Dense(37, 6), dropout), pyvae.Dense(3, 37), likelihood)
+
+        def change(history, dropout=dropout, likelihood=likelihood):
+            dropout.rate, likelihood.std = 0.5, 2.0
+
+        history = pyvae.train(model, REAL, epochs=4, batch_size=50, progress=False, callbacks=[change])
+        results.append((history["train_loss"], model.parameters.values.tobytes()))
+        monkeypatch.setattr(step, "is_playable", lambda module: False)
+    assert results[0] == results[1] and results[0][0][1] > results[0][0][0] + 5
+
+
+def test_samples_may_change_with_the_epoch():
+    class MoreAndMore(pyvae.ELBO):
+        def at(self, epoch):
+            return pyvae.ELBO(1.0, 1 if epoch < 1 else 4)
+
+    history = pyvae.train(MODELS["bernoulli"][0](), GRAY, epochs=3, objective=MoreAndMore(), progress=False)
+    parts = np.add(history["train_reconstruction"], history["train_kl"])
+    np.testing.assert_allclose(history["train_loss"], parts, rtol=1e-6)
+
+
 @native_only
 def test_what_cannot_be_repeated_makes_a_tape_unplayable():
     x, out = np.ones((4, 6), np.float32), np.empty((4, 6), np.float32)
