@@ -13,8 +13,8 @@ so that a tensor of small gradients is held to the same relative accuracy as one
 
 Kinks. ReLU has no derivative at 0. If there is a kink between w - h and w + h, the slopes to the left and to the right
 differ. The central difference lies between them, and so does the analytic gradient. Such a coordinate proves nothing
-and is skipped. At most 1% of the compared coordinates may be skipped, so none of fewer than a hundred: with the usual
-64, one kink fails the check. The slopes of a smooth function differ too, by h f'' + O(h^3), but in proportion to h:
+and is skipped. At most 1% of the compared coordinates may be skipped. Of the usual 64 that is none: one kink fails the
+check. The slopes of a smooth function differ too, by h f'' + O(h^3), but in proportion to h:
 such a difference does not excuse a wrong gradient.
 
 A gradient check cannot see a wrong forward pass with a backward pass that fits it, such as exp(logvar) taken for the

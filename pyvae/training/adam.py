@@ -7,7 +7,8 @@ parameter W by their ratio, so that the size of the step does not depend on the 
     W -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
 The divisions by 1 - beta^t undo the bias of means that start from zero. Values, gradients and both means are four flat
-arrays of equal length, so a step is one pass over them, for all layers at once.
+arrays of equal length, so a step is one pass over them, for all layers at once. A layer's W is a view into the first
+(arena.py): it moves when the array does.
 
 (beta1 and beta2 have nothing to do with the beta of the KL.)
 
