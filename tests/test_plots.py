@@ -296,7 +296,7 @@ def test_the_latent_space_is_that_of_rows_from_all_over(tmp_path, monkeypatch):
     pictures._draw(model, history(1), rows, np.arange(91), "test", "test")
     mu, logvar = model.encode(rows)
     np.testing.assert_array_equal(seen["labels"], np.arange(0, 91, 10))
-    np.testing.assert_array_equal(seen["mu"], mu[::10])
+    np.testing.assert_allclose(seen["mu"], mu[::10], rtol=0, atol=1e-6)  # twins: other bits in another batch
     np.testing.assert_array_equal(seen["dims"], np.argsort(-metrics.kl_per_dimension(mu[::10], logvar[::10]))[:2])
 
 

@@ -35,6 +35,10 @@ SLOW = (  # and near to one that is not
     "futures_of_processes", "futures_of_threads", "joblib_multiprocessing", "torch_later", "scikit_learn_later",
 )  # fmt: skip
 
+LIMIT_BLAS = (  # give OpenBLAS another number of threads, and on some processors other bits with it
+    "joblib_loky", "joblib_multiprocessing", "scikit_learn_first", "scikit_learn_later", "threadpoolctl_limits",
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in scenarios.SCENARIOS]
@@ -44,6 +48,8 @@ def test_scenario(name):
         pytest.skip(reason=f"{scenarios.missing(name)} is not installed")
     if name in ("fork_from_a_thread", "fork_amid_work") and _kernels.KERNELS == "reference":
         pytest.skip(reason="OpenBLAS, by which the twins multiply, can hang where a process forks amid its work")
+    if name in LIMIT_BLAS and _kernels.KERNELS == "reference":
+        pytest.skip(reason="the bits of OpenBLAS, by which the twins multiply, can differ by its number of threads")
     n = REPETITIONS.get(name, 1)
     found_here = str(Path(pyvae.__file__).resolve().parents[1])
     environment = os.environ | {"PYTHONPATH": found_here}
