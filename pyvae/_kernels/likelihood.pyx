@@ -33,7 +33,6 @@ cdef class Observation:
         self.o.x, self.o.outputs = cnp.PyArray_DATA(self.x), cnp.PyArray_DATA(self.outputs)
         self.o.samples = samples_per_row(self.o.rows, self.x.shape[0], name)
         self.o.x_row, self.o.outputs_row = stride(self.x), stride(self.outputs)
-        self.o.dspread = self.o.observed = NULL
         if observed is not None:
             self.observed = matrix(observed, "observed", self.real, self.x.shape[0], self.o.columns)
             self.o.observed, self.o.observed_row = cnp.PyArray_DATA(self.observed), stride(self.observed)

@@ -80,10 +80,9 @@ def dense(x, W, b, activation, out):
     memset(&p, 0, sizeof(p))
     p.a, p.b, p.c = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_)
     p.bias = NULL if b is None else cnp.PyArray_DATA(b_)
-    p.b_sums = NULL
     p.rows, p.columns, p.depth = x_.shape[0], W_.shape[1], x_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(x_), 1, stride(W_), 1, stride(out_)
-    p.accumulate, p.activation, p.by_rows = 0, activation_code(activation), is_tall(&p)
+    p.activation, p.by_rows = activation_code(activation), is_tall(&p)
     multiply(real, &p, (x_, W_, b_, out_))
 
 
@@ -96,11 +95,10 @@ def dense_dx(dy, W, out):
     refuse_overlap(out_, W_, "W")
     cdef dense_product_t p
     memset(&p, 0, sizeof(p))
-    p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_), NULL
-    p.b_sums = NULL
+    p.a, p.b, p.c = cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(W_), cnp.PyArray_DATA(out_)
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
-    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)
+    p.activation, p.by_rows = IDENTITY, is_tall(&p)
     multiply(real, &p, (dy_, W_, out_))
 
 
@@ -116,7 +114,7 @@ def dense_dW(x, dy, out, db=None, accumulate=False):
     cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, dy_.shape[1])
     cdef dense_product_t p
     memset(&p, 0, sizeof(p))
-    p.a, p.b, p.c, p.bias = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_), NULL
+    p.a, p.b, p.c = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_)
     p.b_sums = NULL if db is None else cnp.PyArray_DATA(db_)
     p.rows, p.columns, p.depth = x_.shape[1], dy_.shape[1], x_.shape[0]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)

@@ -394,7 +394,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("line", "words"), WRONG, ids=[line for line, _ in WRONG])
-def test_wrong_command_lines(line, words, runs, tmp_path, capsys):
+def test_wrong_command_lines(line, words, runs, assert_refused):
     """One sentence on standard error that says what to type, exit status 2, and nothing written."""
     from scipy import sparse
 
@@ -404,19 +404,7 @@ def test_wrong_command_lines(line, words, runs, tmp_path, capsys):
     sparse.save_npz("sparse.npz", sparse.csr_array(np.diag([1.0, 3.0, 1.0, 1.0])))
     for name in ("run", "plain", "binary"):
         os.symlink(runs / name, name)
-
-    def files():
-        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-
-    before = files()
-    try:
-        status = main(line.split())
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    assert (status, captured.out) == (2, "") and files() == before
-    assert words in captured.err and captured.err.count("\n") == 1 and captured.err.endswith("\n")
-    assert captured.err.startswith("pyvae")
+    assert_refused(line, words)
 
 
 @pytest.mark.data("adult")

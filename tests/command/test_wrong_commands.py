@@ -313,21 +313,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "words"), WRONG, ids=[line or "nothing" for line, _ in WRONG])
-def test_wrong_command_lines(line, words, folder, capsys):
+def test_wrong_command_lines(line, words, folder, assert_refused):
     """One sentence on standard error that says what to type, exit status 2, and nothing written."""
-
-    def files():
-        return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-    before = files()
-    try:
-        status = main(line.split())
-    except SystemExit as stop:
-        status = stop.code
-    captured = capsys.readouterr()
-    assert (status, captured.out) == (2, "") and files() == before
-    assert words in captured.err and captured.err.count("\n") == 1 and captured.err.endswith("\n")
-    assert captured.err.startswith("pyvae")
+    assert_refused(line, words)
 
 
 def test_generous_numbers_are_not_wrong(folder):
