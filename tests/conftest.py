@@ -2,12 +2,15 @@
 
 import importlib
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pyvae
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and tests send it
 
 LEVELS = ()
 if pyvae._kernels.BUILT:

@@ -36,8 +36,8 @@ class Objective:
     """The interface of objectives: ``loss, dterms = objective(terms, weight, memory)``.
 
     Its attributes are its numbers, or words: a checkpoint knows the objective again by how they print. n_samples: k
-    samples of z per row. linear: True if dterms do not depend on
-    terms; a class says so itself, and does not inherit it. An objective is a value: it does not change.
+    samples of z per row. linear: True if dterms do not depend on terms; a class says so itself, and does not inherit
+    it. An objective is a value: it does not change.
     """
 
     n_samples = 1
