@@ -1,8 +1,11 @@
 """VAEClusterer: groups of rows that lie together in the latent space."""
 
+import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClusterMixin
 from sklearn.mixture import GaussianMixture
 
+from pyvae import _kernels
 from pyvae.arguments import check_count
 from pyvae.sklearn.base import VAEEstimator
 
@@ -35,21 +38,34 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
             raise ValueError(f"n_samples = {kept.shape[0]} must be at least n_clusters = {self.n_clusters}")
         self._fit(kept, sample_weight)
         self.mixture_ = GaussianMixture(self.n_clusters, n_init=5, random_state=self._seed).fit(self._latent(kept))
-        self.labels_ = self.mixture_.predict(self._latent(X))
+        self.labels_ = self._log_joint(X).argmax(axis=1)
         return self
 
     def predict(self, X):
         """The likeliest cluster of each row of X (N, D): whole numbers (N,). Raises what ``fit`` raises."""
-        z = self._latent(self._rows(X))
-        return self.mixture_.predict(z)
+        return self._log_joint(self._rows(X)).argmax(axis=1)
 
     def predict_proba(self, X):
         """The probability of each cluster for each row of X (N, D): (N, n_clusters). Raises what ``fit`` raises."""
-        z = self._latent(self._rows(X))
-        return self.mixture_.predict_proba(z)
+        return softmax(self._log_joint(self._rows(X)), axis=1)
+
+    def _log_joint(self, X):
+        """log pi_k + log N(z; mu_k, (P_k P_k^T)^-1) in nats, (N, n_clusters), of the posterior mean z of each row of X:
+
+            log pi_k - d/2 log(2 pi) + sum_j log P_kjj - |z P_k - mu_k P_k|^2 / 2.
+
+        GaussianMixture computes the same, but in products whose last bits change with the rows beside a row."""
+        z, mixture = self._latent(X), self.mixture_
+        n_clusters, d = mixture.means_.shape
+        P = mixture.precisions_cholesky_  # (n_clusters, d, d)
+        W = np.ascontiguousarray(P.transpose(1, 0, 2).reshape(d, -1))  # (d, n_clusters * d): P_1, P_2, ... side by side
+        white = np.empty((len(z), n_clusters * d))
+        _kernels.dense(z, W, -(mixture.means_[:, None] @ P).ravel(), None, out=white)
+        constant = np.log(mixture.weights_) - d / 2 * np.log(2 * np.pi) + np.log(P.diagonal(axis1=1, axis2=2)).sum(1)
+        return constant - (white.reshape(-1, n_clusters, d) ** 2).sum(axis=2) / 2
 
     def _latent(self, X):
-        return self.model_.encode(self.columns_.source(X))[0].astype(float)
+        return self.model_.encode(self.columns_.source(X))[0].astype(float)  # GaussianMixture computes in double
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

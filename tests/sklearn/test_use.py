@@ -325,6 +325,15 @@ def test_a_row_alone_is_a_row_among_others(estimator, given):
             np.testing.assert_array_equal(values, expected, err_msg=f"{name} of row {i}")
 
 
+def test_clusters_are_those_of_scikit_learns_mixture():
+    X, _ = rows()
+    fitted = make(VAEClusterer, n_clusters=3).fit(X)
+    z = fitted.model_.encode(fitted.columns_.source(fitted._rows(X)))[0].astype(float)
+    np.testing.assert_allclose(fitted.predict_proba(X), fitted.mixture_.predict_proba(z), rtol=1e-10, atol=1e-300)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.mixture_.predict(z))
+    np.testing.assert_array_equal(fitted.labels_, fitted.mixture_.predict(z))
+
+
 def test_equal_rows_have_equal_scores():
     """One noise for all rows."""
     X, _ = rows()
