@@ -17,7 +17,7 @@ class Change(NamedTuple):
 DENSE_DX = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)"
 DENSE_DW = "p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = 1, stride(x_), stride(dy_), 1, stride(out_)"
 ACCUMULATE = "p.accumulate = accumulate and not"
-OVERWRITE = "\n    p.accumulate, p.activation, p.by_rows = 0, IDENTITY, is_tall(&p)"
+OVERWRITE = "\n    p.activation, p.by_rows = IDENTITY, is_tall(&p)"
 TRANSPOSE_LEFT_OVER = "out[j * out_row + i] = in[i * in_row + j]"
 TRANSPOSE_BLOCK = "transpose_lanes(in + i * in_row + j, in_row, out + j * out_row + i, out_row)"
 RELU = "dx[j] = y[j] > 0 ? d : 0"
@@ -60,7 +60,7 @@ CHANGES = [
     Change("products.pyx", DENSE_DW, DENSE_DW.replace("1, stride(x_)", "stride(x_), 1"), "dW = x da, no transpose"),
     Change("products.pyx", DENSE_DW, DENSE_DW.replace("stride(dy_), 1", "1, stride(dy_)"), "dW = x' da', one too many"),
     Change("products.pyx", ACCUMULATE, ACCUMULATE.replace("accumulate and", "0 and"), "dW anew"),
-    Change("products.pyx", DENSE_DX + OVERWRITE, DENSE_DX + OVERWRITE.replace("= 0", "= 1"),
+    Change("products.pyx", DENSE_DX + OVERWRITE, DENSE_DX + "\n    p.accumulate = 1" + OVERWRITE,
            "dx added to what was there"),
     Change("simd/products.c", RESUME, "int resume = k > 0", "products never accumulate"),
     Change("simd/products.c", RESUME, "int resume = p->accumulate", "blocks of k forgotten"),

@@ -95,17 +95,19 @@ def python_mutants(package):
         text = (package / file).read_text()
         tree = ast.parse(text)
         seen = {ast.dump(tree)}
-        for function in functions_of(tree):
-            for edit in Rules(function, signatures, is_twin=file in TWIN_FILES).edits():
-                mutated = apply(text, edit)
-                dump = ast.dump(ast.parse(mutated))
-                if dump in seen:
-                    continue
-                seen.add(dump)
-                if (file, edit.statement, edit.change) in equivalent:
-                    met.add((file, edit.statement, edit.change))
-                else:
-                    yield Mutant(file, edit.parts[0][0].lineno, edit.change, mutated)
+        edits = [e for f in functions_of(tree) for e in Rules(f, signatures, is_twin=file in TWIN_FILES).edits()]
+        if not edits:
+            raise SystemExit(f"no function of {file} is known to compute a gradient: see gradient_statements")
+        for edit in edits:
+            mutated = apply(text, edit)
+            dump = ast.dump(ast.parse(mutated))
+            if dump in seen:
+                continue
+            seen.add(dump)
+            if (file, edit.statement, edit.change) in equivalent:
+                met.add((file, edit.statement, edit.change))
+            else:
+                yield Mutant(file, edit.parts[0][0].lineno, edit.change, mutated)
     if met != equivalent:
         raise SystemExit(f"listed as equivalent, but there are no such mutants: {sorted(equivalent - met)}")
 
@@ -164,8 +166,8 @@ def statements_of(body):
 
 def gradient_statements(function):
     """The statements that compute a gradient; none for a function that has nothing to do with one."""
-    if function.name == "elbo":
-        return [s for s in function.body if re.search("dlog_px|dkl", ast.unparse(s)) and not is_text(s)]
+    if function.name == "__call__" and "terms" in [argument.arg for argument in function.args.args]:  # an objective
+        return [s for s in statements_of(function.body) if re.search(r"dlog_|dkl|^w = ", ast.unparse(s))]
     if "backward" in function.name or function.name in ("dense_dx", "dense_dW", "column_sums", "loss_and_gradients"):
         return [s for s in statements_of(function.body) if not is_text(s)]
     return []

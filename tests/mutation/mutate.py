@@ -113,14 +113,14 @@ class Copy:
     def build(self, extensions):
         """Compile these extensions in place, from the sources as they stand."""
         setup = (self.folder / "setup.py").read_text()
-        tiles, everything = (
+        those_with_c, everything = (
             re.search(r"^WITH_C = \[.*?^\]$", setup, re.MULTILINE | re.DOTALL)[0],
             '["cpu", "runtime", "tape", "arrays", *WITH_C]',
         )
         if everything not in setup:
             raise SystemExit("setup.py does not list the extensions where this script looks for them")
         with_c = [name for name in extensions if name not in ("cpu", "runtime", "tape", "arrays")]
-        setup = setup.replace(tiles, f"WITH_C = {with_c}").replace(everything, str(extensions))
+        setup = setup.replace(those_with_c, f"WITH_C = {with_c}").replace(everything, str(extensions))
         (self.folder / "setup_some.py").write_text(setup)
         shutil.rmtree(self.folder / "build", ignore_errors=True)
         command = [sys.executable, "setup_some.py", "-q", "build_ext", "--inplace"]
