@@ -9,6 +9,7 @@ a layer holds the views ``W, b, dW, db``.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,21 @@ from pyvae import _kernels
 from pyvae.module import check_signatures, owners, parameter_shapes
 from pyvae.noise import Noise
 from pyvae.workspace import ALIGNMENT, aligned_empty
+
+
+class Pace(NamedTuple):
+    """How some parameters move in training, where that is not the optimizer's ordinary step (training/adam.py)."""
+
+    values: np.ndarray  # a vector, a view into the values of an arena
+    times: float = 1.0  # as long as the ordinary step
+    natural: float = 0.0  # if not 0: the rate of the natural step of a log variance, in place of the ordinary one
+
+
+class Stretches(NamedTuple):
+    """Stretches of an arena, and a rate for each."""
+
+    extents: np.ndarray  # (T, 2): where each begins and ends
+    rates: np.ndarray  # (T,)
 
 
 class Arena:
@@ -33,13 +49,13 @@ class Arena:
             if any(hasattr(module, name) for name in module.shapes()):
                 raise ValueError(f"{prefix} is part of another model already: make a {type(module).__name__} anew")
             check_signatures(type(module))
-        self._allocate(parameter_shapes(modules), dtype)
+        self._allocate(parameter_shapes(modules), dtype, paces={})
         self.bind(modules)
         for number, (_, module) in enumerate(owned):
             module.initialize(Noise(seed, step=number))
 
-    def _allocate(self, shapes, dtype):
-        """Allocate zeros for parameters of these names and shapes."""
+    def _allocate(self, shapes, dtype, paces):
+        """Allocate zeros for parameters of these names, shapes and paces (as ``set_paces`` keeps them)."""
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, not {self.dtype}")
@@ -56,6 +72,33 @@ class Arena:
         self.grads = aligned_empty((size,), self.dtype)
         self.values[...] = 0
         self.grads[...] = 0
+        self._paces = paces
+        self._share_out()
+
+    def set_paces(self, paces):
+        """Let parameters move as a list of Pace says. ``ordinary`` and ``natural`` are the Stretches that then take the
+        optimizer's step and the natural step."""
+        self._paces = {}  # name of the tensor: [(first, end, times, natural)], in rising order, from its begin on
+        for values, times, natural in paces:
+            place = (values.ctypes.data - self.values.ctypes.data) // self.dtype.itemsize
+            name = next(name for name, (start, stop, _) in self._slices.items() if start <= place < stop)
+            first = place - self._slices[name][0]
+            self._paces[name] = sorted([*self._paces.get(name, []), (first, first + len(values), times, natural)])
+        self._share_out()
+
+    def _share_out(self):
+        ordinary, natural = [], []
+        for name, (start, stop, _) in self._slices.items():
+            begin = start
+            for first, end, times, rate in self._paces.get(name, []):
+                ordinary.append((begin, start + first, 1.0))
+                if rate:
+                    natural.append((start + first, start + end, rate))
+                else:
+                    ordinary.append((start + first, start + end, times))
+                begin = start + end
+            ordinary.append((begin, stop, 1.0))
+        self.ordinary, self.natural = _stretches(ordinary), _stretches(natural)
 
     def bind(self, modules):
         """Give the modules that it was made for, or copies of them, their views into it."""
@@ -67,17 +110,17 @@ class Arena:
     def astype(self, dtype):
         """A copy, float32 or float64, that no module is bound to yet; its gradients are zero."""
         copy = Arena.__new__(Arena)
-        copy._allocate(self._shapes(), dtype)
+        copy._allocate(self._shapes(), dtype, self._paces)
         for name in self.names:
             copy[name][...] = self[name]
         return copy
 
     def __getstate__(self):
-        return {"shapes": self._shapes(), "values": self.values}
+        return {"shapes": self._shapes(), "values": self.values, "paces": self._paces}
 
     def __setstate__(self, state):
         """Restore a copy or a pickle: its memory is its own, aligned as the original's, and its gradients are zero."""
-        self._allocate(state["shapes"], state["values"].dtype)
+        self._allocate(state["shapes"], state["values"].dtype, state["paces"])
         self.values[...] = state["values"]
 
     def _shapes(self):
@@ -110,3 +153,10 @@ class Arena:
     def zero_grads(self):
         """Set every gradient to zero: backward passes add to them."""
         _kernels.clear(self.grads, self.extents)
+
+
+def _stretches(rows):
+    """Stretches of (begin, end, rate), without the empty ones."""
+    rows = [row for row in rows if row[0] < row[1]]
+    extents = np.array([row[:2] for row in rows], dtype=np.int64).reshape(-1, 2)
+    return Stretches(extents, np.array([row[2] for row in rows]))

@@ -49,15 +49,15 @@ def test_models(number):
 @pytest.mark.parametrize("number", FORMATS)
 @pytest.mark.filterwarnings("ignore::pyvae.CheckpointWarning")  # it comes from another version, or other kernels
 def test_checkpoints(number, tmp_path):
-    """It loads as a model, and training goes on from it to where one in this version comes."""
+    """It loads as a model, and training goes on from it; not to where a whole training comes, as the first versions
+    left the std to Adam."""
     path = GOLDEN / f"checkpoint-{number}.safetensors"
     assert pyvae.load(path).parameters.count == make().parameters.count
     (tmp_path / "epoch-000002.safetensors").write_bytes(path.read_bytes())
-    resumed, model = make(), make()
+    resumed = make()
     history = pyvae.train(resumed, rows(), epochs=4, checkpoints=tmp_path, resume=True, **SETTINGS)
-    assert len(history) == 4
-    pyvae.train(model, rows(), epochs=4, **SETTINGS)
-    np.testing.assert_allclose(resumed.parameters.values, model.parameters.values, rtol=1e-4, atol=1e-5)
+    assert history["val_loss"][:2] == pytest.approx([30.29559650, 30.08520421], rel=1e-6)  # of the first version
+    assert history["val_loss"][2:] == pytest.approx([21.63525081, 18.92499964], rel=1e-4)
 
 
 def test_a_model_is_written_as_it_always_was(tmp_path):

@@ -53,7 +53,7 @@ FUNCTIONS = {
     ),
     "minibatch": ("gather",),
     "norm": ("layer_norm", "layer_norm_backward"),
-    "optimizer": ("adam", "clear", "sum_of_squares"),
+    "optimizer": ("adam", "clear", "natural_step", "sum_of_squares"),
     "products": ("dense", "dense_dW", "dense_dx"),
     "random": ("bernoulli_draw", "normal", "permutation", "philox4x32", "uniform"),
     "tape": ("Tape",),

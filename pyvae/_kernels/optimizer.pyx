@@ -1,4 +1,4 @@
-"""Adam and AdamW over the flat arena: checks; ``simd/optimizer.c`` makes the passes.
+"""Adam, AdamW and the natural step over the flat arena: checks; ``simd/optimizer.c`` makes the passes.
 
 Twin: ``optimizer_ref.py``, which defines what every function here returns.
 
@@ -25,6 +25,7 @@ cdef extern from "simd/optimizer.h":
         void *v
         void *grads
         const cnp.int64_t *extents
+        const double *rates
         Py_ssize_t tensors
 
     ctypedef struct sum_t:
@@ -33,7 +34,7 @@ cdef extern from "simd/optimizer.h":
         double *partial
 
     ctypedef struct optimizer_table_t:
-        task_t update, clear, sum_of_squares
+        task_t update, natural_step, clear, sum_of_squares
 
     int CHUNK
 
@@ -58,7 +59,14 @@ cdef cnp.ndarray checked_extents(object extents, Py_ssize_t size):
     return table
 
 
-def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0):
+cdef cnp.ndarray checked_rates(object rates, Py_ssize_t tensors):
+    if rates is None:
+        return np.ones(tensors)
+    return vector(rates, "rates", True, tensors)  # double
+
+
+def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0,
+         rates=None):
     cdef int real = real_type(values, "values")
     cdef cnp.ndarray values_ = output_vector(values, "values", real, -1)
     cdef Py_ssize_t size = values_.shape[0]
@@ -66,17 +74,38 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     cdef cnp.ndarray m_ = output_vector(m, "m", real, size)
     cdef cnp.ndarray v_ = output_vector(v, "v", real, size)
     cdef cnp.ndarray extents_ = checked_extents(extents, size)
+    cdef cnp.ndarray rates_ = checked_rates(rates, extents_.shape[0])
     cdef arena_t a
     memset(&a, 0, sizeof(a))
     a.values, a.grads = cnp.PyArray_DATA(values_), cnp.PyArray_DATA(grads_)
     a.m, a.v = cnp.PyArray_DATA(m_), cnp.PyArray_DATA(v_)
     a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
+    a.rates = <const double *>cnp.PyArray_DATA(rates_)
     a.learning_rate, a.beta1, a.beta2, a.epsilon = learning_rate, beta1, beta2, epsilon
     a.scale, a.decay = scale, decay
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
     not_repeatable()
     run(optimizer_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST,
-        (values_, grads_, m_, v_, extents_))
+        (values_, grads_, m_, v_, extents_, rates_))
+
+
+def natural_step(values, grads, extents=None, rates=None):
+    cdef int real = real_type(values, "values")
+    cdef cnp.ndarray values_ = output_vector(values, "values", real, -1)
+    cdef cnp.ndarray grads_ = vector(grads, "grads", real, values_.shape[0])
+    cdef cnp.ndarray extents_ = checked_extents(extents, values_.shape[0])
+    cdef cnp.ndarray rates_ = checked_rates(rates, extents_.shape[0])
+    cdef arena_t a
+    memset(&a, 0, sizeof(a))
+    a.values, a.grads = cnp.PyArray_DATA(values_), cnp.PyArray_DATA(grads_)
+    a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
+    cdef Py_ssize_t i, size = 0
+    for i in range(a.tensors):
+        size += a.extents[2 * i + 1] - a.extents[2 * i]
+    a.rates = <const double *>cnp.PyArray_DATA(rates_)
+    not_repeatable()
+    run(optimizer_tables[level][real].natural_step, &a, sizeof(a), <double>size * UPDATE_COST,
+        (values_, grads_, extents_, rates_))
 
 
 def clear(x, extents=None):

@@ -26,12 +26,14 @@ and log p and dl minus infinity; multinomial and negative binomial, and their de
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arena import Pace
 from pyvae.arguments import check_count
 from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, alone_by_column
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
 DISPERSIONS = (0.01, 1000.0)  # least and greatest first r; above the latter a count is nearly a Poisson
+LOG_R_PACE = 10.0  # its wanted value lies several nats away, as far as z explains what scatters
 
 
 class Counts(Likelihood):
@@ -170,6 +172,9 @@ class NegativeBinomial(Counts):
         outputs[...] = np.log(mean)
         r = np.divide(mean**2, variance - mean, out=np.full(len(mean), np.inf), where=variance > mean)
         self.log_r[...] = np.log(np.clip(r, *DISPERSIONS))
+
+    def paces(self, outputs):
+        return [Pace(self.log_r, times=LOG_R_PACE)]
 
     def shapes(self):
         return {"log_r": (self.n_features,)}

@@ -10,6 +10,13 @@ A learned std comes from a free number rho and cannot fall below ``floor``: std^
 Without a floor, a constant column would drive its likelihood to infinity. rho is one number for all columns, one for
 each column, or a decoder output for each row and column. Where several entries share one number, their derivatives by
 it add up.
+
+In training rho moves by the natural step (training/adam.py). With r = x - m, the loss has the derivative
+drho = (1 - mean r^2 / std^2) / 2 above the floor, so that
+
+    rho += log(1 - 2 rate drho)     is     std^2 = (1 - rate) std^2 + rate mean r^2
+
+a running mean of squared residuals, over some 1 / rate steps, whatever their unit.
 """
 
 from typing import NamedTuple
@@ -17,10 +24,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arena import Pace
 from pyvae.arguments import check_number
 from pyvae.likelihoods.likelihood import Likelihood, alone_by_column
 from pyvae.module import register
 from pyvae.workspace import FRESH
+
+NATURAL_RATE = 0.05  # of the steps of rho
 
 
 class GaussianCache(NamedTuple):
@@ -111,7 +121,19 @@ class Gaussian(Likelihood):
         return mean + np.exp(logvar / 2) * noise.normal("x", mean.shape, np.arange(len(mean)), mean.dtype)
 
     def start(self, mean, variance, outputs):
+        """See Likelihood; mean and variance (D,). rho is log(variance - floor^2), and no less than log floor^2."""
         outputs[: self.n_features] = mean
+        rho = np.log(np.maximum(variance - self.floor**2, self.floor**2))
+        if self.std == "predicted":
+            outputs[self.n_features :] = rho
+        elif self.shapes():
+            self.rho[...] = rho if self.std == "learned" else np.log(np.mean(np.exp(rho)))
+
+    def paces(self, outputs):
+        if self.std == "predicted":
+            return [] if outputs is None else [Pace(outputs[self.n_features :], natural=NATURAL_RATE)]
+        # a shared rho has the derivatives of all columns
+        return [Pace(self.rho, natural=NATURAL_RATE * len(self.rho) / self.n_features)] if self.shapes() else []
 
     def alone(self, columns):
         part, own = alone_by_column(self, columns)

@@ -73,6 +73,11 @@ class Likelihood(Module):
         each column has the mean and variance (D,) that it has in the rows. Values without a rule stay as they
         are."""
 
+    def paces(self, outputs):
+        """A list of Pace (arena.py): which of its own parameters move at a pace of their own in training, and which of
+        ``outputs`` (n_outputs,), the decoder's outputs for every z; None where the decoder has no such numbers."""
+        return []
+
     def config(self):
         return {"n_features": self.n_features}
 

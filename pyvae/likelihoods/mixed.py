@@ -86,6 +86,10 @@ class Mixed(Likelihood):
             if columns.stop <= len(mean):
                 part.start(mean[columns], variance[columns], outputs[own])
 
+    def paces(self, outputs):
+        groups = zip(self.parts, self.outputs, strict=True)
+        return [pace for part, own in groups for pace in part.paces(None if outputs is None else outputs[own])]
+
     def outside(self, x):
         groups = zip(self.parts, self.columns, strict=True)
         return np.hstack([part.outside(x[:, columns]) for part, columns in groups])
@@ -161,6 +165,10 @@ class Weighted(Likelihood):
 
     def start(self, mean, variance, outputs):
         self.part.start(mean, variance, outputs)
+
+    def paces(self, outputs):
+        """See Likelihood; outputs (n_outputs,). Gradients are ``weight`` times as long here as those of the part."""
+        return [pace._replace(natural=pace.natural / self.weight) for pace in self.part.paces(outputs)]
 
     def outside(self, x):
         return self.part.outside(x)

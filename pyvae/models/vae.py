@@ -80,6 +80,7 @@ class VAE(Model):
                 f"{self.latent_dim} latent dimensions takes {wanted}"
             )
         self.parameters = Arena(self.children(), dtype, seed)
+        self.parameters.set_paces(likelihood.paces(decoder.output_bias()))
 
     @classmethod
     def mlp(

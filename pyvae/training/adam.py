@@ -12,6 +12,13 @@ arrays of equal length, so a step is one pass over them, for all layers at once.
 
 (beta1 and beta2 have nothing to do with the beta of the KL.)
 
+A step of Adam is about as long as the learning rate, which is short for a log variance that lies several nats from
+where it began. So the logs v of variances that a likelihood learns take the natural step instead (Amari 1998), which
+knows how far to go: their gradient g, divided by the Fisher information 1/2, at a rate of their own and in a form in
+which the variance follows a running mean of squared residuals exactly (likelihoods/gaussian.py):
+
+    v += log(1 + max(-2 rate g, -1/2))
+
 The gradient of a penalty |W|^2 would go through the two means and be rescaled with all the rest. AdamW (Loshchilov and
 Hutter 2019, algorithm 2) instead takes a share of every parameter away directly:
 
@@ -29,7 +36,8 @@ from pyvae.workspace import aligned_empty
 
 
 class Adam:
-    """Adam over the Arena ``parameters``; with a weight_decay AdamW, which decays every parameter, biases too.
+    """Adam over the Arena ``parameters``; with a weight_decay AdamW, which decays every parameter, biases too, but for
+    the log variances that take the natural step.
 
     Raises ValueError for numbers out of range.
     """
@@ -48,13 +56,16 @@ class Adam:
         self.t = 0  # steps taken
 
     def step(self, scale=1.0):
-        """Move the values by one step, with scale times the present gradients."""
+        """Move the values by one step, with scale times the present gradients (natural steps by the gradients as they
+        are)."""
         self.t += 1
+        values, grads, ordinary = self.parameters.values, self.parameters.grads, self.parameters.ordinary
         _kernels.adam(
-            self.parameters.values, self.parameters.grads, self.m, self.v,
-            self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t, self.parameters.extents,
-            scale, self.weight_decay,
+            values, grads, self.m, self.v, self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t,
+            ordinary.extents, scale, self.weight_decay, ordinary.rates,
         )  # fmt: skip
+        if len(self.parameters.natural.rates):
+            _kernels.natural_step(values, grads, *self.parameters.natural)
 
 
 def clip_factor(norm, clip_norm):

@@ -491,6 +491,8 @@ def adam_cases():
     for note, scale, decay in (("", 1.0, 0.0), ("scaled gradients", 0.3, 0.0), ("decay", 1.0, 5.0)):
         inputs = {"grads": Array("N"), **numbers, "scale": scale, "decay": decay}
         yield Case("adam", inputs, moments, size_of_adam, factor=8, note=note)
+    growth = lambda a: {"values": np.abs(a.values) + np.maximum(2, np.abs(a.grads))}  # noqa: E731
+    yield Case("natural_step", {"grads": Array("N")}, {"values": Array("N")}, growth, factor=8)
     yield Case("clear", {}, {"x": Array("N")})
     # squares are added in double whatever the type of x; in a chunk, all numbers of a lane may be rounded the same way
     size = lambda a: {"returned": (1 + min(a.x.size, 16384) / 256) * np.sum(a.x**2)}  # noqa: E731

@@ -301,7 +301,7 @@ RISING = EXTENTS.map(lambda extents: np.sort(extents, axis=None).reshape(-1, 2))
 
 
 @examples
-@pytest.mark.parametrize("kernel", ["adam", "clear"])
+@pytest.mark.parametrize("kernel", ["adam", "natural_step", "clear"])
 def test_what_lies_between_tensors_is_left_alone(kernel, examples):
     """A tensor is moved as if there were no others, and the gaps not at all; extents that do not rise are refused."""
     case = CASE[kernel]

@@ -123,6 +123,7 @@ OVER_ROWS = [  # these add up over the rows, or know of none
         {"grads": "N", "learning_rate": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step": 2},
         {"values": "N", "m": "N", "v": "N"},
     ),
+    ("natural_step", {"grads": "N"}, {"values": "N"}),
     ("sum_of_squares", {"x": "N"}, {}),
     ("clear", {}, {"x": "N"}),
     ("permutation", {"key": (12, 34), "epoch": 5, "n": 1000, "start": 7}, {"out": "B"}),

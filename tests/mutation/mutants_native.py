@@ -50,6 +50,7 @@ CLEAR_DLOGITS = "scale * bernoulli_slope(x[j], logits[j]));\n        CLEAR_UNOBS
 SPARSE_DW = "FOR_COLUMNS(j, count, row[j] = FMA(x, dy[j], row[j]))"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
+NATURAL = "(REAL)-0.5 ? (REAL)-0.5 : growth"
 UPDATE = "values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i]"
 
 CHANGES = [
@@ -251,20 +252,26 @@ CHANGES = [
     Change("simd/optimizer.c", UPDATE, UPDATE.replace(" + epsilon", ""), "Adam: epsilon forgotten"),
     Change("simd/optimizer.c", "(REAL)(a->epsilon * a->correction2)", "(REAL)a->epsilon",
            "Adam: epsilon not corrected"),
-    Change("simd/optimizer.c", "(REAL)(a->learning_rate * a->correction2 / a->correction1)",
-           "(REAL)(a->learning_rate * a->correction2)", "Adam: m not corrected"),
-    Change("simd/optimizer.c", "(REAL)(a->learning_rate * a->correction2 / a->correction1)",
-           "(REAL)(a->learning_rate / a->correction1)", "Adam: v not corrected"),
+    Change("simd/optimizer.c", "(REAL)(learning_rate * a->correction2 / a->correction1)",
+           "(REAL)(learning_rate * a->correction2)", "Adam: m not corrected"),
+    Change("simd/optimizer.c", "(REAL)(learning_rate * a->correction2 / a->correction1)",
+           "(REAL)(learning_rate / a->correction1)", "Adam: v not corrected"),
     Change("simd/optimizer.c", UPDATE, UPDATE.replace("+ decay", "- decay"), "AdamW: away from zero"),
     Change("simd/optimizer.c", UPDATE, UPDATE.replace(" + decay * values[i]", ""), "AdamW: decay forgotten"),
     Change("simd/optimizer.c", UPDATE, UPDATE.replace("decay * values[i]", "decay"), "AdamW: by a constant"),
-    Change("simd/optimizer.c", "(REAL)(a->learning_rate * a->decay)", "(REAL)a->decay",
+    Change("simd/optimizer.c", "(REAL)(learning_rate * a->decay)", "(REAL)a->decay",
            "AdamW: decay without the rate"),
     Change("simd/optimizer.c", "REAL g = scale * grads[i]", "REAL g = grads[i] + decay * values[i]", "Adam with L2"),
     Change("simd/optimizer.c", "REAL g = scale * grads[i]", "REAL g = grads[i]", "Adam: scale forgotten"),
+    Change("simd/optimizer.c", "a->learning_rate * a->rates[tensor]", "a->learning_rate", "Adam: pace forgotten"),
+    Change("simd/optimizer.c", "(REAL)(-2 * a->rates[tensor])", "(REAL)(2 * a->rates[tensor])", "natural step: uphill"),
+    Change("simd/optimizer.c", "(REAL)(-2 * a->rates[tensor])", "(REAL)(-a->rates[tensor])",
+           "natural step: Fisher information forgotten"),
+    Change("simd/optimizer.c", "values[i] += log1p_above_minus_one(", "values[i] += (", "natural step: no logarithm"),
+    Change("simd/optimizer.c", NATURAL, "(REAL)-0.9 ? (REAL)-0.9 : growth", "natural step: less than a half"),
     Change("optimizer.pyx", "a.scale, a.decay = scale, decay", "a.scale, a.decay = decay, scale", "scale <-> decay"),
     Change("optimizer.pyx", "sqrt(1 - a.beta2 ** <double>step)", "1 - a.beta2 ** <double>step", "Adam: no square root"),
-    Change("simd/optimizer.c", "a->tensors; tensor++) {\n        ptrdiff_t end",
-           "1; tensor++) {\n        ptrdiff_t end",
+    Change("simd/optimizer.c", "a->tensors; tensor++) {\n        const double",
+           "1; tensor++) {\n        const double",
            "Adam: the first tensor alone"),
 ]  # fmt: skip

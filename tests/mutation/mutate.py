@@ -37,6 +37,7 @@ TESTS = [  # one after the other, the quick ones first
         "tests/likelihoods/test_likelihoods.py",
         "tests/models/test_vae.py",
         "tests/training/test_step.py",
+        "tests/training/test_paces.py",
         "tests/data/test_batches.py",
     ],
 ]

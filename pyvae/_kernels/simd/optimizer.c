@@ -1,5 +1,5 @@
-/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2) over the arena, setting it
-   to zero, and the sum of squares for the gradient's norm. */
+/* Adam (Kingma and Ba 2015, algorithm 1), AdamW (Loshchilov and Hutter 2019, algorithm 2) and the natural step of log
+   variances over the arena, setting it to zero, and the sum of squares for the gradient's norm. */
 #include "optimizer.h"
 #include "fpstate.h"
 #include "vmath.h"
@@ -24,16 +24,34 @@ static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const REAL *restrict grads = a->grads;
     const REAL beta1 = (REAL)a->beta1, rest1 = (REAL)(1 - a->beta1);
     const REAL beta2 = (REAL)a->beta2, rest2 = (REAL)(1 - a->beta2);
-    const REAL rate = (REAL)(a->learning_rate * a->correction2 / a->correction1);
-    const REAL epsilon = (REAL)(a->epsilon * a->correction2);
-    const REAL scale = (REAL)a->scale, decay = (REAL)(a->learning_rate * a->decay);
+    const REAL epsilon = (REAL)(a->epsilon * a->correction2), scale = (REAL)a->scale;
     for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
+        const double learning_rate = a->learning_rate * a->rates[tensor];
+        const REAL rate = (REAL)(learning_rate * a->correction2 / a->correction1);
+        const REAL decay = (REAL)(learning_rate * a->decay);
         ptrdiff_t end = stretch(a, tensor, thread + 1, threads);
         for (ptrdiff_t i = stretch(a, tensor, thread, threads); i < end; i++) {
             REAL g = scale * grads[i];
             m[i] = beta1 * m[i] + rest1 * g;
             v[i] = beta2 * v[i] + rest2 * (g * g);
             values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i];
+        }
+    }
+    restore_fpstate(saved);
+}
+
+/* v += log(1 + max(-2 rate g, -1/2)) of log variances v: optimizer_ref.py. A NaN stays one. */
+static void natural_step(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const arena_t *a = job;
+    REAL *restrict values = a->values;
+    const REAL *restrict grads = a->grads;
+    for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
+        const REAL rate = (REAL)(-2 * a->rates[tensor]);
+        ptrdiff_t end = stretch(a, tensor, thread + 1, threads);
+        for (ptrdiff_t i = stretch(a, tensor, thread, threads); i < end; i++) {
+            REAL growth = rate * grads[i];
+            values[i] += log1p_above_minus_one(growth < (REAL)-0.5 ? (REAL)-0.5 : growth);
         }
     }
     restore_fpstate(saved);
@@ -61,4 +79,4 @@ static void sum_of_squares(const void *job, ptrdiff_t thread, ptrdiff_t threads)
     }
 }
 
-const optimizer_table_t TABLE(optimizer) = {update, clear, sum_of_squares};
+const optimizer_table_t TABLE(optimizer) = {update, natural_step, clear, sum_of_squares};

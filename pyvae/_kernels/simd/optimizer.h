@@ -14,6 +14,7 @@ typedef struct {
     double correction1, correction2; /* 1 - beta1^t and sqrt(1 - beta2^t) */
     void *values, *m, *v, *grads;
     const int64_t *extents; /* begin and end of each tensor in the arena */
+    const double *rates;    /* of each tensor: a factor of the learning rate, or the rate of its natural steps */
     ptrdiff_t tensors;
 } arena_t;
 
@@ -24,8 +25,8 @@ typedef struct {
 } sum_t;
 
 typedef struct {
-    task_t *update, *clear; /* of an arena_t */
-    task_t *sum_of_squares; /* of a sum_t */
+    task_t *update, *natural_step, *clear; /* of an arena_t */
+    task_t *sum_of_squares;                /* of a sum_t */
 } optimizer_table_t;
 
 DECLARE_TABLES(optimizer)

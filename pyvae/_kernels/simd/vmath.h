@@ -151,8 +151,8 @@ static inline float log1p_real(float t) {
     return log_parts(above ? 1.0f : 0.0f, above ? upper : t);
 }
 
-/* log(1 + t) for t >= 0: the second term gives back what rounding 1 + t lost. */
-static inline float log1p_above_zero(float t) {
+/* log(1 + t) for t > -1: the second term gives back what rounding 1 + t lost. */
+static inline float log1p_above_minus_one(float t) {
     float u = 1.0f + t;
     float y = log_real(u) + (t - (u - 1.0f)) / u;
     return t > 3.4e38f ? t : y;
@@ -221,7 +221,7 @@ static inline double expm1_minus_real(double x) {
 static inline double log_real(double x) { return log(x); }
 static inline double log_of_word(uint32_t w) { return log(((double)w + 0.5) * 2.3283064365386963e-10); }
 static inline double log1p_real(double t) { return log1p(t); }
-static inline double log1p_above_zero(double t) { return log1p(t); }
+static inline double log1p_above_minus_one(double t) { return log1p(t); }
 static inline double tanh_real(double x) { return tanh(x); }
 typedef struct {
     double pdf, cdf;
@@ -253,7 +253,7 @@ static inline REAL sigmoid_real(REAL x) {
 #define LEAKY_SLOPE ((REAL)0.01)
 static inline REAL leaky_relu_real(REAL x) { return x < 0 ? LEAKY_SLOPE * x : x; }
 static inline REAL symlog_real(REAL x) {
-    REAL y = log1p_above_zero(abs_real(x));
+    REAL y = log1p_above_minus_one(abs_real(x));
     return x < 0 ? -y : y;
 }
 static inline REAL elu_real(REAL x) { return x < 0 ? expm1_below_zero(x < 0 ? x : 0) : x; }
