@@ -13,8 +13,9 @@ from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
-from pyvae.layers.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
+from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.layers.dense import Dense
+from pyvae.layers.inputs import Clip, FirstColumns
 from pyvae.layers.layer import Layer, Sequential
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
@@ -50,6 +51,7 @@ __all__ = [
     "Categorical",
     "CheckpointWarning",
     "Checkpoints",
+    "Clip",
     "Constant",
     "CosineDecay",
     "DataSource",

@@ -1,3 +1,4 @@
 """A DataFrame as numbers and back; the code is in data/tables.py."""
 
-from pyvae.data.tables import Column, Table
+from pyvae.data.columns import Column
+from pyvae.data.tables import Table

@@ -38,6 +38,7 @@ PARTS = {
     **{kind.__name__: [kind()] for kind in ACTIVATIONS.values()},
     "Dropout": [pyvae.Dropout(0.3)],
     "FirstColumns": [pyvae.FirstColumns(WIDTH, 31)],
+    "Clip": [pyvae.Clip(1.0), pyvae.Clip(1.0, 5)],
     "LayerNorm": [pyvae.LayerNorm(WIDTH)],
     "GatedDense": [pyvae.GatedDense(WIDTH, 67)],
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],

@@ -15,8 +15,9 @@ from pyvae.data.sources import Batch
 from pyvae.gradcheck import Check, check_gradient, check_gradients, check_layer, raise_if_wrong
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.layers.activations import ACTIVATIONS, GELU, Tanh
-from pyvae.layers.blocks import Dropout, FirstColumns, GatedDense, LayerNorm, Residual
+from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.layers.dense import Dense
+from pyvae.layers.inputs import Clip, FirstColumns
 from pyvae.layers.layer import Sequential
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
@@ -62,7 +63,8 @@ def check_layers():
         checks += check_layer(layer, arena_of(layer), rng.standard_normal((9, 33)), name=type(layer).__name__)
     noise = Noise(0).at(np.arange(9))
     dropout = Dropout(0.3)
-    for layer in (LayerNorm(33), dropout, GatedDense(33, 20), Residual(Dense(33, 33, "tanh")), FirstColumns(33, 9)):
+    blocks = LayerNorm(33), dropout, GatedDense(33, 20), Residual(Dense(33, 33, "tanh"))
+    for layer in (*blocks, FirstColumns(33, 9), Clip(0.7), Clip(0.7, 5)):
         x = rng.standard_normal((9, 33))
         checks += check_layer(layer, arena_of(layer), x, noise=noise, name=type(layer).__name__)
     checks += check_layer(dropout, arena_of(dropout), x, name="Dropout without noise")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyvae.arguments import check_count, check_number, either
 from pyvae.command.advice import plain_number, question
-from pyvae.data.tables import KINDS
+from pyvae.data.columns import KINDS
 
 
 def checked(check, convert, *limits):

@@ -10,7 +10,7 @@ from pyvae._kernels import PRECISIONS
 from pyvae.command.option_values import count, epochs_of_decay, image_shape, kinds, names, number, output_path, sizes
 from pyvae.command.refusals import Parser, Refusal, refuse_rest, refuse_words
 from pyvae.data import datasets, files
-from pyvae.data.tables import KINDS
+from pyvae.data.columns import KINDS
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.words import LIKELIHOODS
 from pyvae.training import schedules

@@ -17,6 +17,7 @@ from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
+from pyvae.models.build import mlp_parts
 from pyvae.models.vae import VAE
 from pyvae.training import loop as training
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
@@ -136,12 +137,12 @@ def prepare(options, out, is_resumed):
         warnings.warn(f"no checkpoint in {out}: the run begins anew", CheckpointWarning, stacklevel=2)
     runs.refuse_existing_run(out, may_exist=options.force or is_resumed or (options.resume and began_in_vain))
     refuse_inputs([out / name for name in runs.FILES], [options.data])
-    likelihood = options.likelihood if dataset.table is None else dataset.table.likelihood()
-    model = VAE.mlp(
-        dataset.train.n_features, options.latent, options.hidden, options.activation, likelihood, options.seed
-    )
-    if dataset.table is not None:
-        dataset.table.start(model, dataset.train.X)
+    table = dataset.table
+    likelihood, first = (options.likelihood, []) if table is None else (table.likelihood(), table.first_layers())
+    sizes = dataset.train.n_features, options.latent, options.hidden
+    model = VAE(*mlp_parts(*sizes, options.activation, likelihood, first), seed=options.seed)
+    if table is not None:
+        table.start(model, dataset.train.X)
     describe_data(model, options.data, dataset, options.drop)
     for source in dataset.splits().values():
         check_values(source, model.likelihood, advice=suited)

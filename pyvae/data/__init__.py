@@ -1,5 +1,6 @@
 """Data: where minibatches come from, and how files, tables and arrays become rows."""
 
+from pyvae.data.columns import Column
 from pyvae.data.sources import (
     ArraySource,
     Batch,
@@ -11,4 +12,4 @@ from pyvae.data.sources import (
     WrappedSource,
     as_source,
 )
-from pyvae.data.tables import Column, Table
+from pyvae.data.tables import Table

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from pyvae.arguments import shown
+from pyvae.data.columns import LINE
 from pyvae.data.files import check_file
-from pyvae.data.tables import LINE
 
 
 def read_csv(path):

@@ -173,7 +173,7 @@ def table(path, kinds=None, drop=()):
     if len(frame) < 2:
         raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
     found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
-    return Dataset(name_of(str(path)), _source_of_table(found, frame, path.name), table=found)
+    return Dataset(name_of(str(path)), _source_of_table(found, frame, path.name, training=True), table=found)
 
 
 def rows_of_table(path, table, drop=()):
@@ -189,8 +189,8 @@ def _are_bits(column):
     return column.dtype.kind in "iu" and bool(column.dropna().isin([0, 1]).all())
 
 
-def _source_of_table(table, frame, name):
-    X = table.encode(frame)
+def _source_of_table(table, frame, name, training=False):
+    X = table.encode(frame, training)
     return ArraySource(X, name=name, missing=bool(np.isnan(X).any()))
 
 

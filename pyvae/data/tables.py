@@ -14,13 +14,14 @@
 The numbers of a kind stand side by side, in the order above, and Mixed joins their likelihoods.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
 from pyvae.arguments import shown
-from pyvae.data.scaling import scale_of
-from pyvae.data.validation import WHOLE
+from pyvae.data.columns import KINDS, Column, row_name
+from pyvae.data.scaling import BOUND, warn_of_far_cells
+from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import NegativeBinomial
@@ -28,160 +29,12 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed
 from pyvae.likelihoods.start import smoothed_mean, start
 
-KINDS = ("numeric", "count", "boolean", "categorical")
-MOST_CATEGORIES = 1000
-LINE = "line of the file"  # name of an index of lines
 LIKELIHOODS = {
     "numeric": lambda columns: Gaussian(len(columns), std="learned"),
     "count": lambda columns: NegativeBinomial(len(columns)),
     "boolean": lambda columns: Bernoulli(len(columns)),
     "categorical": lambda columns: Categorical([column.width for column in columns]),
 }
-
-
-@dataclass
-class Column:
-    """The description of one column. ``encode`` turns its values into (N, width) numbers, ``decode`` the other way."""
-
-    name: object
-    kind: str  # one of KINDS
-    dtype: str  # pandas' name of its type
-    mean: float = 0.0  # numeric
-    scale: float = 1.0
-    low: float = 0.0  # the least and the largest known value
-    high: float = 0.0
-    categories: list | None = None  # categorical
-    categories_dtype: str | None = None  # pandas' name of their type
-    ordered: bool = False
-
-    @property
-    def width(self):
-        return len(self.categories) if self.kind == "categorical" else 1
-
-    @classmethod
-    def infer(cls, series, kind=None, weight=None):
-        """Describe a pandas Series. kind: None takes what its type says. weight (N,): of each value in mean and scale.
-
-        Raises ValueError where no value is known, categories are too many or numbers too large, and TypeError where its
-        values are of no kind.
-        """
-        known = series.dropna().infer_objects()
-        if known.empty:
-            raise ValueError(f"column {shown(series.name)!r} has no known value: drop it")
-        kind = kind or _kind_of(known)
-        name = series.name.item() if isinstance(series.name, np.generic) else series.name
-        column = cls(name, kind, str(series.dtype))
-        if kind == "categorical":
-            column._find_categories(known)
-            return column
-        values = column._numbers(series)
-        here = ~np.isnan(values)
-        values, weight = values[here], None if weight is None else weight[here]
-        column.low, column.high = float(values.min()), float(values.max())
-        if kind == "numeric":
-            column._standardize(values, weight)
-        return column
-
-    def _standardize(self, values, weight):
-        with np.errstate(over="ignore", invalid="ignore"):  # checked below
-            self.mean = float(np.average(values, weights=weight))
-            std = float(np.sqrt(np.average((values - self.mean) ** 2, weights=weight)))
-        if not np.isfinite(std):
-            raise ValueError(f"column {shown(self.name)!r} holds numbers too large to be scaled: divide them before")
-        self.scale = float(scale_of(std, self.mean))
-
-    def encode(self, series):
-        """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where it
-        cannot hold a value."""
-        if self.kind == "categorical":
-            return self._one_hot(series)
-        encoded = (self._numbers(series) - self.mean) / self.scale
-        wrong = np.flatnonzero(np.abs(encoded) > np.finfo(np.float32).max)
-        if wrong.size:
-            found = f"{shown(str(series.iloc[wrong[0]]))} in {_row(series, wrong[0])}"
-            raise ValueError(f"column {shown(self.name)!r} has {found}, too far from the rows that were fitted")
-        return encoded[:, None]
-
-    def decode(self, x):
-        """A pandas Series from (N, width) numbers: the likeliest category, or the nearest value that the type has."""
-        import pandas as pd
-
-        if self.kind == "categorical":
-            values = pd.Categorical.from_codes(np.argmax(x, axis=1), self._index(), ordered=self.ordered)
-            values = pd.Series(values, name=self.name)
-            return values if self.dtype == "category" else values.astype(self.dtype)
-        values = np.clip(x[:, 0].astype(np.float64) * self.scale + self.mean, self.low, self.high)
-        if self.kind == "boolean" or self.dtype.startswith("bool"):
-            values = values >= 0.5
-        elif self.kind == "count" or "int" in self.dtype.lower():
-            values = np.rint(values)
-            values = values.astype(np.int64) if self.dtype == "object" else values
-        return pd.Series(values, name=self.name).astype(self.dtype)
-
-    def _find_categories(self, known):
-        import pandas as pd
-
-        if str(known.dtype) == "category":
-            index, self.ordered = known.cat.categories, bool(known.cat.ordered)
-        else:
-            self._refuse_containers(known)
-            values = sorted(known.unique(), key=lambda value: (type(value).__name__, value))
-            index = pd.Index(values, dtype=None if self.dtype == "object" else known.dtype)
-        self.categories, self.categories_dtype = index.tolist(), str(index.dtype)
-        if len(self.categories) > MOST_CATEGORIES:
-            raise ValueError(
-                f"column {shown(self.name)!r} has {len(self.categories)} different values, more than the "
-                f"{MOST_CATEGORIES} that a categorical column may have: drop it, or make it a number"
-            )
-
-    def _refuse_containers(self, known):
-        values = known if known.dtype == object else ()
-        odd = [type(value).__name__ for value in values if isinstance(value, list | dict | set | np.ndarray)]
-        if odd:
-            raise TypeError(f"column {shown(self.name)!r} holds {odd[0]}, which is no kind of column: drop it")
-
-    def _index(self):
-        """The categories as a pandas Index."""
-        import pandas as pd
-
-        return pd.Index(self.categories, dtype=self.categories_dtype)
-
-    def _one_hot(self, series):
-        import pandas as pd
-
-        missing = series.isna().to_numpy()
-        self._refuse_containers(series[~missing])
-        codes = self._index().get_indexer(pd.Index(series))
-        unknown = np.flatnonzero((codes < 0) & ~missing)
-        if unknown.size:
-            found = series.iloc[unknown[0]]
-            found = found.item() if isinstance(found, np.generic) else found
-            known = shown(", ".join(map(str, self.categories)))
-            raise ValueError(
-                f"column {shown(self.name)!r} has the category {shown(repr(found))} in {_row(series, unknown[0])}, "
-                f"which no fitted row had: they had {known}"
-            )
-        x = np.zeros((len(codes), self.width))
-        x[np.arange(len(codes)), codes] = 1
-        x[missing] = np.nan
-        return x
-
-    def _numbers(self, series):
-        """The values as float64 (N,), NaN where missing, checked."""
-        known = series.dropna().infer_objects()  # objects get the type that they have
-        if len(known) and known.dtype.kind not in "biuf":
-            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {contents(known)}")
-        values = series.to_numpy(np.float64, na_value=np.nan)
-        wrong, expected = np.isinf(values), "finite numbers"
-        if self.kind == "count":
-            wrong, expected = wrong | (values < 0) | (values != np.floor(values)), "whole numbers from 0"
-        elif self.kind == "boolean":
-            wrong, expected = (values != 0) & (values != 1), "True or False"
-        wrong = np.flatnonzero(wrong & ~np.isnan(values))
-        if wrong.size:
-            found = shown(str(series.iloc[wrong[0]]))
-            raise ValueError(f"column {shown(self.name)!r} holds {expected}, but {_row(series, wrong[0])} has {found}")
-        return values
 
 
 class Table:
@@ -214,7 +67,10 @@ class Table:
         if not len(frame) or not len(frame.columns):
             raise ValueError("the table must have at least one row and one column")
         refuse_equal_names(frame, "the table")
-        return cls(Column.infer(frame.iloc[:, j], kinds.get(name), weight) for j, name in enumerate(frame.columns))
+        table = cls(Column.infer(frame.iloc[:, j], kinds.get(name), weight) for j, name in enumerate(frame.columns))
+        counts = [column.far(frame.iloc[:, j]).sum() for j, column in enumerate(table.columns)]
+        warn_of_far_cells([f"column {column.name!r}" for column in table.columns], np.array(counts))
+        return table
 
     @property
     def names(self):
@@ -225,8 +81,14 @@ class Table:
         groups = [[column for column in self.columns if column.kind == kind] for kind in KINDS]
         return Mixed([LIKELIHOODS[group[0].kind](group) for group in groups if group])
 
-    def encode(self, frame):
-        """The rows of a DataFrame as (N, n_features) float32, NaN where an entry is missing.
+    def first_layers(self):
+        """The layers that an encoder of the table begins with."""
+        n_numeric = sum(column.kind == "numeric" for column in self.columns)  # they come first
+        return [Clip(BOUND, n_numeric)] if n_numeric else []
+
+    def encode(self, frame, training=False):
+        """The rows of a DataFrame as (N, n_features) float32, NaN where an entry is missing; training: True takes far
+        cells (scaling.py) for missing ones.
 
         Raises ValueError, naming the column or row, where columns are missing, too many or in another order, or a row
         has no known value at all, and what Column.encode raises.
@@ -240,7 +102,10 @@ class Table:
             X[:, place] = column.encode(frame.iloc[:, j])
         empty = np.flatnonzero(np.isnan(X).all(axis=1))
         if empty.size:
-            raise ValueError(f"{_row(frame, empty[0])} of the table has no known value: drop it")
+            raise ValueError(f"{row_name(frame, empty[0])} of the table has no known value: drop it")
+        if training:
+            for j, (column, place) in enumerate(zip(self.columns, self.places, strict=True)):
+                X[column.far(frame.iloc[:, j]), place] = np.nan
         return X
 
     def start(self, model, X, weight=None):
@@ -298,30 +163,6 @@ class Table:
     def from_config(cls, config):
         """The inverse of ``config``."""
         return cls(Column(**column) for column in config)
-
-
-def contents(series):
-    """The type of the values of a pandas Series, in a word."""
-    import pandas as pd
-
-    return "text" if pd.api.types.is_string_dtype(series.dropna()) else str(series.dtype)
-
-
-def _kind_of(known):
-    if known.dtype.kind == "b":
-        return "boolean"
-    if known.dtype.kind in "iu":
-        return "count" if known.min() >= 0 and known.max() <= WHOLE else "numeric"
-    if known.dtype.kind == "f":
-        return "numeric"
-    if str(known.dtype) in ("category", "object", "str") or str(known.dtype).startswith("string"):
-        return "categorical"
-    raise TypeError(f"column {shown(known.name)!r} holds {known.dtype}, which is no kind of column: drop or convert it")
-
-
-def _row(frame, i):
-    """Return the name that messages give row i of a DataFrame or Series: its line, if the index tells it, or number."""
-    return f"line {frame.index[i]}" if frame.index.name == LINE else f"row {i}"
 
 
 def refuse_equal_names(frame, what):

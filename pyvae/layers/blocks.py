@@ -1,4 +1,4 @@
-"""Layers for deeper networks: dropout, layer normalisation, gates, residual connections, and the first columns alone.
+"""Layers for deeper networks: dropout, layer normalisation, gates and residual connections.
 
 Dropout. y_ij = m_ij x_ij with m_ij = 1 / (1 - rate), or 0 with probability rate, so that E[y] = x; hence dx = dy m. The
 mask m is noise, drawn by row number outside the layer. The cache keeps it; backward never draws it again.
@@ -12,7 +12,7 @@ Layer normalisation, for each row of n columns, with the mean and the variance o
 as moving x_j moves the row's mean by 1/n and its standard deviation by u_j / n.
 
 A gate multiplies: y = v g with v = x W + b, g = sigmoid(x V + c), so dv = dy g and dg = dy v. A residual connection
-adds: y = x + f(x), so dx = dy + what comes back through f. Columns that a layer leaves out have the derivative 0.
+adds: y = x + f(x), so dx = dy + what comes back through f.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_count, check_number
 from pyvae.layers.dense import Dense
 from pyvae.layers.layer import Layer
@@ -197,30 +196,3 @@ class Residual(Layer):
     @classmethod
     def from_config(cls, config):
         return cls(build(config["layer"]))
-
-
-@register
-class FirstColumns(Layer):
-    """y = the first n_out columns of x: an encoder that begins with it sees these alone, while the likelihood describes
-    all n_in. Raises ValueError unless n_in >= n_out >= 1."""
-
-    playable = True
-
-    def __init__(self, n_in, n_out):
-        self.n_in = check_count("n_in", n_in, 1)
-        self.n_out = check_count("n_out", n_out, 1, self.n_in)
-
-    def forward(self, x, noise=None, memory=FRESH):
-        y = x.first_columns(self.n_out) if isinstance(x, SparseRows) else x[:, : self.n_out]
-        return y, memory
-
-    def backward(self, dy, cache, need_dx=True):
-        if not need_dx:
-            return None
-        dx = cache.take((len(dy), self.n_in), dy.dtype)
-        _kernels.clear(dx.reshape(-1))
-        _kernels.copy(dy, out=dx[:, : self.n_out])
-        return dx
-
-    def config(self):
-        return {"n_in": self.n_in, "n_out": self.n_out}

@@ -10,12 +10,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pyvae.arguments import check_count, check_number, either, shown
+from pyvae.data.columns import contents
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import Dequantized, SameNoise
-from pyvae.data.tables import contents, refuse_equal_names
+from pyvae.data.tables import refuse_equal_names
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries
+from pyvae.models.build import mlp_parts
 from pyvae.models.vae import VAE
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.training.adam import Adam
@@ -171,7 +173,7 @@ class VAEEstimator(BaseEstimator):
         return self
 
     def _training_source(self, X, sample_weight=None, targets=None):
-        source = self.columns_.source(X, sample_weight, targets)
+        source = self.columns_.source(X, sample_weight, targets, training=True)
         return source if self.columns_.steps is None else Dequantized(source, self.columns_.steps)
 
     def _begin(self, X, sample_weight):
@@ -186,9 +188,8 @@ class VAEEstimator(BaseEstimator):
 
     def _make_model(self, columns, seed):
         """A VAE for the columns."""
-        return VAE.mlp(
-            columns.n_features, self.n_components, self._hidden, self.activation, columns.likelihood(), seed=seed
-        )
+        sizes = columns.n_features, self.n_components, self._hidden
+        return VAE(*mlp_parts(*sizes, self.activation, columns.likelihood(), columns.first_layers()), seed=seed)
 
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
@@ -214,7 +215,7 @@ class VAEEstimator(BaseEstimator):
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
         if getattr(self, "_optimizer", None) is None:
             self._optimizer = Adam(self.model_.parameters, weight_decay=self.alpha)
-        source = self.columns_.source(X, sample_weight)
+        source = self.columns_.source(X, sample_weight, training=True)
         history = train(
             self.model_, source, epochs=1, batch_size=self._batch_size(len(source)), beta=self.beta,
             learning_rate=self.learning_rate_init, seed=self._seed + self.n_iter_, progress=bool(self.verbose),

@@ -6,15 +6,27 @@ same factor if they share one standard deviation, else each by its own.
 """
 
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
-from pyvae.data.scaling import scale_of
+from pyvae.data.scaling import (
+    BOUND,
+    is_far,
+    moments,
+    reach,
+    scale_of,
+    scaled,
+    sum_over_rows,
+    too_large,
+    warn_of_far_cells,
+)
 from pyvae.data.sources import CHUNK_ROWS, ArraySource, DataSource, SparseSource
 from pyvae.data.tables import Table
 from pyvae.data.validation import check_row_numbers, check_sparse
+from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.start import smoothed_mean, start
 from pyvae.likelihoods.words import make_likelihood
@@ -37,6 +49,7 @@ class ArrayColumns:
         the Likelihood has other columns."""
         self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
         self.mean, self.scale = np.zeros(self.n_features), np.ones(self.n_features)
+        self.low, self.high = np.full((2, self.n_features), [[-np.inf], [np.inf]])  # where far cells begin
         self.steps = None
         if isinstance(likelihood, Likelihood) and likelihood.n_features != self.n_features:
             raise ValueError(f"likelihood has {likelihood.n_features} columns, but X has {self.n_features}")
@@ -49,25 +62,28 @@ class ArrayColumns:
         elif not hasattr(X, "tocsr"):
             self._known_weight(X)
 
-    @np.errstate(over="ignore", invalid="ignore")  # the sums are checked here
     def _standardize(self, X, weight, which):
         weight = np.ones(X.shape[0]) if weight is None else weight
         if hasattr(X, "tocsr"):
             mean, variance = _sparse_moments(check_sparse(X), weight)  # the mean stays, else no entry would be zero
+            std = np.sqrt(variance)
         else:
-            total = self._known_weight(X, weight)
-            mean = self.mean = _sum(X, lambda x: np.where(np.isnan(x), 0, x), weight) / total
-            variance = _sum(X, lambda x: np.where(np.isnan(x), 0, x - mean) ** 2, weight) / total
-        wrong = np.flatnonzero(~np.isfinite(mean) | ~np.isfinite(variance))
+            self._known_weight(X)
+            self.low, self.high = reach(X, together=which == "all")
+            far = sum_over_rows(X, lambda x: is_far(x, self.low, self.high), np.ones(len(X)))
+            warn_of_far_cells([self._name(j) for j in range(self.n_features)], far)
+            mean, std = moments(X, weight, self.low, self.high)
+            self.mean = mean
+        wrong = np.flatnonzero(too_large(mean, std))
         if wrong.size:
             raise ValueError(f"{self._name(wrong[0])} holds numbers too large to be scaled: divide them before")
         if which == "all":
-            mean, variance = np.full_like(mean, np.abs(mean).max()), np.full_like(variance, variance.mean())
-        self.scale = scale_of(np.sqrt(variance), mean)
+            mean, std = np.full_like(mean, np.abs(mean).max()), np.full_like(std, np.sqrt(np.mean(std**2)))
+        self.scale = scale_of(std, mean)
 
     def _known_weight(self, X, weight=None):
         """The total weight of each column's known entries, (n_features,). Raises ValueError where a column has none."""
-        total = _sum(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
+        total = sum_over_rows(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
         empty = np.flatnonzero(total == 0)
         if empty.size:
             raise ValueError(f"{self._name(empty[0])} has no known value: drop it")
@@ -93,14 +109,18 @@ class ArrayColumns:
         """Booleans (N, D): True where an entry of an array is not missing."""
         return ~np.isnan(X)
 
-    def source(self, X, weight=None, targets=None):
+    def first_layers(self):
+        """The layers that an encoder of these columns begins with."""
+        return [Clip(BOUND)] if self.word in STANDARDIZED else []
+
+    def source(self, X, weight=None, targets=None, training=False):
         """A DataSource of the rows of X, with targets (N, T) beside them. X: an array, perhaps with NaN or
-        memory-mapped, or a sparse matrix."""
+        memory-mapped, or a sparse matrix. training: True takes far cells (data/scaling.py) for missing ones."""
         if hasattr(X, "tocsr"):
             return _sparse_source(self._scaled(X), weight, targets)
         if isinstance(X, np.memmap):
-            return MappedSource(X, self.encode, weight, targets)
-        return _source(self.encode(X), weight, targets)
+            return MappedSource(X, partial(self.encode, training=training), weight, targets)
+        return _source(self.encode(X, training=training), weight, targets)
 
     @np.errstate(over="ignore", invalid="ignore")  # from numbers outside the support, which training refuses
     def start(self, model, X, weight=None):
@@ -113,8 +133,8 @@ class ArrayColumns:
             mean, variance = _sparse_moments(check_sparse(X), weight)
             start(model, smoothed_mean(n * mean, n), variance)
         else:
-            n, total = self._known_weight(X, weight), _sum(X, np.nan_to_num, weight)
-            squares = _sum(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, weight)
+            n, total = self._known_weight(X, weight), sum_over_rows(X, np.nan_to_num, weight)
+            squares = sum_over_rows(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, weight)
             start(model, smoothed_mean(total, n), squares / n)
 
     def _scaled(self, X):
@@ -124,22 +144,16 @@ class ArrayColumns:
         data = (X.data / self.scale[X.indices]).astype(np.float32)
         return type(X)((data, X.indices, X.indptr), shape=X.shape)
 
-    @np.errstate(over="ignore")
-    def encode(self, X, rows=None):
-        """The numbers of an array as float32. rows: row numbers for messages; None: 0, 1, ... Raises ValueError where a
-        row has no known value, or one that float32 cannot hold."""
+    def encode(self, X, rows=None, training=False):
+        """The numbers of an array as float32; training: with NaN for far cells. rows: row numbers for messages; None:
+        0, 1, ... Raises ValueError where a row has no known value."""
         rows = range(len(X)) if rows is None else rows
-        encoded = ((X - self.mean) / self.scale).astype(np.float32)
-        wrong = np.argwhere(np.isinf(encoded))
-        if wrong.size:
-            i, j = wrong[0]
-            raise ValueError(
-                f"{self._name(j)} has {X[i, j]:g} in row {rows[i]}, too far from the rows that were fitted"
-            )
-        empty = np.flatnonzero(np.isnan(encoded).all(axis=1))
+        empty = np.flatnonzero(np.isnan(X).all(axis=1))
         if empty.size:
             raise ValueError(f"row {rows[empty[0]]} of X has no known value: drop it")
-        return encoded
+        if training:
+            X = np.where(is_far(X, self.low, self.high), np.nan, X)
+        return scaled(X, self.mean, self.scale).astype(np.float32)
 
     def decode(self, x, dtype=np.float64):
         """An array of this type from a model's means or draws; a DataFrame if one was fitted."""
@@ -174,7 +188,7 @@ class TableColumns:
 
     def start(self, model, frame, weight=None):
         """Start a new model at the means of these rows."""
-        self.table.start(model, self.table.encode(frame), weight)
+        self.table.start(model, self.table.encode(frame, training=True), weight)
 
     @property
     def places(self):
@@ -189,10 +203,14 @@ class TableColumns:
         """Booleans (N, number of columns): True where an entry of a DataFrame is not missing."""
         return frame.notna().to_numpy()
 
-    def source(self, frame, weight=None, targets=None):
-        """A DataSource of the rows of a DataFrame, with targets (N, T) beside them. Raises TypeError or ValueError
-        where it is another table."""
-        return _source(self.table.encode(frame), weight, targets)
+    def first_layers(self):
+        """The layers that an encoder of these columns begins with."""
+        return self.table.first_layers()
+
+    def source(self, frame, weight=None, targets=None, training=False):
+        """A DataSource of the rows of a DataFrame, with targets (N, T) beside them; training: as for ArrayColumns.
+        Raises TypeError or ValueError where it is another table."""
+        return _source(self.table.encode(frame, training), weight, targets)
 
     def decode(self, x, dtype=None):
         """A DataFrame from a model's means or draws."""
@@ -237,25 +255,16 @@ def _sparse_source(X, weight, targets):
     return SparseSource(X, weight=weight)
 
 
-def _sum(X, function, weight):
-    """sum_i weight_i function(x_i), (D,), over the rows of an array, a few rows at a time."""
-    total = np.zeros(X.shape[1])
-    for first in range(0, len(X), CHUNK_ROWS):
-        rows = slice(first, first + CHUNK_ROWS)
-        total += (weight[rows, None] * function(np.asarray(X[rows], np.float64))).sum(axis=0)
-    return total
-
-
 def _sparse_moments(X, weight):
     """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
     total = weight.sum()
-    stored = _sparse_sum(X, lambda values, columns: np.ones(len(values)), weight)
-    mean = _sparse_sum(X, lambda values, columns: values, weight) / total
-    squares = _sparse_sum(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
+    stored = _sparsesum_over_rows(X, lambda values, columns: np.ones(len(values)), weight)
+    mean = _sparsesum_over_rows(X, lambda values, columns: values, weight) / total
+    squares = _sparsesum_over_rows(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
     return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
 
 
-def _sparse_sum(X, function, weight):
+def _sparsesum_over_rows(X, function, weight):
     """sum_i weight_i function(x_ij, j) over the stored entries of each column, (D,), a few rows at a time."""
     total = np.zeros(X.shape[1])
     for first in range(0, X.shape[0], CHUNK_ROWS):

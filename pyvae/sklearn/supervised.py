@@ -28,7 +28,7 @@ from pyvae.arguments import check_number, shown
 from pyvae.data.scaling import scale_of
 from pyvae.data.sources import CHUNK_ROWS
 from pyvae.layers.activations import Symlog
-from pyvae.layers.blocks import FirstColumns
+from pyvae.layers.inputs import FirstColumns
 from pyvae.layers.layer import Sequential
 from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import has_counts
@@ -98,7 +98,8 @@ class JointEstimator(VAEEstimator):
     def _make_model(self, columns, seed):
         likelihood = columns.likelihood()
         joint = Mixed([likelihood, Weighted(self._target_likelihood(), self.target_weight)])
-        first = [FirstColumns(joint.n_features, columns.n_features), *([Symlog()] if has_counts(likelihood) else [])]
+        first = [FirstColumns(joint.n_features, columns.n_features), *columns.first_layers()]
+        first += [Symlog()] if has_counts(likelihood) else []
         encoder = mlp([columns.n_features, *self._hidden, 2 * self.n_components], self.activation)
         decoder = mlp([self.n_components, *reversed(self._hidden), joint.n_outputs], self.activation)
         return VAE(Sequential(*first, *encoder.layers), decoder, joint, seed=seed)

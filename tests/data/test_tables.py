@@ -11,7 +11,8 @@ from pyvae import VAE
 
 pd = pytest.importorskip("pandas", reason="tables are pandas', which is not installed")
 
-from pyvae.data.tables import KINDS, Table  # noqa: E402
+from pyvae.data.columns import KINDS  # noqa: E402
+from pyvae.data.tables import Table  # noqa: E402
 from pyvae.likelihoods.gaussian import Gaussian  # noqa: E402
 from pyvae.likelihoods.mixed import Mixed  # noqa: E402
 
@@ -206,8 +207,6 @@ BAD_ROWS = [
     ("fractions", GOOD.assign(age=1.5), ValueError, "column 'age' holds whole numbers from 0, but row 0 has 1.5"),
     ("numbers for booleans", GOOD.assign(member=2), ValueError, "column 'member' holds True or False, but row 0 has 2"),
     ("infinite", GOOD.assign(height=-np.inf), ValueError, "column 'height' holds finite numbers, but row 0 has -inf"),
-    ("too far", GOOD.assign(height=1e200), ValueError,
-     "column 'height' has 1e+200 in row 0, too far from the rows that were fitted"),
     ("another order", GOOD.iloc[:, [1, 0, 2, 3, 4, 5]], ValueError,
      "column 0 of the table is 'age', but was 'colour' in the fitted rows"),
     ("one fewer", GOOD.drop(columns="age"), ValueError,

@@ -20,7 +20,8 @@ from itertools import combinations
 from typing import NamedTuple
 
 PACKAGE_FILES = (
-    "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "latent/gaussian.py",
+    "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
+    "latent/gaussian.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "models/vae.py",
 )  # fmt: skip
