@@ -17,7 +17,7 @@ from pyvae.arguments import shown
 from pyvae.data.sources import CHUNK_ROWS, chunks_of
 
 REACH = 10  # times the distance of the quantiles
-MOST_ROWS = 100_000  # evenly spread, in which quantiles are looked for
+MOST_ROWS = 10_000  # evenly spread, in which quantiles are looked for
 BOUND = 10.0  # where encoders clip scaled numbers (pyvae.Clip)
 FARTHEST = 1e14  # the largest scaled number: its square, over any variance, is one that float32 can hold
 LARGEST = 1e300
@@ -38,14 +38,20 @@ def reach(X, together=False):
     """low, high (D,) each: where the far cells of the columns of X (N, D) begin. NaN are missing entries. A column in
     which 98% of the values are one number has no far cells. together: True for columns of one unit, such as pixels,
     which have their quantiles in common."""
-    rows = np.linspace(0, len(X) - 1, min(len(X), MOST_ROWS)).astype(int)
-    x = np.asarray(X[rows], np.float64)
-    x = x.reshape(-1, 1) if together else x
-    with warnings.catch_warnings(), np.errstate(over="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns without a known value
-        q01, median, q99 = np.nanquantile(x, [0.01, 0.5, 0.99], axis=0)
-        width = np.where(q99 > q01, REACH * (q99 - q01), np.inf)
-        return np.broadcast_to([median - width, median + width], (2, X.shape[1]))
+    x = X[np.linspace(0, len(X) - 1, min(len(X), MOST_ROWS)).astype(int)]
+    if together:
+        return np.broadcast_to(_reach(x.ravel()), (X.shape[1], 2)).T
+    return np.array([_reach(column) for column in x.T]).T
+
+
+def _reach(column):
+    known = column[~np.isnan(column)].astype(np.float64)
+    if not known.size:
+        return -np.inf, np.inf
+    with np.errstate(over="ignore"):
+        q01, median, q99 = np.quantile(known, [0.01, 0.5, 0.99])
+        width = REACH * (q99 - q01) if q99 > q01 else np.inf
+        return median - width, median + width
 
 
 def is_far(X, low, high):

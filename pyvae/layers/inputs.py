@@ -60,6 +60,7 @@ class Clip(Layer):
         self.n_columns = None if n_columns is None else check_count("n_columns", n_columns, 1)
 
     def forward(self, x, noise=None, memory=FRESH):
+        """See Layer; x (B, n). Raises TypeError for sparse rows of which it clips some columns alone."""
         if isinstance(x, SparseRows):
             if self.n_columns is not None:
                 raise TypeError("Clip takes sparse rows only where it clips all of their columns")

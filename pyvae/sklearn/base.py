@@ -36,9 +36,9 @@ class VAEEstimator(BaseEstimator):
     (pyvae.tables). beta: weight of the KL. alpha: weight decay (AdamW's). batch_size: "auto" is min(200, rows).
     learning_rate_init: of Adam. max_iter: epochs, or more if these would be fewer than min_updates steps.
     early_stopping: put aside validation_fraction of the rows, and keep the epoch that is best on them.
-    n_iter_no_change, tol: training ends when the mean loss of so many epochs, in nats per row, of validation with
-    early_stopping, else of training, is not lower by tol than that of as many epochs before. warm_start: fit continues
-    from the weights of the last fit. verbose: show progress. random_state: of all random numbers."""
+    n_iter_no_change, tol: training ends when the mean loss of so many epochs (with early_stopping the least validation
+    loss), in nats per row, is not lower by tol than that of as many before. warm_start: fit continues from the weights
+    of the last fit. verbose: show progress. random_state: of all random numbers."""
 
     _dequantize = False  # True: train on rounded numbers with their place in the grid step drawn
 
@@ -249,18 +249,20 @@ def spread(X, most):
 
 
 class Plateau:
-    """A callback that ends training once the mean loss of so many epochs is not lower by tol than that of as many
-    before, after a least number of epochs. One epoch's loss says little: it scatters by more than it falls."""
+    """A callback that ends training once the loss of so many epochs is not lower by tol than that of as many before,
+    after a least number of epochs. Of train_loss it compares the means, as one epoch's scatters by more than it falls;
+    of val_loss, which has the same noise in every epoch, the least."""
 
     def __init__(self, column, n_epochs, tol, least):
         self.column, self.n_epochs, self.tol, self.least = column, n_epochs, tol, least
+        self.summary = min if column == "val_loss" else fmean
 
     def __call__(self, history):
         losses = history[self.column][-2 * self.n_epochs :]
         if len(history) < self.least or len(losses) < 2 * self.n_epochs:
             return False
         before, now = losses[: self.n_epochs], losses[self.n_epochs :]
-        return fmean(now) > fmean(before) - self.tol
+        return self.summary(now) > self.summary(before) - self.tol
 
 
 def draw_seed(random_state):

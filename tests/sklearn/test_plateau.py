@@ -7,8 +7,8 @@ pytest.importorskip("sklearn", reason="the estimators are scikit-learn's, which 
 from pyvae.sklearn.base import Plateau
 
 
-def epochs_until_it_ends(losses, least=1, n_epochs=3, tol=0.1):
-    plateau = Plateau("train_loss", n_epochs, tol, least)
+def epochs_until_it_ends(losses, least=1, n_epochs=3, tol=0.1, column="train_loss"):
+    plateau = Plateau(column, n_epochs, tol, least)
 
     class History(list):
         def __getitem__(self, column):
@@ -33,3 +33,9 @@ def test_noise_is_no_fall_and_no_plateau():
     saw = [0.0, 0.4, 0.2]
     assert epochs_until_it_ends([5 + saw[i % 3] for i in range(20)]) == 6
     assert epochs_until_it_ends([5 + saw[i % 3] - 0.1 * i for i in range(100)]) is None
+
+
+def test_of_validation_losses_the_least_count():
+    rises = [5.0, 4.0, 3.0, 2.5, 6.0, 6.0, 6.0, 6.0]
+    assert epochs_until_it_ends(rises, column="val_loss") == 7  # three epochs after the best
+    assert epochs_until_it_ends([5 - 0.05 * i for i in range(100)], column="val_loss") is None
