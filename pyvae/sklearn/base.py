@@ -165,12 +165,16 @@ class VAEEstimator(BaseEstimator):
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
             self._begin(X, sample_weight)
-        history = self._train(self._training_source(X, sample_weight, targets), seed)
+        source = self._training_source(X, sample_weight, targets)
+        self._remember(self._train(self.model_, source, seed, self.min_updates))
+        return self
+
+    def _remember(self, history):
+        """Set the attributes that tell of a training."""
         self.n_iter_ = len(history)
         self.loss_curve_ = history["train_loss"]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         self.validation_scores_ = [-loss for loss in history["val_loss"]] if self.early_stopping else None
-        return self
 
     def _training_source(self, X, sample_weight=None, targets=None):
         source = self.columns_.source(X, sample_weight, targets, training=True)
@@ -181,10 +185,15 @@ class VAEEstimator(BaseEstimator):
         if X.shape[0] < 2:
             raise ValueError(f"sample_weight leaves {X.shape[0]} row, but at least 2 are required")
         self.columns_ = self._make_columns(X, sample_weight)
-        self.model_ = self._make_model(self.columns_, self._seed)
-        self.columns_.start(self.model_, X, sample_weight)
+        self.model_ = self._new_model(X, sample_weight, self._seed)
         self._of_the_model = {name: getattr(self, name) for name in OF_THE_MODEL}
         self._n_features_out = self.n_components
+
+    def _new_model(self, X, sample_weight, seed):
+        """A model that starts at the means of these rows."""
+        model = self._make_model(self.columns_, seed)
+        self.columns_.start(model, X, sample_weight)
+        return model
 
     def _make_model(self, columns, seed):
         """A VAE for the columns."""
@@ -194,15 +203,15 @@ class VAEEstimator(BaseEstimator):
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
-    def _train(self, source, seed):
+    def _train(self, model, source, seed, min_updates):
         """Train for at least min_updates steps; return the History."""
         n_rows, batch_size = len(source), self._batch_size(len(source))
         column, held_out = "train_loss", 0.0
         if self.early_stopping:
             column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
-        least = math.ceil(self.min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
+        least = math.ceil(min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
         return train(
-            self.model_, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
+            model, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
             learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
             progress=bool(self.verbose), callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip
@@ -242,10 +251,14 @@ class VAEEstimator(BaseEstimator):
         return tags
 
 
-def spread(X, most):
-    """At most ``most`` rows of X, evenly spread."""
-    rows = np.unique(np.linspace(0, X.shape[0] - 1, most).astype(int))
-    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+def evenly(n, most):
+    """At most ``most`` of the row numbers 0 ... n - 1, evenly spread."""
+    return np.linspace(0, n - 1, min(n, most)).astype(int)
+
+
+def take(X, rows):
+    """The rows of X with these numbers: of an array, a sparse matrix or a DataFrame; None of None."""
+    return None if X is None else X.iloc[rows] if hasattr(X, "iloc") else X[rows]
 
 
 class Plateau:

@@ -37,7 +37,7 @@ from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.models.build import mlp
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, spread
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, evenly, take
 
 LATENT_SAMPLES = 4096  # samples of z, among which one is drawn for a wanted y
 MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that makes these samples
@@ -84,7 +84,7 @@ class JointEstimator(VAEEstimator):
     def _fit_mixture(self, X):
         """The density of z over the fitted rows: a Gaussian mixture, fitted to samples from their q(z|x). The prior is
         broader where classes lie apart, and a z between them decodes to a row of no class (Ghosh et al. 2020)."""
-        mu, logvar = self._encode(spread(X, MOST_ROWS))
+        mu, logvar = self._encode(take(X, evenly(X.shape[0], MOST_ROWS)))
         z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, np.arange(len(mu)))
         n = min(MOST_COMPONENTS, 1 + len(mu) // ROWS_PER_COMPONENT)
         mixture = GaussianMixture(n, reg_covar=1e-4, random_state=self._seed)
