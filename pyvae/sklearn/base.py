@@ -166,7 +166,7 @@ class VAEEstimator(BaseEstimator):
         if not self._goes_on():
             self._begin(X, sample_weight)
         source = self._training_source(X, sample_weight, targets)
-        self._remember(self._train(self.model_, source, seed, self.min_updates))
+        self._train(self.model_, source, seed, self.min_updates)
         return self
 
     def _remember(self, history):
@@ -204,17 +204,25 @@ class VAEEstimator(BaseEstimator):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
     def _train(self, model, source, seed, min_updates):
-        """Train for at least min_updates steps; return the History."""
+        """Train for at least min_updates steps. Raises KeyboardInterrupt after Ctrl-C, with the model as the last whole
+        epoch left it."""
         n_rows, batch_size = len(source), self._batch_size(len(source))
         column, held_out = "train_loss", 0.0
         if self.early_stopping:
             column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
         least = math.ceil(min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
-        return train(
+        last = LastEpoch(model.parameters)
+        history = train(
             model, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
             learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
-            progress=bool(self.verbose), callbacks=[Plateau(column, self.n_iter_no_change, self.tol, least)],
+            progress=bool(self.verbose), callbacks=[last, Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip
+        if model is self.model_:
+            self._remember(history)
+        if history.stopped == "interrupted":
+            if history.best_epoch is None:
+                last.put_back()
+            raise KeyboardInterrupt
 
     def _partial_fit(self, X, sample_weight=None):
         """Make one pass over validated and weighed rows; Adam's moments carry over from call to call."""
@@ -224,12 +232,15 @@ class VAEEstimator(BaseEstimator):
             self.n_iter_, self.loss_curve_, self.validation_scores_ = 0, [], None
         if getattr(self, "_optimizer", None) is None:
             self._optimizer = Adam(self.model_.parameters, weight_decay=self.alpha)
-        source = self.columns_.source(X, sample_weight, training=True)
+        source, last = self.columns_.source(X, sample_weight, training=True), LastEpoch(self.model_.parameters)
         history = train(
             self.model_, source, epochs=1, batch_size=self._batch_size(len(source)), beta=self.beta,
             learning_rate=self.learning_rate_init, seed=self._seed + self.n_iter_, progress=bool(self.verbose),
             optimizer=self._optimizer,
         )  # fmt: skip
+        if history.stopped == "interrupted":
+            last.put_back()
+            raise KeyboardInterrupt
         self.n_iter_ += len(history)
         self.loss_curve_ = self.loss_curve_ + history["train_loss"]
         self.loss_ = self.loss_curve_[-1]
@@ -259,6 +270,19 @@ def evenly(n, most):
 def take(X, rows):
     """The rows of X with these numbers: of an array, a sparse matrix or a DataFrame; None of None."""
     return None if X is None else X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+
+
+class LastEpoch:
+    """A callback that keeps a copy of the weights as the last whole epoch left them."""
+
+    def __init__(self, parameters):
+        self.parameters, self.values = parameters, parameters.values.copy()
+
+    def __call__(self, history):
+        self.values[...] = self.parameters.values
+
+    def put_back(self):
+        self.parameters.values[...] = self.values
 
 
 class Plateau:

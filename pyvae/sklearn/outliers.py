@@ -75,10 +75,7 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
             raise ValueError(f"a warm_start needs rows for {len(self.models_)} models, but these are for {len(splits)}")
         source, scores = self._training_source(X, weight), []
         for i, (model, (trained, scored)) in enumerate(zip(self.models_, splits, strict=True)):
-            rows, least = Rows(source, trained), self.min_updates // (2 if len(splits) > 1 else 1)
-            history = self._train(model, rows, self._seed + i, least)
-            if i == 0:
-                self._remember(history)
+            self._train(model, Rows(source, trained), self._seed + i, self.min_updates // (2 if len(splits) > 1 else 1))
             scores.append(self._log_likelihood(take(X, scored), [model]))
         self.held_out_scores_ = np.concatenate(scores)
         self.offset_ = self._threshold(take(weight, np.concatenate([scored for _, scored in splits])))

@@ -1,6 +1,7 @@
 """Estimators in use: with scikit-learn's own tools, again and again to the same bits, on weighted rows and streams."""
 
 import pickle
+import signal
 from copy import deepcopy
 
 import numpy as np
@@ -23,6 +24,7 @@ from pyvae.noise import Noise  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 from pyvae.sklearn.columns import ArrayColumns  # noqa: E402
 from pyvae.sklearn.steps import smallest_step  # noqa: E402
+from pyvae.training.loop import train  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
 pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them")
@@ -230,6 +232,26 @@ def test_early_stopping_keeps_the_best_epoch():
     at_best = train_for(fitted, X, best + 1)  # the same epochs, and no more
     np.testing.assert_array_equal(at_best.transform(X), fitted.transform(X))
     assert make(VAETransformer).fit(X).validation_scores_ is None
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_ctrl_c_ends_the_program_and_leaves_whole_epochs(early_stopping, monkeypatch):
+    X, _ = rows()
+    settings = {"min_updates": 0, "tol": 0.0, "batch_size": 7, "early_stopping": early_stopping}
+    whole = make(VAETransformer, max_iter=3, **settings).fit(X)
+
+    def interrupt(epoch):  # a learning rate, asked for at every step
+        if epoch > 3.4:
+            signal.raise_signal(signal.SIGINT)
+        return SMALL["learning_rate_init"]
+
+    with_rate = lambda *arguments, **more: train(*arguments, **more | {"learning_rate": interrupt})  # noqa: E731
+    monkeypatch.setattr("pyvae.sklearn.base.train", with_rate)
+    interrupted = make(VAETransformer, max_iter=50, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(X)
+    assert interrupted.n_iter_ == 3
+    np.testing.assert_array_equal(interrupted.transform(X), whole.transform(X))
 
 
 def train_for(estimator, X, epochs):
