@@ -138,7 +138,8 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         known, places = self._rows(X), self.columns_.places
         alike, _ = self._alike(known)
         surprises = np.mean([surprise(model, alike, places, SAMPLES) for model in self.models_], axis=0)
-        log_scale = np.array([self.columns_.log_scale()[place].sum() for place in places])
+        log_scale = self.columns_.log_scale()
+        log_scale = np.array([log_scale[place].sum() for place in places])
         surprises += log_scale if hasattr(X, "tocsr") else np.where(self.columns_.known(known), log_scale, 0)
         if hasattr(X, "columns"):
             import pandas as pd
