@@ -79,12 +79,14 @@ def describe_model(model):
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The model that ``save`` wrote; from a checkpoint, the model that its training would have left at that point.
+    """The model that ``save`` wrote; from a checkpoint, the model that its training would have left at that point; from
+    the folder of a run of ``pyvae train``, its model.
 
     Raises FileNotFoundError where there is no file and ValueError, saying what is wrong, where it is damaged or not a
     model of this library. The file is checked before anything of its size is allocated.
     """
-    with ModelFile(path) as file:
+    path = Path(path)
+    with ModelFile(path / "model.safetensors" if path.is_dir() else path) as file:
         return file.model()
 
 

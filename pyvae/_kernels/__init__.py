@@ -64,7 +64,7 @@ for _module, _names in FUNCTIONS.items():
     globals().update({name: getattr(_source, name) for name in _names})
 
 if KERNELS == "native":
-    if "PYVAE_MAX_ISA" in os.environ:
+    if os.environ.get("PYVAE_MAX_ISA"):
         limit_instructions(os.environ["PYVAE_MAX_ISA"])
     refuse_amx_that_errs(globals()["dense"])
 

@@ -55,6 +55,7 @@ BARE = {
 # Arguments of Python functions, as their messages call them, and the options that set them.
 ARGUMENTS = {
     "batch_size": "--batch-size",
+    "give ArraySource(X, missing=True)": "add --missing",
     "clip_norm": "--clip-norm",
     "drop names": "--drop names",
     "kinds names": "--kinds names",
@@ -94,5 +95,5 @@ def plain_number(text):
 
 def name_options(message):
     """The message, with options in place of the Python arguments that they set."""
-    names = "|".join(ARGUMENTS)
+    names = "|".join(map(re.escape, ARGUMENTS))
     return re.sub(rf"(?<![\w/.])({names})(?![\w/])", lambda match: ARGUMENTS[match[0]], message)

@@ -19,13 +19,13 @@ from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_lik
 def load_model(path):
     """The model in a file, or in the folder of a run."""
     try:
-        if path.is_dir():
-            path = path / "model.safetensors"
         return persistence.load(path)
     except FileNotFoundError as error:
         raise Refusal(f"{error}: MODEL is a run's folder, such as runs/digits after pyvae train digits") from None
     except OSError as error:
-        raise Refusal(f"{path} cannot be read: {error.strerror}; chmod u+r lets its owner read it") from None
+        raise Refusal(
+            f"{error.filename or path} cannot be read: {error.strerror}; chmod u+r lets its owner read it"
+        ) from None
     except ValueError as error:
         raise Refusal(f"{error}: MODEL is a run's folder or its model.safetensors") from None
 
@@ -66,7 +66,7 @@ def load_training(options):
     A .csv file with a header is a table, unless it holds only numbers from 0 to 1, or an option says that it is an
     array.
     """
-    of_array = [name for name in ("likelihood", "image_shape", "binarize") if getattr(options, name)]
+    of_array = [name for name in ("likelihood", "image_shape", "binarize", "missing") if getattr(options, name)]
     of_table = [name for name in ("kinds", "drop") if getattr(options, name)]
     is_csv = Path(options.data).suffix.lower() == ".csv"
     if of_table and not is_csv:
@@ -87,8 +87,20 @@ def load_training(options):
     is_sparse = isinstance(dataset.train, SparseSource)
     if is_sparse and options.binarize:
         raise Refusal(f"--binarize is of arrays: leave it out, {options.data} is a sparse matrix")
+    if options.missing:
+        _take_nan(dataset.splits().values(), options)
     options.likelihood = options.likelihood or (likelihood_of_entries(dataset.train.X) if is_sparse else "bernoulli")
     return dataset
+
+
+def _take_nan(sources, options):
+    """Let NaN in the sources count as missing."""
+    for source in sources:
+        if isinstance(source, SparseSource):
+            raise Refusal(f"--missing is of arrays: leave it out, {options.data} is a sparse matrix")
+        if source.binarize and options.binarize != "none":
+            raise Refusal("what is missing cannot be black or white: add --binarize none, or leave out --missing")
+        source.missing = True
 
 
 def _load_table(options):
@@ -135,7 +147,7 @@ def load_rows(data, options, model):
     name = split if len(splits) > 1 or _are_same(data, _trained_on(options.model, model)) else None
     if table is not None:
         return name, source
-    source.binarize = model.metadata.get("binarize")
+    source.binarize, source.missing = model.metadata.get("binarize"), model.metadata.get("missing", False)
     if source.binarize and isinstance(source, SparseSource):
         raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
     if source.n_features != model.n_features:
@@ -167,6 +179,8 @@ def describe_data(model, data, dataset, dropped=()):
     model.metadata = {"binarize": dataset.train.binarize}
     if data in datasets.NAMES:
         model.metadata["data"] = data
+    if dataset.table is None and dataset.train.missing:
+        model.metadata["missing"] = True
     if dataset.table is not None:
         model.metadata |= {"table": dataset.table.config(), "dropped": list(dropped)}
     if dataset.image_shape:
@@ -181,6 +195,8 @@ def check_values(source, likelihood, advice):
     except ValueError as error:
         X = source.X.data if isinstance(source, SparseSource) else source.X
         is_finite = all(np.isfinite(part).all() for part in np.array_split(X, 1 + len(X) // CHUNK_ROWS))
+        if "missing=True" in str(error):
+            raise
         what = advice(source, likelihood) if is_finite else "fill or drop what is no finite number"
         raise Refusal(f"{error}; {what}") from None
 

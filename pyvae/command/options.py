@@ -190,6 +190,7 @@ def add_data(parser):
         "--binarize", choices=("none", "threshold", "draw"), metavar="HOW",
         help="to black and white: none, threshold (cut at 0.5; default for digits) or draw (afresh at every step)",
     )  # fmt: skip
+    data.add_argument("--missing", action="store_true", help="take NaN in an array for a missing value, as in a table")
     data.add_argument(
         "--validation-fraction", type=number(0, 1, True), default=0.0, metavar="X",
         help="share of the training rows that is held out, to keep the weights of the best epoch (default: 0)",

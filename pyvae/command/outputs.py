@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,14 @@ def counted(n, noun):
 
 def tell(options, sentence, **result):
     """Print a command's result: a sentence or, with --json, an object."""
-    print(json.dumps(result) if options.json else sentence)
+    print(json.dumps(_in_json(result), allow_nan=False) if options.json else sentence)
+
+
+def _in_json(value):
+    """The value with null for numbers that are not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {name: _in_json(inside) for name, inside in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_number
-from pyvae.data.validation import check_array, check_row_numbers, check_sparse, column_labels, place
+from pyvae.data.validation import UNKNOWN, check_array, check_row_numbers, check_sparse, column_labels, place
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
 
@@ -255,24 +255,24 @@ def check_support(source, likelihood, dtype=np.float32):
     0 and 1: otherwise the scale is wrong, and the cut would hide it.
     """
 
-    def takes(j):
+    def takes(j, is_nan):
         part = likelihood.of_column(j)
-        return f"the {type(part).__name__} likelihood takes {part.support}"
+        return f"the {type(part).__name__} likelihood takes {part.support}" + (f": {UNKNOWN}" if is_nan else "")
 
     if source.binarize == "draw":
-        _check_values(source.gray(), dtype, _not_a_share, lambda j: "a draw takes probabilities, from 0 to 1")
+        _check_values(source.gray(), dtype, _not_a_share, lambda *_: "a draw takes probabilities, from 0 to 1")
     elif source.binarize == "threshold":
         if 0 < source.threshold < 1:
             expected = f"a threshold of {source.threshold:g} takes numbers from 0 to 1"
-            _check_values(source.gray(), dtype, _not_a_share, lambda j: expected)
+            _check_values(source.gray(), dtype, _not_a_share, lambda *_: expected)
         else:
-            _check_values(source.gray(), dtype, _not_finite, lambda j: "a threshold takes finite numbers")
+            _check_values(source.gray(), dtype, _not_finite, lambda *_: "a threshold takes finite numbers")
     _check_values(source, dtype, likelihood.outside, takes)
 
 
 def check_finite(source, dtype=np.float32):
     """Raise ValueError, naming the place, where a value of the source is not finite, in this type."""
-    _check_values(source, dtype, _not_finite, lambda j: "it must be finite")
+    _check_values(source, dtype, _not_finite, lambda *_: "it must be finite")
 
 
 def check_weight(weight):
@@ -326,4 +326,4 @@ def _check_values(source, dtype, outside, expected):
             limit = np.finfo(dtype).max
             raise ValueError(f"{where} is {given:g}, but {found.dtype} ends at {limit:.2g}")
         written = f"{found:g}" if float(f"{found:g}") == found else str(found)  # 1.0000001 is not written as 1
-        raise ValueError(f"{where} is {written}, but {expected(j)}")
+        raise ValueError(f"{where} is {written}, but {expected(j, np.isnan(found))}")

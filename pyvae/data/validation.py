@@ -7,10 +7,12 @@ other types are copied.
 
 The entries of SciPy's sparse matrices are used as they are (SparseSource).
 
-The checks refuse whatever they would have to guess at: text, dates, complex numbers, records, masked or missing
-entries, rows of different lengths. Floating-point numbers are rounded to the model's type, float32 as a rule. Whole
-numbers claim to be exact. Integers are refused above 2^24, where float32 begins to round them, so that a count or a key
-never turns into another one in silence; whole numbers in float64 are rounded like every float64.
+The checks refuse whatever they would have to guess at: text, dates, complex numbers, records, rows of different
+lengths, and masked or missing entries, unless they are told that entries may be missing.
+
+Floating-point numbers are rounded to the model's type, float32 as a rule. Whole numbers claim to be exact. Integers are
+refused above 2^24, where float32 begins to round them, so that a count or a key never turns into another one in
+silence; whole numbers in float64 are rounded like every float64.
 """
 
 import os
@@ -23,6 +25,7 @@ from pyvae.arguments import shown
 
 WHOLE = 2**24  # float32 holds every whole number up to this one
 READABLE = (np.uint8, np.float32, np.float64)  # by the kernels, in any byte order
+UNKNOWN = "fill it, drop the row, or give ArraySource(X, missing=True)"
 CONTENTS = {
     "c": "complex numbers", "U": "text", "T": "text", "S": "bytes", "M": "dates", "m": "spans of time"
 }  # fmt: skip
@@ -31,11 +34,14 @@ CONTENTS = {
 def check_array(X, name="X", missing=False):
     """X as an array (rows, features) of uint8, float32 or float64, copied only if its type is another.
 
-    missing: True turns missing entries of a DataFrame into NaN. Raises TypeError where X is not an array of real
-    numbers, and ValueError where it is not two-dimensional, is empty, misses entries or holds integers beyond 2^24.
+    missing: True turns missing entries of a DataFrame, and masked ones of an array, into NaN. Raises TypeError where X
+    is not an array of real numbers, and ValueError where it is not two-dimensional, is empty, misses entries or holds
+    integers beyond 2^24.
     Finite values are checked where they are gathered (sources.py).
     """
     labels = column_labels(X)
+    if missing and isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
+        X = filled(X)
     X = _from_any(X, name) if labels is None else _from_frame(X, name, labels, missing)
     if X.dtype.kind not in "biufO":
         fields = ", ".join(X.dtype.names or ())
@@ -57,6 +63,11 @@ def check_array(X, name="X", missing=False):
         i, j = np.argwhere((X > WHOLE) | (X < -WHOLE))[0]
         _refuse_whole(X[i, j], place(name, i, j, labels))
     return X.astype(np.uint8 if X.dtype.kind == "b" else np.float32)
+
+
+def filled(X):
+    """A masked array of numbers as float64 with NaN where it is masked."""
+    return np.ma.filled(X.astype(np.float64), np.nan)
 
 
 def check_sparse(X, name="X"):
@@ -112,7 +123,7 @@ def _from_any(X, name):
     if isinstance(X, np.ma.MaskedArray):
         masked = np.argwhere(np.ma.getmaskarray(X)) if X.dtype.names is None else np.empty(0)
         if masked.size:
-            raise TypeError(f"{name}{masked[0].tolist()} is masked: fill it or drop the row")
+            raise TypeError(f"{name}{masked[0].tolist()} is masked: {UNKNOWN}")
         X = X.data
     try:
         array = X if isinstance(X, np.memmap) else np.asarray(X)
@@ -148,7 +159,7 @@ def _from_frame(X, name, labels, missing):
             continue
         empty = np.flatnonzero(column.isna())
         if empty.size:
-            raise ValueError(f"{place(name, empty[0], j, labels)} is missing: fill it or drop the row")
+            raise ValueError(f"{place(name, empty[0], j, labels)} is missing: {UNKNOWN}")
         columns.append(column.to_numpy())
     return np.stack(columns, axis=1) if columns else np.empty(X.shape)
 

@@ -14,6 +14,7 @@ from pyvae.data.columns import contents
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import Dequantized, SameNoise
 from pyvae.data.tables import refuse_equal_names
+from pyvae.data.validation import filled
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries
@@ -101,6 +102,7 @@ class VAEEstimator(BaseEstimator):
             return X
         if is_frame:
             _check_numeric(X)
+        X = filled(X) if isinstance(X, np.ma.MaskedArray) else X
         mapped = isinstance(X, np.memmap)  # stays on disk, in its own type
         accept_sparse = "csr" if self.__sklearn_tags__().input_tags.sparse else False
         dtypes = [np.float64, np.float32]

@@ -1,8 +1,10 @@
 """The command line, run as a user runs it."""
 
+import argparse
 import csv
 import errno
 import json
+import math
 import os
 import re
 import subprocess
@@ -19,6 +21,7 @@ from pyvae import _kernels
 from pyvae.command import pictures
 from pyvae.command.main import COMMANDS, main
 from pyvae.command.options import learning_rate, parse
+from pyvae.command.outputs import tell
 from pyvae.likelihoods.words import LIKELIHOODS
 from pyvae.training import schedules
 
@@ -557,3 +560,28 @@ def test_a_model_file_that_may_not_be_read(run_folder, monkeypatch, capsys):
     monkeypatch.setattr(pyvae.persistence, "open", refuse, raising=False)
     assert main(["sample", "run"]) == 2
     assert "run/model.safetensors cannot be read: Permission denied; chmod u+r" in capsys.readouterr().err
+
+
+def test_missing_entries_of_an_array(rng, capsys):
+    """--missing takes NaN, the model remembers it, and without it the message names it."""
+    X = rng.normal(size=(60, 4))
+    X[::7, 1] = np.nan
+    np.save("x.npy", X)
+    train = ["train", "x.npy", "--likelihood", "gaussian", "--epochs", "2", "--out", "run", "--quiet"]
+    assert main(train) == 2
+    said = capsys.readouterr().err
+    assert "x.npy[0, 1] is nan" in said and "fill it, drop the row, or add --missing\n" in said
+    assert main([*train, "--missing"]) == 0
+    assert main(["score", "run", "x.npy", "--out", "scores.npy"]) == 0
+    assert np.isfinite(np.load("scores.npy")).all()
+    assert main(["train", "digits", "--missing", "--out", "other"]) == 2
+    assert "what is missing cannot be black or white: add --binarize none" in capsys.readouterr().err
+
+
+def test_json_holds_null_where_a_number_is_not_finite(capsys):
+    tell(argparse.Namespace(json=True), "", elbo=-math.inf, errors={"a": math.nan, "b": 1.5}, rows=3)
+    assert json.loads(capsys.readouterr().out) == {"elbo": None, "errors": {"a": None, "b": 1.5}, "rows": 3}
+
+
+def test_a_folder_of_a_run_loads(run_folder):
+    assert pyvae.load("run").describe() == pyvae.load("run/model.safetensors").describe()

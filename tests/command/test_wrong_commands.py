@@ -187,7 +187,8 @@ WRONG = [
     # values
     (
         "train nan.npy",
-        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1; fill or drop",
+        "nan.npy[0, 1] is nan, but the Bernoulli likelihood takes numbers from 0 to 1: "
+        "fill it, drop the row, or add --missing",
     ),
     ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
     (
@@ -399,4 +400,4 @@ def test_other_words_lead_to_what_there_is():
     there = {"--version", *COMMANDS, *ACTIVATIONS, *LIKELIHOODS}
     there |= {option for parser in parsers.values() for option in parser.options()}
     assert {word for words in OTHER_WORDS.values() for word in words.split()} <= there
-    assert {words.split()[0] for words in ARGUMENTS.values()} <= there
+    assert {word for words in ARGUMENTS.values() for word in words.split() if word.startswith("-")} <= there

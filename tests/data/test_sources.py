@@ -46,7 +46,7 @@ def test_layouts_do_not_matter(rng):
         (
             np.ma.masked_array(np.zeros((2, 2)), [[0, 1], [0, 0]]),
             TypeError,
-            r"\[0, 1\] is masked: fill it or drop the row",
+            r"\[0, 1\] is masked: fill it, drop the row, or give ArraySource\(X, missing=True\)",
         ),
     ],
 )
@@ -440,3 +440,10 @@ def test_dequantized_sparse_rows_are_dense():
     batch = Dequantized(SparseSource(csr_array(np.eye(4))), 0.5).minibatch([2], Noise(0), np.float32)
     assert np.all(batch.x != 0)
     assert np.all(np.abs(batch.x - np.eye(4)[2]) <= 0.25)
+
+
+def test_masked_entries_are_missing_ones():
+    X = np.ma.masked_greater(np.arange(12).reshape(4, 3), 9)
+    batch = ArraySource(X, missing=True).gather(np.arange(4))
+    np.testing.assert_array_equal(batch.observed[3], [1, 0, 0])
+    np.testing.assert_array_equal(batch.x[3], [9, 0, 0])

@@ -330,6 +330,14 @@ def test_messages_name_the_row_in_the_file(tmp_path):
         fitted.transform(mapped(tmp_path, X))
 
 
+def test_masked_entries_are_missing_ones():
+    X = rows()
+    holes = np.arange(X.size).reshape(X.shape) % 5 == 0
+    masked, gaps = np.ma.array(X, mask=holes), np.where(holes, np.nan, X)
+    ours, theirs = (make(max_iter=1).fit(Z).transform(Z) for Z in (masked, gaps))
+    np.testing.assert_array_equal(ours, theirs)
+
+
 # --- What is refused -------------------------------------------------------------------------------------------------
 
 X, FRAME = rows(), table()
