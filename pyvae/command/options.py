@@ -219,7 +219,10 @@ def add_network(parser):
 def add_training(parser):
     training = parser.add_argument_group("training")
     add = training.add_argument
-    add("--epochs", type=count(1), metavar="N", help="passes over the rows (default: digits 300, else 10)")
+    add(
+        "--epochs", type=count(1), metavar="N",
+        help="passes over the rows (default: digits 300, else 10, or more where these are fewer than 2,000 steps)",
+    )  # fmt: skip
     add("--batch-size", type=count(1), default=128, metavar="N", help="rows a step (default: 128)")
     add("--lr", type=number(0, INFINITY), default=1e-3, metavar="X", help="Adam's learning rate (default: 0.001)")
     add(

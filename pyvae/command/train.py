@@ -15,6 +15,7 @@ from pyvae.command.advice import name_options
 from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
 from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
+from pyvae.command.training_advice import default_epochs, training_advice
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
 from pyvae.models.build import mlp_parts
@@ -28,8 +29,6 @@ from pyvae.versions import kernels_in_words
 OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
 OF_THIS_COMMAND |= {"threads", "quiet", "json"}
 MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
-
-FEW_STEPS, MORE_STEPS = 1000, 2000  # after fewer steps than the first, most models are far from what they could be
 
 
 class Job(NamedTuple):
@@ -72,8 +71,11 @@ def run_train(options):
         options, result,
         test_elbo=elbo, test_reconstruction=reconstruction, test_kl=kl, split=job.split, epochs=len(history),
         best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds, precision=options.precision,
-        out=str(out),
+        advice=run.advice, out=str(out),
     )  # fmt: skip
+    if run.log.is_quiet:
+        for sentence in run.advice:
+            print(f"pyvae train: {sentence}", file=sys.stderr)
     if run.failure is not None:
         print(f"pyvae train: {name_options(str(run.failure))}; they are in {out}", file=sys.stderr)
         return 3
@@ -125,7 +127,8 @@ def prepare(options, out, is_resumed):
     if options.patience and not options.validation_fraction:
         raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
     dataset = load_training(options)
-    options.epochs = options.epochs or dataset.epochs
+    n_trained = round(len(dataset.train) * (1 - options.validation_fraction))
+    options.epochs = options.epochs or default_epochs(dataset.epochs, n_trained, options)
     rate = learning_rate(options, options.epochs)
     if options.binarize:
         for source in dataset.splits().values():
@@ -165,6 +168,7 @@ class Run:
         self.log = runs.Log(is_quiet=options.quiet or options.json)
         self.history = None  # until an epoch is done
         self.failure = None  # the FloatingPointError that ended it
+        self.advice = []  # sentences, once it is evaluated
         self.is_open = False
         checkpoints.configuration = {
             name: str(value) if isinstance(value, Path) else value
@@ -222,6 +226,7 @@ class Run:
             raise self.failure or Refusal(
                 f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
             )
+        self.advice = training_advice(self.history, self.options, len(self.job.rows), kl)
         scale = log_scale(self.job.reported, self.job.dataset.table)
         return reconstruction + float(scale.mean()), kl
 
@@ -233,12 +238,8 @@ class Run:
         if history.best_epoch is not None:
             which = "the best on the validation rows" if self.failure is None else "the last that were good"
             log.say("kept", f"the weights of epoch {history.best_epoch}, {which}")
-        steps_of_epoch = -(-len(job.rows) // self.options.batch_size)
-        steps = steps_of_epoch * len(history)
-        if history.stopped == "epochs" and steps < FEW_STEPS:
-            epochs = -(-MORE_STEPS // steps_of_epoch)
-            more = steps_of_epoch * epochs
-            log.say("advice", f"trained for {counted(steps, 'step')} only: --epochs {epochs} would make {more:,}")
+        for sentence in self.advice:
+            log.say("advice", sentence)
         with writing(out, f"go on later from its last checkpoint, with pyvae train --resume --out {out}"):
             out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
             persistence.write_file(out / "config.json", self._settings().encode())

@@ -98,17 +98,20 @@ def test_npy_without_test_split(capsys, rng):
     ],
 )
 def test_few_steps_are_said_to_be(options, advice, rng, monkeypatch, capsys):
-    """Where the epochs ended it, in one line before the result, which neither --quiet nor --json shows."""
+    """Where the epochs ended it, in one line before the result, which --quiet and --json move to standard error."""
     monkeypatch.setattr(pictures, "save", lambda *arguments: [])
     np.save("x.npy", rng.random((200, 4)))
     assert main(["train", "x.npy", "--hidden", "4", "--out", "run", *options.split()]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if "advice" in line] == ([f"advice   {advice}"] if advice else [])
+    assert [line for line in lines if "advice" in line and "only" in line] == ([f"advice   {advice}"] if advice else [])
     assert lines[-1].startswith(("train ELBO -", "validation ELBO -")), "as it is promised"
     for quiet in ("--quiet", "--json"):
         assert main(["train", "x.npy", "--hidden", "4", "--out", "run", *options.split(), "--force", quiet]) == 0
         captured = capsys.readouterr()
-        assert "advice" not in captured.out + captured.err and captured.out.count("\n") == 1
+        assert captured.out.count("\n") == 1
+        assert (f"pyvae train: {advice}\n" in captured.err) if advice else "only" not in captured.err
+        if quiet == "--json":
+            assert json.loads(captured.out)["advice"][:1] == [advice] if advice else "only" not in captured.out
 
 
 def test_steps_are_counted_from_the_beginning_of_a_resumed_run(rng, monkeypatch, capsys):
@@ -116,7 +119,18 @@ def test_steps_are_counted_from_the_beginning_of_a_resumed_run(rng, monkeypatch,
     np.save("x.npy", rng.random((200, 4)))
     line = "train x.npy --hidden 4 --batch-size 1 --out run".split()
     assert main([*line, "--epochs", "4"]) == 0 and "800 steps only: --epochs 10 " in capsys.readouterr().out
-    assert main([*line, "--epochs", "5", "--resume"]) == 0 and "advice" not in capsys.readouterr().out
+    assert main([*line, "--epochs", "5", "--resume"]) == 0 and "only" not in capsys.readouterr().out
+
+
+def test_a_warm_up_that_never_ends_and_a_collapse_are_said(rng, monkeypatch, capsys):
+    monkeypatch.setattr(pictures, "save", lambda *arguments: [])
+    np.save("x.npy", (rng.random((200, 4)) < 0.5).astype(np.uint8))
+    line = "train x.npy --hidden 4 --batch-size 20 --epochs 100 --out run --quiet --force".split()
+    assert main([*line, "--beta", "50"]) == 0
+    assert "nats, so z carries nothing of the rows (posterior collapse): try more --epochs" in capsys.readouterr().err
+    assert main([*line, "--kl-warmup", "100"]) == 0
+    said = capsys.readouterr().err
+    assert "the KL never had its full weight: --kl-warmup 100 is no shorter than the training" in said
 
 
 def test_validation_fraction_reports_training_rows(scikit_learn):
@@ -383,7 +397,7 @@ def test_no_path_is_cut(rng, capsys):
 def test_epochs_that_were_not_given_are_in_config(rng):
     np.save("x.npy", rng.random((5, 4)))
     assert main("train x.npy --hidden 3 --out run --quiet".split()) == 0
-    assert json.loads(Path("run/config.json").read_text())["options"]["epochs"] == 10
+    assert json.loads(Path("run/config.json").read_text())["options"]["epochs"] == 2000  # steps
 
 
 def test_pictures_of_a_file(rng, pictures_of_runs):
