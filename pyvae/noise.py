@@ -27,6 +27,7 @@ STREAMS = {
     "split": 6,  # which rows are held out
     "dropout": 7,  # masks of dropout layers, each with a key of its own
     "dequantize": 8,  # the place of a rounded number in its grid step
+    "component": 9,  # of a mixture from which z is drawn
 }
 
 

@@ -8,10 +8,12 @@ import numpy as np
 from pyvae import persistence
 from pyvae.arguments import either, shown
 from pyvae.command.refusals import Refusal
+from pyvae.command.runs import LATENT
 from pyvae.data import csv_files, datasets
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
 from pyvae.data.tables import Table
+from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
 
@@ -28,6 +30,15 @@ def load_model(path):
         ) from None
     except ValueError as error:
         raise Refusal(f"{error}: MODEL is a run's folder or its model.safetensors") from None
+
+
+def load_latent(path, model):
+    """The AggregatePosterior beside the model at a path; None without one, as beside a model of an earlier version."""
+    file = (path if path.is_dir() else path.parent) / LATENT
+    try:
+        return AggregatePosterior.from_npz(file, model.latent_dim) if file.exists() else None
+    except ValueError as error:
+        raise Refusal(f"{error}: use --latent prior, or train the model anew") from None
 
 
 def data_of(options, model):

@@ -18,7 +18,7 @@ from pyvae import _kernels, plots, versions
 from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
-from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of
+from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, log_scale, table_of
 from pyvae.command.options import Refusal, parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
 from pyvae.command.train import run_train
@@ -33,7 +33,8 @@ def run_sample(options):
     model = load_model(options.model)
     table = table_of(model)
     out = rows_file(options, model, "samples", options.n, [options.model])
-    rows = model.sample(options.n, options.seed, mean=not (options.draw or table))
+    latent = load_latent(options.model, model) if options.latent == "mixture" else None
+    rows = model.sample(options.n, options.seed, mean=not (options.draw or table), latent=latent)
     if table is not None:
         write_frame(out, table.decode(rows))
     else:

@@ -101,6 +101,10 @@ def add_sample(command):
     parser.add_argument(
         "--draw", action="store_true", help="draw rows from p(x|z) instead of showing its mean; of a table always"
     )
+    parser.add_argument(
+        "--latent", choices=("mixture", "prior"), default="mixture", metavar="WHERE",
+        help="where z come from: mixture (where the rows trained on lie; default) or prior (N(0, 1))",
+    )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
 

@@ -15,7 +15,8 @@ from pyvae.command import pictures
 from pyvae.command.options import Refusal
 from pyvae.persistence import write_file
 
-FILES = ("model.safetensors", "history.csv", "config.json", "log.txt", *pictures.NAMES)
+LATENT = "latent.npz"  # the AggregatePosterior, from which new rows are sampled
+FILES = ("model.safetensors", LATENT, "history.csv", "config.json", "log.txt", *pictures.NAMES)
 CHECKPOINTS = "checkpoints"  # a folder in it
 
 

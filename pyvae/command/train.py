@@ -244,10 +244,11 @@ class Run:
             out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
             persistence.write_file(out / "config.json", self._settings().encode())
             persistence.save(job.model, out / "model.safetensors")
+            persistence.write_file(out / runs.LATENT, job.model.aggregate_posterior(job.rows).to_npz())
             persistence.write_file(out / "history.csv", history.to_csv().encode())
             labels = pictures.labels_of(job.dataset, job.reported)
             drawn = pictures.save(job.model, history, job.reported, labels, out, job.split, job.validated)
-            names = ["model.safetensors", "history.csv", "config.json", "log.txt", *drawn]
+            names = ["model.safetensors", runs.LATENT, "history.csv", "config.json", "log.txt", *drawn]
             log.say("wrote", f"{', '.join(names)} in {out}")
             log.note(result)
             log.flush()

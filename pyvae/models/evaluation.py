@@ -9,13 +9,14 @@ All other methods that they use are defined here. A model has no parameters of i
 """
 
 from copy import deepcopy
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import Batch, DataSource, all_rows, as_source, check_finite, check_support, chunks_of
+from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, check_finite, check_support, chunks_of
+from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.gaussian import MuLogvar
 from pyvae.models.weights import log_mean_exp, log_weights
 from pyvae.module import Module
@@ -23,6 +24,8 @@ from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.terms import Objective, kl_of_rows, settled
 from pyvae.workspace import FRESH, Workspace
+
+MOST_ROWS = 5_000  # whose z are an aggregate posterior
 
 
 class Model(Module):
@@ -112,18 +115,27 @@ class Model(Module):
         """E[x|z] at z = the posterior mean of each row of X: (N, D)."""
         return self.decode(self.encode(X)[0])
 
-    def sample(self, n: int, seed: int = 0, mean: bool = True) -> np.ndarray:
-        """New rows (n, D): z from the prior, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
+    def sample(self, n: int, seed: int = 0, mean: bool = True, latent: Any = None) -> np.ndarray:
+        """New rows (n, D): z, then E[x|z] (what pictures show) or, with mean=False, x ~ p(x|z).
 
+        latent: where z come from, such as ``aggregate_posterior`` of the rows that were trained on; None: the prior.
         Raises ValueError unless n is a whole number from 1 to 2^32.
         """
         check_count("n", n, 1, ROWS)
         noise = Noise(seed)
-        z = self.prior.sample(n, self.latent_dim, noise, self.parameters.dtype)
+        z = (latent or self.prior).sample(n, self.latent_dim, noise, self.parameters.dtype)
         if mean:
             return self.decode(z)
         outputs, _ = self.decode_rows(z, None, None)
         return self.likelihood.draw(outputs, noise)
+
+    def aggregate_posterior(self, X: ArrayLike | DataSource, seed: int = 0) -> AggregatePosterior:
+        """The density of z over the rows of X (N, D), or over 5,000 of them, evenly spread: where new rows should come
+        from. Raises what ``elbo`` raises."""
+        source = self._checked(X)
+        rows = np.linspace(0, len(source) - 1, min(len(source), MOST_ROWS)).astype(int)
+        samples = [terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)]
+        return AggregatePosterior.fit(np.concatenate(samples), Noise(seed))
 
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.

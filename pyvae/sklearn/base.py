@@ -61,9 +61,9 @@ class VAEEstimator(BaseEstimator):
         check_count("n_components", self.n_components, 1)
         sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else self.hidden_layer_sizes
         self._hidden = [check_count("hidden_layer_sizes", size, 1) for size in sizes]
-        _check_word("activation", self.activation, ACTIVATIONS)
+        check_word("activation", self.activation, ACTIVATIONS)
         if not isinstance(self.likelihood, Likelihood):
-            _check_word("likelihood", self.likelihood, ["auto", *LIKELIHOODS, "a Likelihood"])
+            check_word("likelihood", self.likelihood, ["auto", *LIKELIHOODS, "a Likelihood"])
         if not isinstance(self.kinds, Mapping | None):
             raise ValueError(f"kinds must be a dict, {{name of a column: kind}}, not {shown(repr(self.kinds))}")
         check_number("beta", self.beta, 0, low_included=True)
@@ -326,7 +326,7 @@ def _check_numeric(frame):
             raise TypeError(f"X must hold numbers alone here, but its column {shown(name)!r} holds {contents(column)}")
 
 
-def _check_word(name, value, words):
+def check_word(name, value, words):
     """Raise ValueError unless the value is one of the words."""
     if not isinstance(value, str) or value not in words:
         raise ValueError(f"{name} must be {either(words)}, not {shown(repr(value))}")

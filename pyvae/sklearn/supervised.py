@@ -12,13 +12,10 @@ wanted y: among samples from the density of z over the fitted rows, one is drawn
 p(y|z), and decoded.
 """
 
-from copy import copy
-
 import numpy as np
 from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.mixture import GaussianMixture
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
@@ -37,10 +34,9 @@ from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.models.build import mlp
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, evenly, take
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 
 LATENT_SAMPLES = 4096  # samples of z, among which one is drawn for a wanted y
-MOST_ROWS, ROWS_PER_COMPONENT, MOST_COMPONENTS = 2000, 40, 40  # of the mixture that makes these samples
 BISECTIONS = 50  # for a quantile
 
 
@@ -78,17 +74,8 @@ class JointEstimator(VAEEstimator):
         targets = self._encode_targets(y)
         self._some_target = targets[0]
         self._fit(X, sample_weight, targets)
-        self._latent_mixture = self._fit_mixture(X)
+        self.latent_mixture_ = self.model_.aggregate_posterior(self.columns_.source(X, None, targets))
         return self
-
-    def _fit_mixture(self, X):
-        """The density of z over the fitted rows: a Gaussian mixture, fitted to samples from their q(z|x). The prior is
-        broader where classes lie apart, and a z between them decodes to a row of no class (Ghosh et al. 2020)."""
-        mu, logvar = self._encode(take(X, evenly(X.shape[0], MOST_ROWS)))
-        z = mu + np.exp(logvar / 2) * Noise(self._seed).normal("z", mu.shape, np.arange(len(mu)))
-        n = min(MOST_COMPONENTS, 1 + len(mu) // ROWS_PER_COMPONENT)
-        mixture = GaussianMixture(n, reg_covar=1e-4, random_state=self._seed)
-        return mixture.fit(z.astype(np.float64))
 
     def _encode(self, X):
         """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
@@ -128,8 +115,7 @@ class JointEstimator(VAEEstimator):
     def _sample_given(self, targets, random_state):
         """One row x for each of the encoded targets (n, T)."""
         seed = draw_seed(random_state)
-        mixture = copy(self._latent_mixture).set_params(random_state=seed)
-        z = mixture.sample(LATENT_SAMPLES)[0].astype(np.float32)
+        z = self.latent_mixture_.sample(LATENT_SAMPLES, self.n_components, Noise(seed))
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
         chosen = np.empty(len(targets), int)

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
 from pyvae.models.expectations import expected
-from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
+from pyvae.sklearn.base import SAMPLES, VAEEstimator, check_word, draw_seed
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstimator):
@@ -17,7 +17,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
     in nats, of X as it is given. The parameters are those of VAEEstimator (pyvae/sklearn/base.py).
 
     Attributes: ``model_`` (a pyvae.VAE), ``columns_``, ``loss_curve_`` (negative ELBO per row, nats, by epoch),
-    ``loss_``, ``n_iter_``, ``validation_scores_`` (ELBO), ``n_features_in_``, ``feature_names_in_``.
+    ``loss_``, ``n_iter_``, ``validation_scores_`` (ELBO), ``n_features_in_``, ``feature_names_in_``,
+    ``latent_mixture_`` (None after ``partial_fit``).
 
     Source: Kingma and Welling 2014.
     """
@@ -28,7 +29,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         self._check_parameters()
         X = self._validated(X, reset=not self._goes_on())
         X, sample_weight, _ = self._weighed(X, sample_weight)
-        return self._fit(X, sample_weight)
+        self._fit(X, sample_weight)
+        self.latent_mixture_ = self.model_.aggregate_posterior(self.columns_.source(X))
+        return self
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Make one pass over the rows of X (N, D), the next ones of a stream. Scales and categories are those of the
@@ -36,6 +39,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         self._check_parameters()
         X = self._validated(X, reset=not hasattr(self, "model_"))
         X, sample_weight, _ = self._weighed(X, sample_weight)
+        self.latent_mixture_ = None  # these rows may be of one kind alone
         return self._partial_fit(X, sample_weight)
 
     def transform(self, X):
@@ -53,12 +57,15 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
             raise ValueError(f"X must have {self.model_.latent_dim} columns, as transform makes, not {Z.shape[1]}")
         return self.columns_.decode(self.model_.decode(Z), Z.dtype)
 
-    def sample(self, n_samples=1, random_state=None):
-        """New rows x ~ p(x): an array (n_samples, D), or a DataFrame like the one that was fitted. Raises ValueError
-        for n_samples below 1."""
+    def sample(self, n_samples=1, random_state=None, latent="mixture"):
+        """New rows x ~ p(x|z): an array (n_samples, D), or a DataFrame like the one that was fitted. latent: "mixture"
+        draws z where the fitted rows lie (latent/aggregate.py), "prior" from N(0, 1), as after ``partial_fit``. Raises
+        ValueError for n_samples below 1 or another word."""
         check_is_fitted(self)
         n_samples = check_count("n_samples", n_samples, 1)
-        return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False))
+        check_word("latent", latent, ["mixture", "prior"])
+        density = self.latent_mixture_ if latent == "mixture" else None
+        return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False, latent=density))
 
     def impute(self, X):
         """X (N, D) with each missing entry replaced by its expectation given the rest of the row: the mean of a number,

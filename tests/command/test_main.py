@@ -40,7 +40,7 @@ def run_folder(tmp_path, scikit_learn):
 
 def test_train_leaves_model_history_and_pictures(pictures_of_runs, run_folder):
     names = {path.name for path in run_folder.iterdir()}
-    written = {"checkpoints", "config.json", "history.csv", "log.txt", "model.safetensors"}
+    written = {"checkpoints", "config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors"}
     assert names == written | set(pictures.NAMES) - {"manifold.png"}
     for path in run_folder.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
@@ -82,7 +82,7 @@ def test_npy_without_test_split(capsys, rng):
     result = json.loads(capsys.readouterr().out)
     assert result["split"] == "train" and np.isfinite(result["test_elbo"])
     assert sorted(path.name for path in Path("runs/x").iterdir()) == [
-        "checkpoints", "config.json", "history.csv", "log.txt", "model.safetensors",
+        "checkpoints", "config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors",
     ]  # fmt: skip
 
 
@@ -148,15 +148,17 @@ def test_every_likelihood_trains(rng):
 
 def test_sample_and_reconstruct(run_folder):
     model = str(run_folder / "model.safetensors")
+    loaded, dataset = pyvae.load(model), pyvae.datasets.load("digits")
     assert main(["sample", model, "-n", "9", "--seed", "4", "--out", "s.npy"]) == 0
-    expected = pyvae.load(model).sample(9, seed=4)
-    np.testing.assert_array_equal(np.load("s.npy"), expected)
+    latent = loaded.aggregate_posterior(dataset.train)
+    np.testing.assert_array_equal(np.load("s.npy"), loaded.sample(9, seed=4, latent=latent))
+    assert main(["sample", model, "-n", "9", "--seed", "4", "--latent", "prior", "--out", "p.npy"]) == 0
+    np.testing.assert_array_equal(np.load("p.npy"), loaded.sample(9, seed=4))
     assert main(["sample", model, "-n", "9", "--draw", "--out", "d.npy"]) == 0
     assert set(np.unique(np.load("d.npy"))) == {0.0, 1.0}
     assert main(["reconstruct", model, "-n", "10", "--out", "r.npy"]) == 0
-    dataset = pyvae.datasets.load("digits")
     x = dataset.test.gather(np.arange(10)).x
-    np.testing.assert_array_equal(np.load("r.npy"), pyvae.load(model).reconstruct(x))
+    np.testing.assert_array_equal(np.load("r.npy"), loaded.reconstruct(x))
 
 
 def test_sample_and_reconstruct_leave_pictures(run_folder, matplotlib):
@@ -574,6 +576,15 @@ def test_a_model_file_that_may_not_be_read(run_folder, monkeypatch, capsys):
     monkeypatch.setattr(pyvae.persistence, "open", refuse, raising=False)
     assert main(["sample", "run"]) == 2
     assert "run/model.safetensors cannot be read: Permission denied; chmod u+r" in capsys.readouterr().err
+
+
+def test_a_latent_file_that_is_damaged_or_missing(run_folder, capsys):
+    (run_folder / "latent.npz").write_bytes(b"PK\3\4 and no more")
+    assert main(["sample", "run", "--out", "s.npy"]) == 2
+    assert "latent.npz is damaged" in (said := capsys.readouterr().err) and "use --latent prior" in said
+    (run_folder / "latent.npz").unlink()  # as earlier versions left it
+    assert main(["sample", "run", "--out", "s.npy"]) == 0
+    np.testing.assert_array_equal(np.load("s.npy"), pyvae.load("run").sample(64))
 
 
 def test_missing_entries_of_an_array(rng, capsys):

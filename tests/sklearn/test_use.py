@@ -323,6 +323,25 @@ def test_weights_move_the_model():
     np.testing.assert_allclose(regressor._y_scale**2, np.cov(y, aweights=weight, ddof=0))
 
 
+# --- Samples ---------------------------------------------------------------------------------------------------------
+
+
+def test_samples_lie_where_the_rows_do():
+    """Two groups, far apart: from the prior many rows lie between them, from the mixture hardly any."""
+    rng = np.random.default_rng(0)
+    X = np.repeat([-3.0, 3.0], 200)[:, None] + rng.normal(size=(400, 4))
+    fitted = make(VAETransformer, min_updates=800).fit(X)
+    between = {
+        latent: np.mean(np.abs(fitted.sample(2000, 0, latent).mean(axis=1)) < 1.2) for latent in ("mixture", "prior")
+    }
+    assert between["mixture"] < 0.03 < between["prior"]
+    with pytest.raises(ValueError, match="latent must be mixture or prior, not 'posterior'"):
+        fitted.sample(3, latent="posterior")
+    np.testing.assert_array_equal(fitted.sample(5, 0), fitted.sample(9, 0)[:5])
+    stream = make(VAETransformer).partial_fit(X)
+    np.testing.assert_array_equal(stream.sample(5, 0), stream.sample(5, 0, "prior"))
+
+
 # --- Scores ----------------------------------------------------------------------------------------------------------
 
 
