@@ -74,7 +74,7 @@ class AggregatePosterior:
     def from_npz(cls, path, latent_dim):
         """The mixture in an .npz file. Raises ValueError where it is damaged, or not of so many dimensions."""
         try:
-            with open(path, "rb") as opened, np.load(opened) as file:  # which reads no pickles
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 weights, means, factors = (file[name] for name in ("weights", "means", "factors"))
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
