@@ -94,7 +94,7 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     def _splits(self, groups):
         """For each model the numbers of the rows to train on, and of those by whose scores the threshold is set.
         groups (N,): a number 0, 1, ... for each row."""
-        n, n_groups = len(groups), groups.max() + 1
+        n, n_groups = len(groups), int(groups.max()) + 1
         if not self.novelty or n < LEAST_ROWS:
             return [(np.arange(n), evenly(n, MOST_ROWS))]
         if n_groups == 1:

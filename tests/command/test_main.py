@@ -396,6 +396,7 @@ def test_no_path_is_cut(rng, capsys):
     assert out in capsys.readouterr().out and out in Path(out, "log.txt").read_text()
 
 
+@pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins twenty seconds")
 def test_epochs_that_were_not_given_are_in_config(rng):
     np.save("x.npy", rng.random((5, 4)))
     assert main("train x.npy --hidden 3 --out run --quiet".split()) == 0

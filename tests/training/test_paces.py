@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pyvae
+from pyvae import _kernels
 from pyvae.arena import Arena, Pace
 from pyvae.data.sources import Batch
 from pyvae.likelihoods.counts import LOG_R_PACE
@@ -128,6 +129,7 @@ def test_copies_keep_their_paces(x):
         assert np.all(np.abs(copy.decoder.b[4:] - before[4:]) > 0.04)
 
 
+@pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins half a minute")
 @pytest.mark.parametrize("std", ["learned", "predicted", "shared"])
 def test_the_noise_that_the_rows_have_is_learned(std, rng):
     """Where Adam alone, after as many steps, still has a std of 0.3."""
