@@ -4,9 +4,9 @@ A few cells such as -9999 among heights would make the standard deviation of all
 
     median +- 10 (q99 - q01)
 
-of its column; no column of common data has one unless something is wrong with it (of 271 columns of ADBench, 1). Far
-cells have no part in mean and standard deviation, and count as missing in training. A model that is asked about a row
-with a far cell sees it.
+of its column. Common data have none (of the 271 columns of twelve sets of ADBench, no column has). Far cells have no
+part in mean and standard deviation, and count as missing in training. A model that is asked about a row with a far cell
+sees it.
 """
 
 import warnings
