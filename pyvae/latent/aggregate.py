@@ -19,7 +19,8 @@ import numpy as np
 
 from pyvae import _kernels
 
-MOST_COMPONENTS, STEPS, RIDGE = 40, 100, 1e-4
+MOST_COMPONENTS, STEPS = 40, 100
+RIDGE = 1e-4  # of the variance of all z, where that is above 1
 ROWS_PER_NUMBER = 2  # a component has at least so many rows for each number that describes it
 ENOUGH = 1e-3  # nats a row, by which a step must raise the likelihood
 
@@ -58,10 +59,11 @@ class AggregatePosterior:
         means, factors = np.empty((len(size), Z)), np.empty((len(size), Z, Z))
         _kernels.dense_dW(r, z, means)  # sum_i r_ik z_i
         means /= size[:, None]
+        ridge = RIDGE * max(1.0, z.var()) * np.eye(Z)
         for k, mean in enumerate(means):
             away, covariance = z - mean, np.empty((Z, Z))
             _kernels.dense_dW(away * r[:, k : k + 1], away, covariance)
-            factors[k] = np.linalg.cholesky(covariance / size[k] + RIDGE * np.eye(Z))
+            factors[k] = np.linalg.cholesky(covariance / size[k] + ridge)
         return cls(size / size.sum(), means, factors)
 
     def to_npz(self):

@@ -5,8 +5,8 @@ from scipy.special import softmax
 from sklearn.base import ClusterMixin
 from sklearn.mixture import GaussianMixture
 
-from pyvae import _kernels
 from pyvae.arguments import check_count
+from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.sklearn.base import VAEEstimator
 
 
@@ -50,19 +50,11 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
         return softmax(self._log_joint(self._rows(X)), axis=1)
 
     def _log_joint(self, X):
-        """log pi_k + log N(z; mu_k, (P_k P_k^T)^-1) in nats, (N, n_clusters), of the posterior mean z of each row of X:
-
-            log pi_k - d/2 log(2 pi) + sum_j log P_kjj - |z P_k - mu_k P_k|^2 / 2.
-
-        GaussianMixture computes the same, but in products whose last bits change with the rows beside a row."""
-        z, mixture = self._latent(X), self.mixture_
-        n_clusters, d = mixture.means_.shape
-        P = mixture.precisions_cholesky_  # (n_clusters, d, d)
-        W = np.ascontiguousarray(P.transpose(1, 0, 2).reshape(d, -1))  # (d, n_clusters * d): P_1, P_2, ... side by side
-        white = np.empty((len(z), n_clusters * d))
-        _kernels.dense(z, W, -(mixture.means_[:, None] @ P).ravel(), None, out=white)
-        constant = np.log(mixture.weights_) - d / 2 * np.log(2 * np.pi) + np.log(P.diagonal(axis1=1, axis2=2)).sum(1)
-        return constant - (white.reshape(-1, n_clusters, d) ** 2).sum(axis=2) / 2
+        """log pi_k + log N(z; m_k, S_k) of the posterior mean z of each row, (N, n_clusters), nats. GaussianMixture
+        computes the same, but in products whose last bits change with the rows beside a row."""
+        mixture = self.mixture_
+        density = AggregatePosterior(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
+        return density.log_joint(self._latent(X))
 
     def _latent(self, X):
         return self.model_.encode(self.columns_.source(X))[0].astype(float)  # GaussianMixture computes in double

@@ -258,13 +258,13 @@ def _sparse_source(X, weight, targets):
 def _sparse_moments(X, weight):
     """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
     total = weight.sum()
-    stored = _sparsesum_over_rows(X, lambda values, columns: np.ones(len(values)), weight)
-    mean = _sparsesum_over_rows(X, lambda values, columns: values, weight) / total
-    squares = _sparsesum_over_rows(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
+    stored = _sparse_sum(X, lambda values, columns: np.ones(len(values)), weight)
+    mean = _sparse_sum(X, lambda values, columns: values, weight) / total
+    squares = _sparse_sum(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
     return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
 
 
-def _sparsesum_over_rows(X, function, weight):
+def _sparse_sum(X, function, weight):
     """sum_i weight_i function(x_ij, j) over the stored entries of each column, (D,), a few rows at a time."""
     total = np.zeros(X.shape[1])
     for first in range(0, X.shape[0], CHUNK_ROWS):

@@ -60,6 +60,13 @@ def test_few_equal_and_constant_samples():
         np.testing.assert_allclose(mixture.weights.sum(), 1)
 
 
+def test_samples_far_apart_on_a_line(rng):
+    """Covariances of rank 1, and of large numbers, have factors."""
+    z = np.outer(1e6 * rng.normal(size=500), [1.0, 2.0, 3.0])
+    drawn = AggregatePosterior.fit(z, Noise(0)).sample(4000, 3, Noise(1), np.float64)
+    np.testing.assert_allclose(drawn.std(axis=0), z.std(axis=0), rtol=0.1)
+
+
 @pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins twenty seconds")
 def test_rows_in_groups_come_out_in_groups(rng):
     """Six groups in twenty columns: of samples from the prior most lie off them, of samples from the mixture few."""

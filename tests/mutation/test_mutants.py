@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+NO_SOURCES = not (HERE.parents[1] / "pyvae" / "_kernels" / "simd").is_dir()
 
 
+@pytest.mark.skipif(NO_SOURCES, reason="the sources do not stand beside the tests: it was installed from a wheel")
 def test_every_mutant_of_the_native_kernels_finds_what_it_changes():
-    if not (HERE.parents[1] / "pyvae" / "_kernels" / "simd").is_dir():
-        pytest.skip("the sources do not stand beside the tests: it was installed from a wheel")
     command = [sys.executable, HERE / "mutate.py", "--native", "--list"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
