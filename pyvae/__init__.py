@@ -24,6 +24,7 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import start
+from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.module import register
 from pyvae.noise import Noise
@@ -86,6 +87,7 @@ __all__ = [
     "Softplus",
     "SparseSource",
     "StandardNormal",
+    "StandardizedVAE",
     "StepDecay",
     "Symlog",
     "Tanh",

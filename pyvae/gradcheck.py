@@ -130,16 +130,15 @@ def check_gradients(
         raise ValueError("give n_samples or an objective, which has its own, not both")
     n_samples = getattr(objective, "n_samples", n_samples)
     model = model.astype(np.float64)
-    x = model.rows(X)
     rng = np.random.default_rng(seed)
-    eps = rng.standard_normal((len(x) * n_samples, model.latent_dim))
+    eps = rng.standard_normal((len(model.rows(X)) * n_samples, model.latent_dim))
     arena = model.parameters
     arena.values += 1e-3 * rng.standard_normal(arena.values.shape)
-    model.loss_and_gradients(x, eps, beta, objective)
+    model.loss_and_gradients(X, eps, beta, objective)
     gradients = {name: arena.grad(name).copy() for name in arena.names}
 
     def loss():
-        return model.loss_and_gradients(x, eps, beta, objective)
+        return model.loss_and_gradients(X, eps, beta, objective)
 
     checks = [
         check_gradient(loss, arena[name], gradients[name], name, tolerance=tolerance, seed=seed) for name in arena.names

@@ -255,7 +255,7 @@ def run(tmp_path, latent_dim, image_shape=(4, 4), n_rows=30, labels=None):
     if image_shape:
         model.metadata |= {"image_shape": image_shape, "value_range": (0.0, 1.0)}
     rows = ArraySource(np.random.default_rng(0).random((n_rows, 16), dtype=np.float32))
-    return pictures.save(model, history(2), rows, labels, tmp_path)
+    return pictures.save(model, None, history(2), rows, labels, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_the_latent_space_is_that_of_rows_from_all_over(tmp_path, monkeypatch):
     )
     model = pyvae.VAE.mlp(16, 4, hidden=(8,), seed=0)
     rows = ArraySource(np.random.default_rng(0).random((91, 16), dtype=np.float32))
-    pictures._draw(model, history(1), rows, np.arange(91), "test", "test")
+    pictures._draw(model, None, history(1), rows, np.arange(91), "test", "test")
     mu, logvar = model.encode(rows)
     np.testing.assert_array_equal(seen["labels"], np.arange(0, 91, 10))
     np.testing.assert_allclose(seen["mu"], mu[::10], rtol=0, atol=1e-6)  # twins: other bits in another batch

@@ -15,6 +15,7 @@ from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
 from pyvae.data.tables import Table
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.likelihoods.bernoulli import Bernoulli
+from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
 
 
@@ -202,7 +203,7 @@ def describe_data(model, data, dataset, dropped=()):
 def check_values(source, likelihood, advice):
     """Refuse values that the likelihood does not take; ``advice(source, likelihood)`` says what to do about them."""
     try:
-        check_support(source, likelihood)
+        check_support(source, likelihood, _dtype_of(likelihood))
     except ValueError as error:
         X = source.X.data if isinstance(source, SparseSource) else source.X
         is_finite = all(np.isfinite(part).all() for part in np.array_split(X, 1 + len(X) // CHUNK_ROWS))
@@ -212,12 +213,18 @@ def check_values(source, likelihood, advice):
         raise Refusal(f"{error}; {what}") from None
 
 
+def _dtype_of(likelihood):
+    """The type in which a model takes the values: those of a Gaussian are standardised first, in double."""
+    return np.float64 if isinstance(likelihood, Gaussian) else np.float32
+
+
 def suited(source, likelihood):
     """Advice that names the likelihoods that take the source's values."""
     words = []
     for word in LIKELIHOODS:
         try:
-            check_support(source, make_likelihood(word, source.n_features))
+            other = make_likelihood(word, source.n_features)
+            check_support(source, other, _dtype_of(other))
         except ValueError:
             continue
         words.append(word)

@@ -28,14 +28,14 @@ RECONSTRUCTED_ROWS = 24  # beside their originals
 INTERPOLATED_PAIRS = 8
 
 
-def save(model, history, rows, labels, out, split="test", validation="validation"):
+def save(model, latent, history, rows, labels, out, split="test", validation="validation"):
     """Write the run's pictures into the folder out; return their names. Without matplotlib, write none and say so.
 
-    rows: the DataSource to report on. split: its name. labels: one a row, for the colours of the latent space, or None.
-    validation: the name of the rows of val_loss.
+    latent: the density from which samples are drawn. rows: the DataSource to report on. split: its name. labels: one a
+    row, for the colours of the latent space, or None. validation: the name of the rows of val_loss.
     """
     try:
-        figures = _draw(model, history, rows, labels, split, validation)
+        figures = _draw(model, latent, history, rows, labels, split, validation)
     except ImportError as error:
         print(f"pyvae: {error}", file=sys.stderr)
         return []
@@ -81,7 +81,7 @@ def labels_of(dataset, rows):
     return dataset.train_labels[rows.numbers] if isinstance(rows, Rows) and rows.source is dataset.train else None
 
 
-def _draw(model, history, rows, labels, split, validation):
+def _draw(model, latent, history, rows, labels, split, validation):
     """The run's Figures by their file names."""
     numbers = np.arange(len(rows))
     if len(rows) > ENCODED_ROWS:
@@ -101,7 +101,7 @@ def _draw(model, history, rows, labels, split, validation):
     image = settings(model)
     x = rows.gather(np.arange(min(RECONSTRUCTED_ROWS, len(rows)))).x
     pairs = max(1, min(INTERPOLATED_PAIRS, len(x) // 2))
-    figures["samples.png"] = plots.image_grid(model.sample(64, seed=0), *image)
+    figures["samples.png"] = plots.image_grid(model.sample(64, latent=latent), *image)
     figures["reconstructions.png"] = plots.reconstructions(x, model.reconstruct(x), *image)
     figures["interpolation.png"] = plots.interpolation(model, x[:pairs], x[-pairs:], *image)
     figures["traversals.png"] = plots.traversals(model, x[0], *image, kl=kl, name=f"{split} row 0")

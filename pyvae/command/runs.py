@@ -71,7 +71,7 @@ def config(options, dataset, rows, validation, model, learning_rate):
                 "scale": getattr(dataset.train, "scale", 1.0),
                 "binarize": dataset.train.binarize,
             },
-            "model": model.describe(),
+            "model": {name: part for name, part in model.describe().items() if not isinstance(part, list)},
             "learning_rate": str(learning_rate),
             "parameters": model.parameters.count,
             "precision": options.precision,

@@ -13,12 +13,13 @@ from pyvae import _kernels, persistence
 from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
 from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
+from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.command.training_advice import default_epochs, training_advice
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
-from pyvae.models.build import mlp_parts
+from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.training import loop as training
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
@@ -29,6 +30,11 @@ from pyvae.versions import kernels_in_words
 OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
 OF_THIS_COMMAND |= {"threads", "quiet", "json"}
 MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
+
+SCALED = (
+    "losses are of columns of standard deviation 1, the result is of the values as given; a negative loss is no error: "
+    "the density of a number can be above 1"
+)
 
 
 class Job(NamedTuple):
@@ -140,16 +146,12 @@ def prepare(options, out, is_resumed):
         warnings.warn(f"no checkpoint in {out}: the run begins anew", CheckpointWarning, stacklevel=2)
     runs.refuse_existing_run(out, may_exist=options.force or is_resumed or (options.resume and began_in_vain))
     refuse_inputs([out / name for name in runs.FILES], [options.data])
-    table = dataset.table
-    likelihood, first = (options.likelihood, []) if table is None else (table.likelihood(), table.first_layers())
-    sizes = dataset.train.n_features, options.latent, options.hidden
-    model = VAE(*mlp_parts(*sizes, options.activation, likelihood, first), seed=options.seed)
-    if table is not None:
-        table.start(model, dataset.train.X)
-    describe_data(model, options.data, dataset, options.drop)
+    likelihood = new_likelihood(dataset, options)
     for source in dataset.splits().values():
-        check_values(source, model.likelihood, advice=suited)
-    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, model.n_features)
+        check_values(source, likelihood, advice=suited)
+    model = new_model(dataset, likelihood, options)
+    describe_data(model, options.data, dataset, options.drop)
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed)
     validation = held_out or dataset.validation
     split, reported = next(
         (name, source)
@@ -185,9 +187,9 @@ class Run:
         if table is not None:
             first, *others = table.describe(71)
             self.log.show(f"columns  {first}", *(" " * 9 + line for line in others))
-            if table.log_scale().any():
-                say("scale", "losses are of numbers of standard deviation 1, the result is of the values as given")
             likelihood = "a likelihood of each column's kind"
+        if isinstance(model, StandardizedVAE) or (table is not None and table.log_scale().any()):
+            say("scale", SCALED)
         say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
         say("kernels", kernels_in_words())
         if self.began is not None:
@@ -244,10 +246,11 @@ class Run:
             out.mkdir(parents=True, exist_ok=True)  # it may have been moved away or removed meanwhile
             persistence.write_file(out / "config.json", self._settings().encode())
             persistence.save(job.model, out / "model.safetensors")
-            persistence.write_file(out / runs.LATENT, job.model.aggregate_posterior(job.rows).to_npz())
+            latent = job.model.aggregate_posterior(job.rows)
+            persistence.write_file(out / runs.LATENT, latent.to_npz())
             persistence.write_file(out / "history.csv", history.to_csv().encode())
             labels = pictures.labels_of(job.dataset, job.reported)
-            drawn = pictures.save(job.model, history, job.reported, labels, out, job.split, job.validated)
+            drawn = pictures.save(job.model, latent, history, job.reported, labels, out, job.split, job.validated)
             names = ["model.safetensors", runs.LATENT, "history.csv", "config.json", "log.txt", *drawn]
             log.say("wrote", f"{', '.join(names)} in {out}")
             log.note(result)

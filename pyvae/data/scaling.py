@@ -97,6 +97,37 @@ def sum_over_rows(X, function, weight):
     return sum((w * function(x)).sum(axis=0) for x, w in parts)
 
 
+def known_weight(X, weight, name):
+    """The total weight of each column's known entries, (D,). weight: None counts them. Raises ValueError, with the name
+    that name(j) gives column j, where a column has none."""
+    total = sum_over_rows(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
+    empty = np.flatnonzero(total == 0)
+    if empty.size:
+        raise ValueError(f"{name(empty[0])} has no known value: drop it")
+    return total
+
+
+def sparse_moments(X, weight):
+    """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
+    total = weight.sum()
+    stored = _sparse_sum(X, lambda values, columns: np.ones(len(values)), weight)
+    mean = _sparse_sum(X, lambda values, columns: values, weight) / total
+    squares = _sparse_sum(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
+    return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
+
+
+def _sparse_sum(X, function, weight):
+    """sum_i weight_i function(x_ij, j) over the stored entries of each column, (D,), a few rows at a time."""
+    total = np.zeros(X.shape[1])
+    for first in range(0, X.shape[0], CHUNK_ROWS):
+        starts = X.indptr[first : first + CHUNK_ROWS + 1]
+        entries = slice(starts[0], starts[-1])
+        w = np.repeat(weight[first : first + CHUNK_ROWS], np.diff(starts))  # one for each entry
+        columns = X.indices[entries]
+        total += np.bincount(columns, w * function(X.data[entries].astype(np.float64), columns), X.shape[1])
+    return total
+
+
 def chunks(X):
     """Yield the rows of X (N, D) in double, a few at a time."""
     for first in range(0, len(X), CHUNK_ROWS):

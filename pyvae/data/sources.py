@@ -58,6 +58,7 @@ class DataSource:
     weight = None  # (N,) weights of the rows; None: all 1
     missing = False  # True if entries may be unobserved
     binarize, threshold = None, 0.5  # how gather makes values 0 and 1 (see ArraySource); None: it does not
+    standardization = None  # by which its columns are standardised (standardization.py); None: they are as given
 
     def __len__(self):
         raise NotImplementedError
@@ -157,6 +158,7 @@ class WrappedSource(DataSource):
     def __init__(self, source):
         self.source, self.n_features, self.name, self.weight = source, source.n_features, source.name, source.weight
         self.binarize, self.threshold, self.missing = source.binarize, source.threshold, source.missing
+        self.standardization = source.standardization
 
     def __len__(self):
         return len(self.source)

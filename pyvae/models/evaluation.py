@@ -52,6 +52,11 @@ class Model(Module):
         batch is None where z belong to no rows."""
         raise NotImplementedError
 
+    def source(self, X, name="X", training=False):
+        """X, an array (N, D) or a DataSource, as a DataSource of the numbers that forward takes. training: True for
+        rows to train on. Raises TypeError or ValueError where X cannot be used."""
+        return as_source(X, self.n_features, name)
+
     def loss_and_gradients(
         self, x: ArrayLike, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
     ) -> float:
@@ -153,7 +158,7 @@ class Model(Module):
 
         X: (N, D). Raises what ``elbo`` raises for an array; a DataSource's values are taken to be within the support.
         """
-        source = as_source(X, self.n_features) if isinstance(X, DataSource) else self._checked(X)
+        source = self.source(X) if isinstance(X, DataSource) else self._checked(X)
         reconstruction, kl = np.empty(len(source)), np.empty(len(source))
         for rows, terms, _ in self.terms_of_chunks(source, n_samples, seed):
             reconstruction[rows] = -terms.log_px.mean(axis=1, dtype=np.float64)
@@ -190,7 +195,7 @@ class Model(Module):
             yield slice(rows[0], rows[-1] + 1), batch, memory
 
     def _checked(self, X, name="X"):
-        source = as_source(X, self.n_features, name)
+        source = self.source(X, name)
         check_support(source, self.likelihood, self.parameters.dtype)
         return source
 

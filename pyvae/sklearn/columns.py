@@ -12,27 +12,16 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from pyvae.arguments import shown
-from pyvae.data.scaling import (
-    BOUND,
-    is_far,
-    moments,
-    reach,
-    scale_of,
-    scaled,
-    sum_over_rows,
-    too_large,
-    warn_of_far_cells,
-)
-from pyvae.data.sources import CHUNK_ROWS, ArraySource, DataSource, SparseSource
+from pyvae.data.scaling import BOUND, known_weight
+from pyvae.data.sources import ArraySource, DataSource, SparseSource
+from pyvae.data.standardization import STANDARDIZED, Standardization, divided
+from pyvae.data.starting import start_at_rows
 from pyvae.data.tables import Table
-from pyvae.data.validation import check_row_numbers, check_sparse
+from pyvae.data.validation import check_row_numbers
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.likelihood import Likelihood
-from pyvae.likelihoods.start import smoothed_mean, start
 from pyvae.likelihoods.words import make_likelihood
 from pyvae.sklearn.steps import smallest_step, smallest_steps, with_steps
-
-STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 
 
 class ArrayColumns:
@@ -48,46 +37,17 @@ class ArrayColumns:
         """Learn from the rows to fit. Raises ValueError where a column has no known value, or numbers too large, or
         the Likelihood has other columns."""
         self.n_features, self.word, self.frame = X.shape[1], likelihood, frame
-        self.mean, self.scale = np.zeros(self.n_features), np.ones(self.n_features)
-        self.low, self.high = np.full((2, self.n_features), [[-np.inf], [np.inf]])  # where far cells begin
-        self.steps = None
+        self.standardization, self.steps = Standardization.none(self.n_features), None
         if isinstance(likelihood, Likelihood) and likelihood.n_features != self.n_features:
             raise ValueError(f"likelihood has {likelihood.n_features} columns, but X has {self.n_features}")
         if isinstance(likelihood, str) and likelihood in STANDARDIZED:
-            self._standardize(X, weight, STANDARDIZED[likelihood])
+            self.standardization = Standardization.of(X, weight, STANDARDIZED[likelihood], self._name)
             if dequantize and STANDARDIZED[likelihood] == "each" and not hasattr(X, "tocsr"):
                 steps = smallest_steps(X)
-                self.scale = with_steps(self.scale, steps)
-                self.steps = steps / self.scale
+                self.standardization.scale = with_steps(self.standardization.scale, steps)
+                self.steps = steps / self.standardization.scale
         elif not hasattr(X, "tocsr"):
-            self._known_weight(X)
-
-    def _standardize(self, X, weight, which):
-        weight = np.ones(X.shape[0]) if weight is None else weight
-        if hasattr(X, "tocsr"):
-            mean, variance = _sparse_moments(check_sparse(X), weight)  # the mean stays, else no entry would be zero
-            std = np.sqrt(variance)
-        else:
-            self._known_weight(X)
-            self.low, self.high = reach(X, together=which == "all")
-            far = sum_over_rows(X, lambda x: is_far(x, self.low, self.high), np.ones(len(X)))
-            warn_of_far_cells([self._name(j) for j in range(self.n_features)], far)
-            mean, std = moments(X, weight, self.low, self.high)
-            self.mean = mean
-        wrong = np.flatnonzero(too_large(mean, std))
-        if wrong.size:
-            raise ValueError(f"{self._name(wrong[0])} holds numbers too large to be scaled: divide them before")
-        if which == "all":
-            mean, std = np.full_like(mean, np.abs(mean).max()), np.full_like(std, np.sqrt(np.mean(std**2)))
-        self.scale = scale_of(std, mean)
-
-    def _known_weight(self, X, weight=None):
-        """The total weight of each column's known entries, (n_features,). Raises ValueError where a column has none."""
-        total = sum_over_rows(X, lambda x: ~np.isnan(x), np.ones(X.shape[0]) if weight is None else weight)
-        empty = np.flatnonzero(total == 0)
-        if empty.size:
-            raise ValueError(f"{self._name(empty[0])} has no known value: drop it")
-        return total
+            known_weight(X, None, self._name)
 
     def _name(self, j):
         return f"column {j} of X" if self.frame is None else f"column {shown(self.frame.columns[j])!r} of X"
@@ -103,7 +63,7 @@ class ArrayColumns:
 
     def log_scale(self):
         """The logs of the columns' divisors, (n_features,)."""
-        return np.log(self.scale)
+        return self.standardization.log_scale()
 
     def known(self, X):
         """Booleans (N, D): True where an entry of an array is not missing."""
@@ -117,32 +77,15 @@ class ArrayColumns:
         """A DataSource of the rows of X, with targets (N, T) beside them. X: an array, perhaps with NaN or
         memory-mapped, or a sparse matrix. training: True takes far cells (data/scaling.py) for missing ones."""
         if hasattr(X, "tocsr"):
-            return _sparse_source(self._scaled(X), weight, targets)
+            return _sparse_source(divided(X, self.standardization.scale), weight, targets)
         if isinstance(X, np.memmap):
             return MappedSource(X, partial(self.encode, training=training), weight, targets)
         return _source(self.encode(X, training=training), weight, targets)
 
-    @np.errstate(over="ignore", invalid="ignore")  # from numbers outside the support, which training refuses
     def start(self, model, X, weight=None):
-        """Start a new model at the means of these rows (pyvae.start), unless they are standardised."""
-        if self.word in STANDARDIZED or self.word == "multinomial":  # a multinomial starts uniform
-            return
-        weight = np.ones(X.shape[0]) if weight is None else weight
-        if hasattr(X, "tocsr"):
-            n = weight.sum()
-            mean, variance = _sparse_moments(check_sparse(X), weight)
-            start(model, smoothed_mean(n * mean, n), variance)
-        else:
-            n, total = self._known_weight(X, weight), sum_over_rows(X, np.nan_to_num, weight)
-            squares = sum_over_rows(X, lambda x: np.where(np.isnan(x), 0, x - total / n) ** 2, weight)
-            start(model, smoothed_mean(total, n), squares / n)
-
-    def _scaled(self, X):
-        """A sparse matrix with its columns divided by their scales."""
-        if np.all(self.scale == 1):
-            return X
-        data = (X.data / self.scale[X.indices]).astype(np.float32)
-        return type(X)((data, X.indices, X.indptr), shape=X.shape)
+        """Start a new model at the means of these rows, unless they are standardised."""
+        if self.word not in STANDARDIZED and self.word != "multinomial":  # a multinomial starts uniform
+            start_at_rows(model, X, weight, self._name)
 
     def encode(self, X, rows=None, training=False):
         """The numbers of an array as float32; training: with NaN for far cells. rows: row numbers for messages; None:
@@ -152,18 +95,18 @@ class ArrayColumns:
         if empty.size:
             raise ValueError(f"row {rows[empty[0]]} of X has no known value: drop it")
         if training:
-            X = np.where(is_far(X, self.low, self.high), np.nan, X)
-        return scaled(X, self.mean, self.scale).astype(np.float32)
+            X = np.where(self.standardization.is_far(X), np.nan, X)
+        return self.standardization.encode(X)
 
     def decode(self, x, dtype=np.float64):
         """An array of this type from a model's means or draws; a DataFrame if one was fitted."""
-        values = (x * self.scale + self.mean).astype(dtype)
+        values = self.standardization.decode(x).astype(dtype)
         return values if self.frame is None else _like(self.frame, values)
 
     def fill(self, given, X, x):
         """X, the array of ``given``, with the missing entries taken from a model's means x; a DataFrame if one was
         given."""
-        filled = np.where(np.isnan(X), x * self.scale + self.mean, X).astype(X.dtype)
+        filled = np.where(np.isnan(X), self.standardization.decode(x), X).astype(X.dtype)
         return _like(given, filled, given.index) if hasattr(given, "iloc") else filled
 
 
@@ -253,27 +196,6 @@ def _sparse_source(X, weight, targets):
     if targets is not None:
         X = hstack([X, csr_array(targets.astype(np.float32))], format="csr")
     return SparseSource(X, weight=weight)
-
-
-def _sparse_moments(X, weight):
-    """Weighted mean and variance of each column of a CSR matrix, (D,) each."""
-    total = weight.sum()
-    stored = _sparse_sum(X, lambda values, columns: np.ones(len(values)), weight)
-    mean = _sparse_sum(X, lambda values, columns: values, weight) / total
-    squares = _sparse_sum(X, lambda values, columns: (values - mean[columns]) ** 2, weight)
-    return mean, (squares + np.maximum(total - stored, 0) * mean**2) / total
-
-
-def _sparse_sum(X, function, weight):
-    """sum_i weight_i function(x_ij, j) over the stored entries of each column, (D,), a few rows at a time."""
-    total = np.zeros(X.shape[1])
-    for first in range(0, X.shape[0], CHUNK_ROWS):
-        starts = X.indptr[first : first + CHUNK_ROWS + 1]
-        entries = slice(starts[0], starts[-1])
-        w = np.repeat(weight[first : first + CHUNK_ROWS], np.diff(starts))  # one for each entry
-        columns = X.indices[entries]
-        total += np.bincount(columns, w * function(X.data[entries].astype(np.float64), columns), X.shape[1])
-    return total
 
 
 def _like(frame, values, index=None):

@@ -3,18 +3,18 @@
 import numpy as np
 
 from pyvae.arguments import check_number
-from pyvae.data.sources import Rows, as_source
+from pyvae.data.sources import Rows
 from pyvae.noise import Noise
 
 
-def split(X, X_val, validation_fraction, seed, n_features):
-    """The rows to train on and those to validate on (None without any), as DataSources."""
-    source = as_source(X, n_features)
+def split(source, validation, validation_fraction, seed):
+    """The rows to train on and those to validate on (None without any), from the DataSources of both, or a share of the
+    first."""
     check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
-    if X_val is not None:
+    if validation is not None:
         if validation_fraction:
             raise ValueError("give X_val or validation_fraction, not both")
-        return source, as_source(X_val, n_features, "X_val")
+        return source, validation
     if not validation_fraction:
         return source, None
     held_out = round(len(source) * validation_fraction)

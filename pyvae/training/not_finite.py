@@ -31,7 +31,9 @@ def explain(loss, batch, terms, optimizer, epoch, step, last):
     where = f"{what} is not finite in epoch {epoch + 1}, step {step + 1}{_rows(batch, terms)}"
     reach = f"{np.abs(getattr(batch.x, 'values', batch.x)).max(initial=0):g}"
     if optimizer.t == 0:
-        remedy = f"scale the data, which reach {reach}" if weight is None else "begin with weights that are finite"
+        remedy = "begin with weights that are finite"
+        if weight is None:
+            remedy = f"scale the data, which reach {reach}, as pyvae.StandardizedVAE does"
         return f"{where}, before any weight has moved: {remedy}"
     return (
         f"{where}: try a smaller learning_rate than {optimizer.learning_rate:g}, a clip_norm, or scaling the data, "

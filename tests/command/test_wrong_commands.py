@@ -41,7 +41,6 @@ def folder(tmp_path, monkeypatch):
         "scalar": np.array(3.0),
         "films": np.zeros((2, 3, 4, 5)),
         "objects": np.array([[1, None]]),
-        "beyond": np.array([[0.5, 1e39]]),
         "keys": np.array([[1, 2], [3, 2**40]]),
     }
     for name, array in arrays.items():
@@ -191,10 +190,6 @@ WRONG = [
         "fill it, drop the row, or add --missing",
     ),
     ("train nan.npy --likelihood gaussian", "nan.npy[0, 1] is nan"),
-    (
-        "train beyond.npy --likelihood gaussian",
-        "beyond.npy[0, 1] is 1e+39, but float32 ends at 3.4e+38",
-    ),
     ("train keys.npy --likelihood poisson", "keys.npy[1, 1] is 1099511627776, but float32 rounds whole numbers above"),
     ("train inf.npy --likelihood gaussian", "inf.npy[1, 1] is inf"),
     (

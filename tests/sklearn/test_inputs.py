@@ -144,8 +144,8 @@ def test_what_is_missing_moves_nothing():
     """Means and scales are those of the known entries."""
     X = gaps(rows())
     columns = ArrayColumns(X, "gaussian")
-    np.testing.assert_allclose(columns.mean, np.nanmean(X, axis=0))
-    np.testing.assert_allclose(columns.scale, np.nanstd(X, axis=0))
+    np.testing.assert_allclose(columns.standardization.mean, np.nanmean(X, axis=0))
+    np.testing.assert_allclose(columns.standardization.scale, np.nanstd(X, axis=0))
 
 
 # --- Constant columns ------------------------------------------------------------------------------------------------
@@ -157,7 +157,8 @@ def test_constant_columns_are_not_scaled_up(kind, constant):
     X = np.repeat(rows(), 30, axis=0)
     X[:, 1] = constant
     weight = np.linspace(0.1, 7, len(X))
-    assert ArrayColumns(sparse.csr_array(X) if kind is sparse.csr_array else X, "gaussian", weight).scale[1] == 1
+    columns = ArrayColumns(sparse.csr_array(X) if kind is sparse.csr_array else X, "gaussian", weight)
+    assert columns.standardization.scale[1] == 1
     if constant < 1 or kind is not sparse.csr_array:  # the mean of sparse columns stays
         fitted = make(max_iter=1, likelihood="gaussian").fit(kind(X), sample_weight=weight)
         decoded = np.asarray(fitted.inverse_transform(fitted.transform(kind(X))))
@@ -270,7 +271,7 @@ def test_new_models_begin_at_weighted_means(kind):
 def test_scales_of_sparse_columns():
     X = sparse.csr_array(counts() * np.arange(30))
     weight = np.linspace(0.1, 3, N)
-    scale = ArrayColumns(X, "gaussian", weight).scale
+    scale = ArrayColumns(X, "gaussian", weight).standardization.scale
     mean = np.average(X.toarray(), axis=0, weights=weight)
     variance = np.average((X.toarray() - mean) ** 2, axis=0, weights=weight)
     np.testing.assert_allclose(scale[1:], np.sqrt(variance)[1:])

@@ -35,5 +35,5 @@ def test_the_type_of_the_numbers_makes_no_difference(likelihood):
 
 def test_large_whole_numbers_are_standardized_without_overflow():
     X = counts(np.int32) * 1_000_000
-    scale = VAETransformer(likelihood="gaussian", **SETTINGS).fit(X).columns_.scale
+    scale = VAETransformer(likelihood="gaussian", **SETTINGS).fit(X).columns_.standardization.scale
     np.testing.assert_allclose(scale, X.toarray().astype(float).std(axis=0), rtol=1e-6)

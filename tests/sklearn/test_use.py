@@ -188,7 +188,7 @@ def test_partial_fit_learns_from_a_stream_and_survives_pickling():
     for chunk in chunks:
         streamed.partial_fit(chunk)
     first = streamed.score(X)
-    mean = streamed.columns_.mean.copy()
+    mean = streamed.columns_.standardization.mean.copy()
     copy = pickle.loads(pickle.dumps(streamed))
     for _ in range(8):
         for chunk in chunks:
@@ -196,7 +196,7 @@ def test_partial_fit_learns_from_a_stream_and_survives_pickling():
             copy.partial_fit(chunk)
     assert streamed.score(X) > first + 0.1
     np.testing.assert_array_equal(mean, chunks[0].mean(axis=0))  # the scales of the first chunk
-    np.testing.assert_array_equal(streamed.columns_.mean, mean)
+    np.testing.assert_array_equal(streamed.columns_.standardization.mean, mean)
     assert streamed.n_iter_ == len(streamed.loss_curve_) == 54
     np.testing.assert_array_equal(streamed.transform(X), copy.transform(X))  # Adam's moments went along
     streamed.partial_fit(X[:1])  # a single row, too
@@ -315,8 +315,8 @@ def test_weights_move_the_model():
     X = np.repeat([[0.0], [1.0]], 50, axis=0) + np.random.default_rng(0).normal(0, 0.1, (100, 1))
     weight = np.repeat([1.0, 9.0], 50)
     columns = make(VAETransformer).fit(X, sample_weight=weight).columns_
-    np.testing.assert_allclose(columns.mean, np.average(X, weights=weight, axis=0))
-    np.testing.assert_allclose(columns.scale**2, np.cov(X.T, aweights=weight, ddof=0))
+    np.testing.assert_allclose(columns.standardization.mean, np.average(X, weights=weight, axis=0))
+    np.testing.assert_allclose(columns.standardization.scale**2, np.cov(X.T, aweights=weight, ddof=0))
     y = X[:, 0] * 4
     regressor = make(VAERegressor).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(regressor._y_mean, np.average(y, weights=weight))

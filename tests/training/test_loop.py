@@ -88,10 +88,10 @@ def test_memory_mapped_rows_train_as_arrays_do(rng, tmp_path):
 
 def test_validation_fraction_holds_rows_out(rng):
     X = rng.random((100, 6))
-    train, validation = training.split(X, None, 0.2, 7, 6)
+    train, validation = training.split(pyvae.ArraySource(X), None, 0.2, 7)
     assert len(train) == 80 and len(validation) == 20
     assert sorted([*train.numbers, *validation.numbers]) == list(range(100))
-    assert not np.array_equal(validation.numbers, training.split(X, None, 0.2, 8, 6)[1].numbers)
+    assert not np.array_equal(validation.numbers, training.split(pyvae.ArraySource(X), None, 0.2, 8)[1].numbers)
     np.testing.assert_array_equal(validation.gather(np.arange(3)).x, X[validation.numbers[:3]].astype(np.float32))
 
 

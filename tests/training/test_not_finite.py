@@ -36,7 +36,7 @@ def weights_after(epochs, **options):
 def test_a_huge_row_is_named(options):
     """By its number in X, also where some rows are held out."""
     rows = X.copy()
-    train_rows, _ = training.split(X, None, options.get("validation_fraction", 0), 0, 5)
+    train_rows, _ = training.split(pyvae.ArraySource(X), None, options.get("validation_fraction", 0), 0)
     wrong = pyvae.Noise(0, 0).permutation("order", len(train_rows))[25]  # in the second step
     wrong = train_rows.numbers[wrong] if options else wrong
     rows[wrong] = 1e25
@@ -141,4 +141,4 @@ def test_a_loss_alone():
     rows[7, 2] = 1e20
     message = message_of(model, rows, batch_size=60)
     assert message.startswith("the loss is not finite in epoch 1, step 1 (row 7), before any weight has moved: ")
-    assert message.endswith("scale the data, which reach 1e+20")
+    assert message.endswith("scale the data, which reach 1e+20, as pyvae.StandardizedVAE does")

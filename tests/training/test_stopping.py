@@ -95,7 +95,7 @@ def test_the_kept_weights_have_the_best_validation_loss():
     history = train(model, epochs=400, learning_rate=0.05, validation_fraction=0.5, patience=5, seed=1)
     assert history.stopped == "patience" and len(history) == history.best_epoch + 5
     assert history["val_loss"][history.best_epoch - 1] == min(history["val_loss"]) < history["val_loss"][-1]
-    _, validation = training.split(X, None, 0.5, 1, 6)
+    _, validation = training.split(pyvae.ArraySource(X), None, 0.5, 1)
     assert sum(training.evaluate(model, validation, 1)) == min(history["val_loss"])
 
 

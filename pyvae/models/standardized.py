@@ -1,0 +1,111 @@
+"""StandardizedVAE: a VAE of real numbers in any unit, which it takes and gives as they are.
+
+The model inside is that of (x - mean) / scale, of every column; so are its losses in training. With the change of
+variables, log p(x) of the rows as given is
+
+    log p(x) = log p((x - mean) / scale) - sum_j log scale_j
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from pyvae.data.scaling import BOUND, log_scale_of_rows
+from pyvae.data.sources import DataSource, as_source
+from pyvae.data.standardization import STANDARDIZED, Standardization, standardized
+from pyvae.layers.inputs import Clip
+from pyvae.models.build import mlp_parts
+from pyvae.models.vae import VAE
+from pyvae.module import build, register
+
+
+@register
+class StandardizedVAE(VAE):
+    """A VAE whose columns are standardised on the way in, in double, and brought back on the way out.
+
+    standardization: the mean and the scale of each column (data/standardization.py). The other arguments are those of
+    VAE. Far cells (data/scaling.py) count as missing in training. Every method takes rows as they are, and gives rows
+    and nats of these; only losses in training, and those of ``loss_and_gradients``, are of the standardised numbers.
+    Raises ValueError where the parts do not fit together.
+    """
+
+    playable = True
+
+    def __init__(self, encoder, decoder, likelihood, standardization, prior=None, posterior=None, seed=0,
+                 dtype: DTypeLike = np.float32):  # fmt: skip
+        super().__init__(encoder, decoder, likelihood, prior, posterior, seed, dtype)
+        self.standardization = standardization
+        if len(standardization.mean) != self.n_features:
+            raise ValueError(
+                f"standardization has {len(standardization.mean)} columns, but the likelihood has {self.n_features}"
+            )
+
+    @classmethod
+    def mlp(
+        cls,
+        X: ArrayLike | DataSource,
+        latent_dim: int = 20,
+        hidden: Sequence[int] = (400,),
+        activation: str | None = "relu",
+        likelihood: str = "gaussian",
+        seed: int = 0,
+    ) -> Self:
+        """A VAE of dense layers, as VAE.mlp makes it, for rows like those of X (N, D): an array or a DataSource, from
+        which mean and scale are taken. The encoder sees standardised numbers between -10 and 10.
+
+        likelihood: "gaussian", "gaussian-shared", "gaussian-predicted" or "gaussian-fixed". Raises ValueError for
+        another word, sizes below 1, or a column without a known value, and TypeError where X is no array of numbers.
+        """
+        if likelihood not in STANDARDIZED:
+            raise ValueError(f"likelihood must be one of {', '.join(STANDARDIZED)}, not {likelihood!r}")
+        source = as_source(X)
+        parts = mlp_parts(source.n_features, latent_dim, hidden, activation, likelihood, [Clip(BOUND)])
+        return cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
+
+    def source(self, X, name="X", training=False):
+        """See Model: the rows of X, standardised."""
+        source = super().source(X, name)
+        if source.standardization is not None:
+            return source
+        return standardized(source, self.standardization, training)
+
+    def decode(self, Z: ArrayLike) -> np.ndarray:
+        """E[x|z] (N, D), in the units of the rows as given; see Model."""
+        return self.standardization.decode(super().decode(Z))
+
+    def sample(self, n: int, seed: int = 0, mean: bool = True, latent: Any = None) -> np.ndarray:
+        """New rows (n, D), in the units of the rows as given; see Model."""
+        rows = super().sample(n, seed, mean, latent)
+        return rows if mean else self.standardization.decode(rows)  # means come from ``decode``
+
+    def elbo(self, X, n_samples=1, seed=0):
+        """See Model; of the rows as given."""
+        return super().elbo(X, n_samples, seed) - self.log_scale(X)
+
+    def elbo_terms(self, X, n_samples=1, seed=0):
+        """See Model; of the rows as given."""
+        reconstruction, kl = super().elbo_terms(X, n_samples, seed)
+        return reconstruction + self.log_scale(X), kl
+
+    def log_likelihood(self, X, n_samples=5000, seed=0):
+        """See Model; of the rows as given."""
+        return super().log_likelihood(X, n_samples, seed) - self.log_scale(X)
+
+    def log_scale(self, X):
+        """The number to subtract from log p(x) of each standardised row for that of the row as given, (N,), nats; 0 if
+        X is a source of standardised rows, which are then meant."""
+        source = super().source(X)
+        if source.standardization is not None:
+            return np.zeros(len(source))
+        return log_scale_of_rows(source, self.standardization.log_scale())
+
+    def config(self):
+        return super().config() | self.standardization.config()
+
+    @classmethod
+    def from_config(cls, config, dtype=np.float32):
+        parts = {name: build(part) for name, part in config.items() if isinstance(part, dict)}
+        numbers = {name: part for name, part in config.items() if name not in parts}
+        return cls(**parts, standardization=Standardization(**numbers), dtype=dtype)
