@@ -18,9 +18,10 @@ from pyvae import _kernels, plots, versions
 from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
-from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, log_scale, table_of
+from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
 from pyvae.command.options import Refusal, parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
+from pyvae.command.score import run_score
 from pyvae.command.train import run_train
 from pyvae.data.sources import Rows
 from pyvae.gradcheck import GradientError, check_gradients
@@ -74,34 +75,6 @@ def run_encode(options):
     tell(
         options, f"wrote {what} of {counted_rows(len(mu), split)} to {out}",
         rows=len(mu), latent_dim=model.latent_dim, split=split, out=str(out),
-    )  # fmt: skip
-    return 0
-
-
-def run_score(options):
-    model = load_model(options.model)
-    data = data_of(options, model)
-    kinds = (".csv", ".npz", ".npy")
-    out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
-    split, source = load_rows(data, options, model)
-    scale = log_scale(source, table_of(model))
-    if options.log_likelihood:
-        score, samples = "log_likelihood", options.samples or 1000
-        columns = {score: model.log_likelihood(source, samples, options.seed) - scale}
-    else:
-        score, samples = "elbo", options.samples or 1
-        reconstruction, kl = model.elbo_terms(source, samples, options.seed)
-        reconstruction += scale
-        columns = {score: -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
-    write_table(out, {"row": np.arange(len(source)), **columns}, alone=score)
-    means = {name: float(values.mean()) for name, values in columns.items()}
-    name = "log-likelihood" if options.log_likelihood else "ELBO"
-    name = f"{split} {name}" if split else name
-    tell(
-        options,
-        f"{name} {means[score]:.2f} nats, mean of {counted(len(source), 'row')}, "
-        f"{counted(samples, 'sample')} each; wrote {out}",
-        **means, split=split, rows=len(source), samples=samples, out=str(out),
     )  # fmt: skip
     return 0
 

@@ -137,17 +137,25 @@ def add_score(command):
         "score", "write the ELBO, or log p(x), of every row",
         "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
         "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
-        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; a .npy file holds the score alone. "
+        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; with --flag flagged, 1 or 0, with --why "
+        "why; a .npy file holds the score alone. "
         "Nats of a table are those of its values as they stand in the file. "
         "The mean is printed.",
-        "pyvae score runs/mnist --log-likelihood --samples 200 --out scores.csv",
+        "pyvae score runs/mnist --log-likelihood --samples 200", "pyvae score runs/people new.csv --flag 0.05 --why",
     )  # fmt: skip
     add_model(parser)
     add_rows(parser)
     parser.add_argument("--log-likelihood", action="store_true", help="the log-likelihood instead of the ELBO")
     parser.add_argument(
-        "--samples", type=count(1), metavar="K", help="of z for each row (default: 1; 1000 with --log-likelihood)"
-    )
+        "--flag", type=number(0, 1), metavar="SHARE",
+        help="flag odd rows: those of a log-likelihood as only this share of the rows like those of the training has, "
+        "such as 0.05 (of its test or validation rows, if it had some)",
+    )  # fmt: skip
+    parser.add_argument("--why", action="store_true", help="name the columns that make the flagged rows odd")
+    parser.add_argument(
+        "--samples", type=count(1), metavar="K",
+        help="of z for each row (default: 1; 1000 with --log-likelihood; 100 with --flag)",
+    )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .csv, .npz or .npy file", "scores.csv")
 

@@ -1,6 +1,7 @@
 """Files that a command writes: a picture, an array, or a table with a line for each row."""
 
 import contextlib
+import csv
 import errno
 import io
 import json
@@ -95,7 +96,8 @@ def write_table(out, table, alone):
         for name, values in table.items():
             columns += [values] if values.ndim == 1 else list(values.T)
             header += [name] if values.ndim == 1 else [f"{name}_{i + 1}" for i in range(values.shape[1])]
-        lines = [",".join(header), *(",".join(map(str, row)) for row in zip(*columns, strict=True))]
-        file.write(("\n".join(lines) + "\n").encode())
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([header, *zip(*columns, strict=True)])
+        file.write(text.getvalue().encode())
     with writing(out):
         write_file(out, file.getvalue())

@@ -16,7 +16,8 @@ from pyvae.command.options import Refusal
 from pyvae.persistence import write_file
 
 LATENT = "latent.npz"  # the AggregatePosterior, from which new rows are sampled
-FILES = ("model.safetensors", LATENT, "history.csv", "config.json", "log.txt", *pictures.NAMES)
+REFERENCE = "reference.npz"  # by which rows are flagged
+FILES = ("model.safetensors", LATENT, REFERENCE, "history.csv", "config.json", "log.txt", *pictures.NAMES)
 CHECKPOINTS = "checkpoints"  # a folder in it
 
 

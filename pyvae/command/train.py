@@ -16,6 +16,7 @@ from pyvae.command.inputs import check_values, describe_data, load_training, log
 from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
+from pyvae.command.reference import Reference
 from pyvae.command.training_advice import default_epochs, training_advice
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
@@ -248,10 +249,12 @@ class Run:
             persistence.save(job.model, out / "model.safetensors")
             latent = job.model.aggregate_posterior(job.rows)
             persistence.write_file(out / runs.LATENT, latent.to_npz())
+            reference = Reference.of(job.model, job.reported, held_out=job.split != "train")
+            persistence.write_file(out / runs.REFERENCE, reference.to_npz())
             persistence.write_file(out / "history.csv", history.to_csv().encode())
             labels = pictures.labels_of(job.dataset, job.reported)
             drawn = pictures.save(job.model, latent, history, job.reported, labels, out, job.split, job.validated)
-            names = ["model.safetensors", runs.LATENT, "history.csv", "config.json", "log.txt", *drawn]
+            names = ["model.safetensors", runs.LATENT, runs.REFERENCE, "history.csv", "config.json", "log.txt", *drawn]
             log.say("wrote", f"{', '.join(names)} in {out}")
             log.note(result)
             log.flush()

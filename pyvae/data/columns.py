@@ -152,10 +152,13 @@ class Column:
 
     def _numbers(self, series):
         """The values as float64 (N,), NaN where missing, checked."""
-        known = series.dropna().infer_objects()  # objects get the type that they have
-        if len(known) and known.dtype.kind not in "biuf":
-            raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {contents(known)}")
-        values = series.to_numpy(np.float64, na_value=np.nan)
+        if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+            values = series.to_numpy(np.float64)
+        else:
+            known = series.dropna().infer_objects()  # objects get the type that they have
+            if len(known) and known.dtype.kind not in "biuf":
+                raise TypeError(f"column {shown(self.name)!r} is {self.kind}, but holds {contents(known)}")
+            values = series.to_numpy(np.float64, na_value=np.nan)
         wrong, expected = np.isinf(values), "finite numbers"
         if self.kind == "count":
             wrong, expected = wrong | (values < 0) | (values != np.floor(values)), "whole numbers from 0"

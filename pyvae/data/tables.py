@@ -98,14 +98,14 @@ class Table:
         if given != self.names:
             raise ValueError(_other_columns(given, self.names))
         X = np.empty((len(frame), self.n_features), np.float32)
-        for j, (column, place) in enumerate(zip(self.columns, self.places, strict=True)):
-            X[:, place] = column.encode(frame.iloc[:, j])
+        for column, place, (_, values) in zip(self.columns, self.places, frame.items(), strict=True):
+            X[:, place] = column.encode(values)
         empty = np.flatnonzero(np.isnan(X).all(axis=1))
         if empty.size:
             raise ValueError(f"{row_name(frame, empty[0])} of the table has no known value: drop it")
         if training:
-            for j, (column, place) in enumerate(zip(self.columns, self.places, strict=True)):
-                X[column.far(frame.iloc[:, j]), place] = np.nan
+            for column, place, (_, values) in zip(self.columns, self.places, frame.items(), strict=True):
+                X[column.far(values), place] = np.nan
         return X
 
     def start(self, model, X, weight=None):

@@ -9,7 +9,7 @@ is easily told from l itself.
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, alone_by_column
+from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, each_by_itself
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
@@ -47,7 +47,8 @@ class Bernoulli(Likelihood):
     def start(self, mean, variance, outputs):
         outputs[...] = np.log(mean) - np.log1p(-mean)  # Burda et al. 2016, appendix
 
-    alone = alone_by_column
+    def by_column(self, x, outputs):
+        return each_by_itself(_kernels.bernoulli, x, outputs)
 
     def outside(self, x):
         return ~((x >= 0) & (x <= 1))

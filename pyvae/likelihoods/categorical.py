@@ -68,10 +68,12 @@ class Categorical(Likelihood):
             wrong[:, first] |= np.nan_to_num(x[:, first:end]).sum(axis=1) != 1
         return wrong
 
-    def alone(self, columns):
-        """See Likelihood; columns are whole groups."""
-        first, end = np.searchsorted(self.edges, [columns.start, columns.stop])
-        return Categorical(self.sizes[first:end]), np.arange(columns.start, columns.stop)
+    def by_column(self, x, outputs):
+        """See Likelihood; 0 in all columns of a group but the one that is 1."""
+        highest = np.maximum.reduceat(outputs, self.edges[:-1], axis=1)
+        shifted = outputs - np.repeat(highest, self.sizes, axis=1)
+        log_sum = np.log(np.add.reduceat(np.exp(shifted), self.edges[:-1], axis=1))
+        return np.repeat(x, len(outputs) // len(x), axis=0) * (shifted - np.repeat(log_sum, self.sizes, axis=1))
 
     def config(self):
         return {"sizes": self.sizes}

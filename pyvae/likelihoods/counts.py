@@ -28,7 +28,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arena import Pace
 from pyvae.arguments import check_count
-from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, alone_by_column
+from pyvae.likelihoods.likelihood import Likelihood, OutputsCache, each_by_itself
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
@@ -48,8 +48,6 @@ class Counts(Likelihood):
 
     def outside(self, x):
         return ~(np.isfinite(x) & (x >= 0) & (x == np.floor(x)))
-
-    alone = alone_by_column
 
 
 def has_counts(likelihood):
@@ -73,6 +71,9 @@ class Poisson(Counts):
         dlog_rates = memory.take(log_rates.shape, log_rates.dtype)
         _kernels.poisson_backward(dlog_px, x, log_rates, dlog_rates, observed)  # dlog_px (x - exp(l))
         return dlog_rates
+
+    def by_column(self, x, outputs):
+        return each_by_itself(_kernels.poisson, x, outputs)
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""
@@ -129,7 +130,7 @@ class Multinomial(Counts):
             x[i] = np.bincount(words, minlength=self.n_features)
         return x
 
-    def alone(self, columns):
+    def by_column(self, x, outputs):
         """Raises ValueError: no column is independent of the others."""
         raise ValueError("the columns of a multinomial are not independent: they share the number of words of the row")
 
@@ -158,6 +159,9 @@ class NegativeBinomial(Counts):
         _kernels.negative_binomial_backward(dlog_px, x, log_means, self.log_r[None], dlog_means, dlog_r_rows, observed)
         _kernels.column_sums(dlog_r_rows, out=self.dlog_r)  # one r for all rows: its derivatives add up
         return dlog_means
+
+    def by_column(self, x, outputs):
+        return each_by_itself(_kernels.negative_binomial, x, outputs, self.log_r[None])
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""

@@ -26,7 +26,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.arena import Pace
 from pyvae.arguments import check_number
-from pyvae.likelihoods.likelihood import Likelihood, alone_by_column
+from pyvae.likelihoods.likelihood import Likelihood, each_by_itself
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
@@ -135,11 +135,9 @@ class Gaussian(Likelihood):
         # a shared rho has the derivatives of all columns
         return [Pace(self.rho, natural=NATURAL_RATE * len(self.rho) / self.n_features)] if self.shapes() else []
 
-    def alone(self, columns):
-        part, own = alone_by_column(self, columns)
-        if self.std == "shared":
-            part.rho = self.rho  # the same for every column
-        return part, np.append(own, self.n_features + own) if self.std == "predicted" else own
+    def by_column(self, x, outputs):
+        logvar, _ = self._logvar(self._rho(outputs), outputs.dtype, FRESH)
+        return each_by_itself(_kernels.gaussian, x, outputs[:, : self.n_features], logvar)
 
     def shapes(self):
         sizes = {"shared": 1, "learned": self.n_features}

@@ -13,7 +13,6 @@ is 1 for known entries and 0 for missing ones. A missing entry of x is 0, the su
 derivatives are 0.
 """
 
-from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -63,10 +62,10 @@ class Likelihood(Module):
         """The likelihood that describes column j of x: this one, or its part that has the column."""
         return self
 
-    def alone(self, columns):
-        """The likelihood of a slice of x's columns by themselves, and the numbers of the outputs that it takes. Raises
-        ValueError where the columns are not independent given the outputs."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what some of its columns are: define alone")
+    def by_column(self, x, outputs):
+        """log p(x_j|z) of each column by itself, (B * k, D), nats; they add up to log p(x|z). Raises ValueError where
+        the columns are not independent given the outputs."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what its columns are by themselves")
 
     def start(self, mean, variance, outputs):
         """Set its own parameters and, in place, ``outputs`` (n_outputs,), the decoder's outputs for every z, so that
@@ -82,13 +81,14 @@ class Likelihood(Module):
         return {"n_features": self.n_features}
 
 
-def alone_by_column(likelihood, columns):
-    """``alone`` for a likelihood with one output and one entry of each parameter per column."""
-    part = copy(likelihood)
-    part.n_features = columns.stop - columns.start
-    for name in likelihood.shapes():
-        setattr(part, name, getattr(likelihood, name)[columns])
-    return part, np.arange(columns.start, columns.stop)
+def each_by_itself(kernel, x, *outputs):
+    """``by_column`` from a kernel of log p that takes x (B, D) and arrays (B * k, D) or (1, D): every entry stands as a
+    row of one column."""
+    shape = outputs[0].shape
+    x = np.repeat(x, shape[0] // len(x), axis=0)
+    log_px = np.empty(x.size, x.dtype)
+    kernel(*(np.broadcast_to(array, shape).reshape(-1, 1) for array in (x, *outputs)), log_px)
+    return log_px.reshape(shape)
 
 
 class OutputsCache(NamedTuple):

@@ -98,12 +98,9 @@ class Mixed(Likelihood):
         part, columns = next(group for group in zip(self.parts, self.columns, strict=True) if j < group[1].stop)
         return part.of_column(j - columns.start)
 
-    def alone(self, columns):
-        """See Likelihood; the columns must belong to one part."""
+    def by_column(self, x, outputs):
         groups = zip(self.parts, self.columns, self.outputs, strict=True)
-        part, of, outputs = next(group for group in groups if columns.start < group[1].stop)
-        alone, own = part.alone(slice(columns.start - of.start, columns.stop - of.start))
-        return alone, outputs.start + own
+        return np.hstack([part.by_column(x[:, columns], outputs[:, own]) for part, columns, own in groups])
 
     def children(self):
         return {str(i): part for i, part in enumerate(self.parts)}
@@ -176,9 +173,8 @@ class Weighted(Likelihood):
     def of_column(self, j):
         return self.part.of_column(j)
 
-    def alone(self, columns):
-        part, own = self.part.alone(columns)
-        return Weighted(part, self.weight), own
+    def by_column(self, x, outputs):
+        return self.weight * self.part.by_column(x, outputs)
 
     def children(self):
         return {"part": self.part}

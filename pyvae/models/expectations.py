@@ -52,12 +52,11 @@ def surprise(model, source, features, n_samples=100, seed=0):
     features: slices of the model's columns, one for each feature. The surprise of an unobserved entry is 0.
     """
     result = np.empty((len(source), len(features)))
-    alone = [model.likelihood.alone(columns) for columns in features]
     for chunk in weighted_chunks(model, source, n_samples, seed):
         x, observed = chunk.batch.x, chunk.batch.observed
         x = x if isinstance(x, np.ndarray) else x.to_dense()
-        for j, (columns, (likelihood, own)) in enumerate(zip(features, alone, strict=True)):
-            known = None if observed is None else observed[:, columns]
-            log_px, _ = likelihood.log_density(x[:, columns], chunk.outputs[:, own], observed=known)
-            result[chunk.rows, j] = -chunk.mean(log_px)
+        log_px = chunk.mean(model.likelihood.by_column(x, chunk.outputs))
+        log_px = log_px if observed is None else log_px * observed
+        for j, columns in enumerate(features):
+            result[chunk.rows, j] = -log_px[:, columns].sum(axis=1)
     return result

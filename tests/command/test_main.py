@@ -40,8 +40,8 @@ def run_folder(tmp_path, scikit_learn):
 
 def test_train_leaves_model_history_and_pictures(pictures_of_runs, run_folder):
     names = {path.name for path in run_folder.iterdir()}
-    written = {"checkpoints", "config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors"}
-    assert names == written | set(pictures.NAMES) - {"manifold.png"}
+    written = {"config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors", "reference.npz"}
+    assert names == {"checkpoints"} | written | set(pictures.NAMES) - {"manifold.png"}
     for path in run_folder.glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
     rows = list(csv.DictReader((run_folder / "history.csv").read_text().splitlines()))
@@ -82,7 +82,7 @@ def test_npy_without_test_split(capsys, rng):
     result = json.loads(capsys.readouterr().out)
     assert result["split"] == "train" and np.isfinite(result["test_elbo"])
     assert sorted(path.name for path in Path("runs/x").iterdir()) == [
-        "checkpoints", "config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors",
+        "checkpoints", "config.json", "history.csv", "latent.npz", "log.txt", "model.safetensors", "reference.npz",
     ]  # fmt: skip
 
 

@@ -223,7 +223,7 @@ OTHERS = {"categorical": lambda: pyvae.Categorical([2, 3]), "mixed": several_kin
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", sorted({*LIKELIHOODS, *OTHERS} - {"multinomial"}))
-def test_columns_alone_add_up_to_all(name, weighted, rng):
+def test_columns_by_themselves_add_up_to_all(name, weighted, rng):
     """Each by itself has the log p that it has with every other column unobserved."""
     likelihood = OTHERS[name]() if name in OTHERS else make_likelihood(name, 5)
     likelihood = Weighted(likelihood, 2.5) if weighted else likelihood
@@ -232,29 +232,27 @@ def test_columns_alone_add_up_to_all(name, weighted, rng):
     outputs = rng.standard_normal((6, likelihood.n_outputs))
     x = likelihood.draw(outputs[::2], pyvae.Noise(1))
     groups = {"categorical": [(0, 2), (2, 5)], "mixed": [(0, 1), (1, 2), (2, 5), (5, 7), (7, 8), (8, 9)]}
-    total = np.zeros(6)
+    found = likelihood.by_column(x, outputs)
+    assert found.shape == (6, likelihood.n_features)
     for first, end in groups.get(name, [(0, 1), (1, 4), (4, 5)]):
-        part, own = likelihood.alone(slice(first, end))
-        alone, _ = part.log_density(x[:, first:end], outputs[:, own])
         observed = np.zeros_like(x)
         observed[:, first:end] = 1
         expected, _ = likelihood.log_density(x * observed, outputs, observed=observed)
-        np.testing.assert_allclose(alone, expected, rtol=1e-12)
-        total += alone
-    np.testing.assert_allclose(total, log_density(likelihood, x, outputs), rtol=1e-12)
+        np.testing.assert_allclose(found[:, first:end].sum(axis=1), expected, rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=1), log_density(likelihood, x, outputs), rtol=1e-12)
 
 
-def test_a_likelihood_says_what_its_columns_are_alone():
+def test_a_likelihood_says_what_its_columns_are_by_themselves():
     class Laplace(Likelihood):
         pass
 
-    with pytest.raises(NotImplementedError, match="Laplace does not say what some of its columns are: define alone"):
-        Laplace(3).alone(slice(0, 1))
+    with pytest.raises(NotImplementedError, match="Laplace does not say what its columns are by themselves"):
+        Laplace(3).by_column(np.zeros((1, 3)), np.zeros((1, 3)))
 
 
-def test_words_of_a_multinomial_are_not_alone():
+def test_words_of_a_multinomial_are_not_independent():
     with pytest.raises(ValueError, match="columns of a multinomial are not independent"):
-        pyvae.Multinomial(3).alone(slice(0, 1))
+        pyvae.Multinomial(3).by_column(np.zeros((1, 3)), np.zeros((1, 3)))
 
 
 @pytest.mark.parametrize("name", [*LIKELIHOODS, *OTHERS])
