@@ -137,8 +137,8 @@ def add_score(command):
         "score", "write the ELBO, or log p(x), of every row",
         "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
         "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
-        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; with --flag flagged, 1 or 0, with --why "
-        "why; a .npy file holds the score alone. "
+        "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; with --flag flagged, 1 or 0; with "
+        "--why why; a .npy file holds the score alone. "
         "Nats of a table are those of its values as they stand in the file. "
         "The mean is printed.",
         "pyvae score runs/mnist --log-likelihood --samples 200", "pyvae score runs/people new.csv --flag 0.05 --why",

@@ -1,6 +1,5 @@
 """``pyvae train``: from the options of a command line to the folder of a run."""
 
-import argparse
 import sys
 import time
 import warnings
@@ -17,6 +16,7 @@ from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.command.reference import Reference
+from pyvae.command.resuming import resumed
 from pyvae.command.training_advice import default_epochs, training_advice
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
@@ -26,11 +26,9 @@ from pyvae.training import loop as training
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.versions import kernels_in_words
 
-# Options that a resumed run does not take over, and options that may differ from those it began with. For the latter,
-# the rows, and the learning rates of the epochs that are done, are compared instead.
+# Options that a resumed run does not take over.
 OF_THIS_COMMAND = {"run", "parser", "words", "command", "out", "force", "resume", "checkpoint_seconds"}
 OF_THIS_COMMAND |= {"threads", "quiet", "json"}
-MAY_CHANGE = {"data", "epochs", "patience", "lr", "schedule", "decay_at", "decay_factor", "lr_warmup"}
 
 SCALED = (
     "losses are of columns of standard deviation 1, the result is of the values as given; a negative loss is no error: "
@@ -91,42 +89,6 @@ def run_train(options):
         print(f"pyvae train: interrupted; what was learned in {learned} is in {out}", file=sys.stderr)
         return 130
     return 0
-
-
-def resumed(options, given, checkpoints):
-    """The options that the run began with, except those given now, and the file from which it continues.
-
-    given: DATA, or None if it was not given. Without a checkpoint: the options as they are, and None.
-    """
-    try:
-        with checkpoints.newest() as file:
-            if file is None:
-                return options, None
-            stored = file.description["training"]["configuration"]
-    except ValueError as error:  # all of them are damaged
-        if options.force:
-            return options, None
-        raise Refusal(f"{error}; --force begins anew") from None
-    if stored is None:
-        raise Refusal(f"{file.path} was not written by pyvae train: resume it in Python, with pyvae.train")
-    stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-    again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
-    again.data = given or stored["data"]
-    for name in sorted(stored.keys() - MAY_CHANGE):
-        before, now = stored[name], getattr(again, name)
-        if before != now:
-            option = f"--{name.replace('_', '-')}"
-            raise Refusal(
-                f"{option} was {in_words(before)} when the run in {checkpoints.folder.parent} began, not "
-                f"{in_words(now)}: leave it out, or begin anew with --force"
-            )
-    return argparse.Namespace(**vars(again), command=options.command, words=options.words), file.path
-
-
-def in_words(value):
-    """The value of an option as it is typed: 400,200 for (400, 200), age=numeric for {"age": "numeric"}."""
-    value = tuple(f"{name}={kind}" for name, kind in value.items()) if isinstance(value, dict) else value
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def prepare(options, out, is_resumed):
