@@ -46,6 +46,7 @@ class Noise:
     """
 
     rows = None  # row numbers of the batch, for masks; see ``at``
+    first = 0  # the number of row 0; see ``from_row``
     numbers = ()  # of the part that draws; see ``part``
 
     def __init__(self, seed, step=0):
@@ -57,20 +58,26 @@ class Noise:
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent standard normal numbers, (B * k, columns); float32 and float64 agree to a few last places."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.normal(self.key(name), self.step, rows, out)
+        _kernels.normal(self.key(name), self.step, self._counted(rows), out)
         return out
 
     def uniform(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent uniform numbers in the open interval (0, 1), (B * k, columns)."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.uniform(self.key(name), self.step, rows, out)
+        _kernels.uniform(self.key(name), self.step, self._counted(rows), out)
         return out
 
     def bernoulli(self, name, probability, rows, out=None):
         """1 with the given probability, else 0, independently; shaped like ``probability``, (B * k, columns)."""
         out = np.empty(probability.shape, probability.dtype) if out is None else out
-        _kernels.bernoulli_draw(self.key(name), self.step, rows, probability, out)
+        _kernels.bernoulli_draw(self.key(name), self.step, self._counted(rows), probability, out)
         return out
+
+    def from_row(self, first):
+        """The noise of the rows from number ``first`` on, which are then called 0, 1, ..."""
+        noise = Noise(self.seed, self.step)
+        noise.numbers, noise.first = self.numbers, first
+        return noise
 
     def at(self, rows):
         """The same noise for layers, which do not know the numbers of their rows."""
@@ -81,7 +88,7 @@ class Noise:
     def part(self, number):
         """Other numbers under the same names, for part ``number`` of a whole that draws nothing itself."""
         noise = Noise(self.seed, self.step)
-        noise.numbers = (*self.numbers, number)
+        noise.numbers, noise.first = (*self.numbers, number), self.first
         return noise
 
     def keep(self, number, shape, rate, dtype=np.float32, out=None):
@@ -100,6 +107,9 @@ class Noise:
         out = np.empty((n if stop is None else stop) - start, dtype=np.int64) if out is None else out
         _kernels.permutation(_key(self.seed, name), self.step, n, start, out)
         return out
+
+    def _counted(self, rows):
+        return np.add(rows, self.first) if self.first else rows
 
     def key(self, name):
         """The Philox key of a stream: two integers below 2^32."""

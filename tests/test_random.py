@@ -433,3 +433,12 @@ def test_frozen_noise_has_nothing_else():
         noise.normal("prior", (6, 2), np.arange(3))
     with pytest.raises(ValueError, match=r"'z' must have the shape \(3, 2\), not \(6, 2\)"):
         noise.normal("z", (3, 2), np.arange(3))
+
+
+def test_noise_from_a_row_on_is_that_of_the_rows_after_it():
+    noise, rows = pyvae.Noise(3, step=2).part(1), np.arange(5)
+    for draw in (lambda noise, rows: noise.normal("x", (len(rows), 3), rows),
+                 lambda noise, rows: noise.uniform("x", (len(rows), 3), rows),
+                 lambda noise, rows: noise.bernoulli("x", np.full((len(rows), 3), 0.5), rows)):  # fmt: skip
+        np.testing.assert_array_equal(draw(noise.from_row(7), rows), draw(noise, rows + 7))
+        np.testing.assert_array_equal(draw(noise.from_row(7).part(2), rows), draw(noise.part(2), rows + 7))

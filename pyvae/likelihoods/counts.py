@@ -77,10 +77,10 @@ class Poisson(Counts):
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""
-        from scipy.stats import poisson
+        from pyvae.likelihoods.count_draws import poisson_quantiles
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
-        return poisson.ppf(u, np.exp(outputs.astype(np.float64))).astype(outputs.dtype)
+        return poisson_quantiles(u, np.exp(outputs.astype(np.float64))).astype(outputs.dtype)
 
     def start(self, mean, variance, outputs):
         outputs[...] = np.log(mean)
@@ -165,11 +165,11 @@ class NegativeBinomial(Counts):
 
     def draw(self, outputs, noise):
         """x (B * k, D): the smallest x whose distribution function is at least a uniform number."""
-        from scipy.stats import nbinom
+        from pyvae.likelihoods.count_draws import negative_binomial_quantiles
 
         u = noise.uniform("x", outputs.shape, np.arange(len(outputs)), np.float64)
         m, r = np.exp(outputs.astype(np.float64)), np.exp(self.log_r.astype(np.float64))
-        return nbinom.ppf(u, r, r / (r + m)).astype(outputs.dtype)
+        return negative_binomial_quantiles(u, m, r).astype(outputs.dtype)
 
     def start(self, mean, variance, outputs):
         """See Likelihood; mean and variance (D,). The dispersion r solves variance = m + m^2 / r."""

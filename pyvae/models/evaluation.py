@@ -127,12 +127,12 @@ class Model(Module):
         Raises ValueError unless n is a whole number from 1 to 2^32.
         """
         check_count("n", n, 1, ROWS)
-        noise = Noise(seed)
-        z = (latent or self.prior).sample(n, self.latent_dim, noise, self.parameters.dtype)
-        if mean:
-            return self.decode(z)
-        outputs, _ = self.decode_rows(z, None, None)
-        return self.likelihood.draw(outputs, noise)
+        chunks = []
+        for rows in chunks_of(n, self.decoder.n_out):
+            noise = Noise(seed).from_row(int(rows[0]))
+            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype)
+            chunks.append(self.decode(z) if mean else self.likelihood.draw(self.decode_rows(z, None, None)[0], noise))
+        return np.concatenate(chunks)
 
     def aggregate_posterior(self, X: ArrayLike | DataSource, seed: int = 0) -> AggregatePosterior:
         """The density of z over the rows of X (N, D), or over 5,000 of them, evenly spread: where new rows should come

@@ -117,12 +117,14 @@ class JointEstimator(VAEEstimator):
         seed = draw_seed(random_state)
         z = self.latent_mixture_.sample(LATENT_SAMPLES, self.n_components, Noise(seed))
         outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
-        uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)
+        uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)[:, 0]
         chosen = np.empty(len(targets), int)
-        for i, target in enumerate(targets.astype(np.float32)):
+        wanted, which = np.unique(targets.astype(np.float32), axis=0, return_inverse=True)
+        order, counts = np.argsort(which.ravel(), kind="stable"), np.bincount(which.ravel())
+        for target, rows in zip(wanted, np.split(order, np.cumsum(counts)[:-1]), strict=True):
             log_py, _ = likelihood.log_density(np.repeat(target[None], LATENT_SAMPLES, axis=0), outputs)
             reached = np.cumsum(np.exp(log_py.astype(np.float64) - log_py.max()))
-            chosen[i] = np.searchsorted(reached, uniform[i, 0] * reached[-1])
+            chosen[rows] = np.searchsorted(reached, uniform[rows] * reached[-1])
         outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
         x = self.model_.likelihood.draw(outputs, Noise(seed, step=1))[:, : self.columns_.n_features]
         return self.columns_.decode(x)

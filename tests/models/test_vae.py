@@ -280,3 +280,12 @@ def test_copies_are_whole_and_apart(rng):
         twin.parameters.values[...] = 0
         assert model.parameters.values.any() and not twin.encoder.layers[0].W.any()
     pyvae.check_gradients(model, X)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_samples_are_made_in_chunks_that_do_not_show(mean, monkeypatch):
+    model = pyvae.VAE.mlp(4, 2, hidden=(8,), likelihood="poisson", seed=1)
+    whole = model.sample(300, seed=5, mean=mean)
+    monkeypatch.setattr("pyvae.data.sources.CHUNK_ROWS", 7)
+    np.testing.assert_array_equal(model.sample(300, seed=5, mean=mean), whole)
+    assert len(np.unique(whole.round(5), axis=0)) > 10, "not the same rows again in every chunk"
