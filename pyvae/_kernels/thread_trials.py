@@ -1,17 +1,19 @@
 """The number of threads of a training step: all of them, or one if that is quicker.
 
 The answer depends on the size of the model, on the machine, and on the moment: another process that wants a processor
-can make two threads slower than one. So both are tried, again and again, and the quicker one is used in between. A
-trial costs the extra time of the slower one; trials come so often that they cost a hundredth of the time. A new answer
-is tried again sooner, so that one found beside a busy process does not outlast that process. No result depends on the
-number of threads, so only time is at stake.
+can make two threads slower than one. So the limit that was found slower is tried again and again. A trial loses time
+where that is still so: it is broken off as soon as this shows, and it waits until all that was lost in trials, with
+what is to be expected of this one, is a hundredth of the time. So a short training has no trial, and a long one many.
+No result depends on the number of threads, so only time is at stake.
 """
 
 import time
+from collections import deque
 
 ALL, ONE = 0, 1  # limits of the number of threads; 0 is none
-TRIAL = 4  # turns with each limit; the first does not count
-SHORTEST = 16  # turns between trials, then up to twice as many each time, if the answer stays the same
+TRIAL = 4  # turns; the first does not count
+SLOWER = 1.2  # times the other limit's turn: where one takes longer, the trial ends
+SHORTEST, LONGEST = 16, 1024  # turns between trials: twice as many each time, while the answer stays the same
 COST = 0.01  # of the time, for trials
 
 
@@ -22,26 +24,30 @@ class Team:
     """
 
     def __init__(self, limit, count):
-        self.limit, self.count = limit, count
+        self.limit, self.count, self.pause = limit, count, SHORTEST
         self.turns = self._plan()
         self.upcoming = next(self.turns)
 
     def _plan(self):
         """Yield the limit of each turn; receive the seconds that the turn took."""
-        last, pause = None, SHORTEST
+        used, other, pause = ALL, ONE, self.pause
+        turns, lost, risk = 0, 0.0, 2.0 * (self.count() - 1)  # turns in all; lost in trials; to be lost in the next
         while True:
-            quickest, total = {}, {}
-            for limit in (ALL, ONE):
-                seconds = []
-                for _ in range(TRIAL):
-                    seconds.append((yield limit))
-                quickest[limit], total[limit] = min(seconds[1:]), sum(seconds)
-            quicker, slower = sorted(quickest, key=quickest.get)
-            lost = total[slower] / quickest[quicker] - TRIAL  # turns
-            pause = min(2 * pause, max(SHORTEST, int(lost / COST))) if quicker == last else SHORTEST
-            last = quicker
-            for _ in range(pause):
-                yield quicker
+            recent = deque(maxlen=TRIAL)
+            while len(recent) < TRIAL or pause > 0 or lost + risk > COST * turns:
+                recent.append((yield used))
+                turns, pause = turns + 1, pause - 1
+            usual, trial = min(recent), []
+            while len(trial) < TRIAL and max(trial[1:], default=0) <= SLOWER * usual:
+                trial.append((yield other))
+            turns += len(trial)
+            lost += max(0.0, sum(trial) / usual - len(trial))
+            ratio = min(trial[1:]) / usual
+            if ratio < 1:
+                used, other, ratio, self.pause = other, used, 1 / ratio, SHORTEST
+            else:
+                self.pause = min(2 * self.pause, LONGEST)
+            pause, risk = self.pause, (ratio - 1) * (2 if ratio > SLOWER else TRIAL)
 
     def __enter__(self):
         self.shared = self.count() > 1

@@ -28,32 +28,38 @@ class Clock:
         return used
 
 
-@pytest.mark.parametrize(("quicker", "seconds"), [(ALL, {ALL: 1, ONE: 1.3}), (ONE, {ALL: 1.3, ONE: 1})])
-def test_the_quicker_one_is_used_after_both_were_tried(quicker, seconds, monkeypatch):
-    clock = Clock(monkeypatch, seconds)
-    used = clock.turns(Team(clock.limit, lambda: 2), 1000)
-    trial = [ALL] * TRIAL + [ONE] * TRIAL
-    for pause in (thread_trials.SHORTEST, 2 * thread_trials.SHORTEST, 4 * thread_trials.SHORTEST):
-        assert used[: 2 * TRIAL] == trial
-        assert used[2 * TRIAL :][:pause] == [quicker] * pause
-        used = used[2 * TRIAL + pause :]
+def lost(clock, used, quicker):
+    """The share of the time that was lost with the slower limit."""
+    slower = ONE if quicker == ALL else ALL
+    return used.count(slower) * (clock.seconds[slower] / clock.seconds[quicker] - 1) / len(used)
+
+
+@pytest.mark.parametrize("ratio", [1.02, 1.3, 2, 8])
+@pytest.mark.parametrize("count", [20, 100, 250, 1000, 20000])
+def test_trials_of_the_slower_one_cost_a_hundredth_from_the_first_turn_on(count, ratio, monkeypatch):
+    clock = Clock(monkeypatch, {ALL: 1, ONE: ratio})
+    used = clock.turns(Team(clock.limit, lambda: max(2, ratio)), count)
+    assert used[: min(count, 100)] == [ALL] * min(count, 100)
+    assert lost(clock, used, ALL) <= 1.01 * thread_trials.COST
+    if count == 20000:
+        assert used.count(ONE) > 20, "it is tried again and again"
+
+
+def test_the_quicker_one_is_used_after_it_was_tried(monkeypatch):
+    clock = Clock(monkeypatch, {ALL: 1.3, ONE: 1})
+    used = clock.turns(Team(clock.limit, lambda: 2), 5000)
+    first = used.index(ONE)
+    assert first <= 2 / thread_trials.COST + TRIAL
+    assert used[first : first + TRIAL] == [ONE] * TRIAL and lost(clock, used[first:], ONE) <= 2 * thread_trials.COST
 
 
 def test_what_was_found_beside_a_busy_neighbour_is_held_no_longer_than_he_was_there(monkeypatch):
     clock = Clock(monkeypatch, {ALL: 3, ONE: 1.2})
     team = Team(clock.limit, lambda: 2)
-    assert clock.turns(team, 300)[-1] == ONE
+    assert clock.turns(team, 280)[-1] == ONE
     clock.seconds = {ALL: 1, ONE: 1.2}
-    assert clock.turns(team, 300)[0] == ONE
+    assert clock.turns(team, 420)[0] == ONE
     assert clock.turns(team, 100).count(ONE) <= 2 * TRIAL
-
-
-def test_a_steady_answer_is_seldom_doubted(monkeypatch):
-    clock = Clock(monkeypatch, {ALL: 1, ONE: 2})
-    team = Team(clock.limit, lambda: 2)
-    clock.turns(team, 3000)
-    used = clock.turns(team, 10000)
-    assert 0.5 * thread_trials.COST < used.count(ONE) / len(used) <= thread_trials.COST
 
 
 def test_the_limit_is_lifted_after_every_turn_and_after_an_error(monkeypatch):
