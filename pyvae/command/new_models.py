@@ -28,7 +28,7 @@ def new_model(dataset, likelihood, options):
     first = [] if table is None else table.first_layers()
     model = VAE(*mlp_parts(rows.n_features, *network, likelihood, first), seed=options.seed)
     if table is not None:
-        table.start(model, rows.X)
+        table.start(model, rows.codes)
     elif word in AT_THE_MEANS:
         X = rows.X if isinstance(rows, SparseSource) else GatheredArray(rows)
         start_at_rows(model, X, name=f"column {{}} of {rows.name}".format)

@@ -254,7 +254,7 @@ def describe_rows(dataset, held_out):
     parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(n_columns, 'column')}"]
     if dataset.table is not None:
         parts.append(f"{counted(source.n_features, 'number')} each")
-        missing = sum(int(np.isnan(source.X[:, place.start]).sum()) for place in dataset.table.places)
+        missing = int(np.isnan(source.codes).sum())
         parts += [f"{counted(missing, 'cell')} missing"] if missing else []
     if held_out is not None:
         parts.append(f"{len(held_out)} held out to validate on")

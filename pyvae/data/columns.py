@@ -22,7 +22,8 @@ LINE = "line of the file"  # name of an index of lines
 
 @dataclass
 class Column:
-    """The description of one column. ``encode`` turns its values into (N, width) numbers, ``decode`` the other way."""
+    """The description of one column. ``encode`` turns its values into numbers, one for each, ``decode`` turns the
+    model's (N, width) numbers into values."""
 
     name: object
     kind: str  # one of KINDS
@@ -80,11 +81,11 @@ class Column:
         return is_far(self._numbers(series), *self.reach)
 
     def encode(self, series):
-        """(N, width) float64, NaN where a value is missing. Raises TypeError or ValueError, naming the column, where it
-        cannot hold a value."""
+        """A number for each value, (N,) float64: that of its category, 0, 1, ..., or the scaled value; NaN where it is
+        missing. Raises TypeError or ValueError, naming the column, where it cannot hold a value."""
         if self.kind == "categorical":
-            return self._one_hot(series)
-        return scaled(self._numbers(series), self.mean, self.scale)[:, None]
+            return self._codes(series)
+        return scaled(self._numbers(series), self.mean, self.scale)
 
     def decode(self, x):
         """A pandas Series from (N, width) numbers: the likeliest category, or the nearest value that the type has."""
@@ -130,7 +131,7 @@ class Column:
 
         return pd.Index(self.categories, dtype=self.categories_dtype)
 
-    def _one_hot(self, series):
+    def _codes(self, series):
         import pandas as pd
 
         missing = series.isna().to_numpy()
@@ -145,10 +146,7 @@ class Column:
                 f"column {shown(self.name)!r} has the category {shown(repr(found))} in {row_name(series, unknown[0])}, "
                 f"which no fitted row had: they had {known}"
             )
-        x = np.zeros((len(codes), self.width))
-        x[np.arange(len(codes)), codes] = 1
-        x[missing] = np.nan
-        return x
+        return np.where(missing, np.nan, codes)
 
     def _numbers(self, series):
         """The values as float64 (N,), NaN where missing, checked."""

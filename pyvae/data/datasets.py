@@ -22,7 +22,7 @@ import numpy as np
 from pyvae.arguments import did_you_mean, shown
 from pyvae.data import csv_files, files
 from pyvae.data.sources import ArraySource, DataSource, SparseSource
-from pyvae.data.tables import Table
+from pyvae.data.tables import Table, TableSource
 from pyvae.noise import Noise
 
 MIRRORS = {
@@ -173,7 +173,7 @@ def table(path, kinds=None, drop=()):
     if len(frame) < 2:
         raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
     found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
-    return Dataset(name_of(str(path)), _source_of_table(found, frame, path.name, training=True), table=found)
+    return Dataset(name_of(str(path)), TableSource(found, frame, True, path.name), table=found)
 
 
 def rows_of_table(path, table, drop=()):
@@ -182,16 +182,11 @@ def rows_of_table(path, table, drop=()):
     path = Path(path)
     as_text = [column.name for column in table.columns if column.dtype == "string"]
     frame = csv_files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
-    return Dataset(name_of(str(path)), _source_of_table(table, frame, path.name), table=table)
+    return Dataset(name_of(str(path)), TableSource(table, frame, name=path.name), table=table)
 
 
 def _are_bits(column):
     return column.dtype.kind in "iu" and bool(column.dropna().isin([0, 1]).all())
-
-
-def _source_of_table(table, frame, name, training=False):
-    X = table.encode(frame, training)
-    return ArraySource(X, name=name, missing=bool(np.isnan(X).any()))
 
 
 def digits():

@@ -21,6 +21,8 @@ import numpy as np
 from pyvae.arguments import shown
 from pyvae.data.columns import KINDS, Column, row_name
 from pyvae.data.scaling import BOUND, warn_of_far_cells
+from pyvae.data.sources import Batch, DataSource
+from pyvae.data.validation import check_row_numbers
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
@@ -45,6 +47,7 @@ class Table:
         self.n_features = sum(column.width for column in self.columns)
         by_kind = sorted(range(len(self.columns)), key=lambda j: KINDS.index(self.columns[j].kind))
         edges = np.cumsum([0] + [self.columns[j].width for j in by_kind])
+        self.order = by_kind  # the numbers of the columns, as the model has them
         self.places = [None] * len(self.columns)  # a slice of the model's columns for each column
         for j, first, end in zip(by_kind, edges, edges[1:], strict=False):
             self.places[j] = slice(int(first), int(end))
@@ -93,32 +96,61 @@ class Table:
         Raises ValueError, naming the column or row, where columns are missing, too many or in another order, or a row
         has no known value at all, and what Column.encode raises.
         """
+        codes = self.codes(frame, training)
+        X = self.one_hot(codes)
+        X[np.isnan(np.repeat(codes, self.widths, axis=1))] = np.nan
+        return X
+
+    def codes(self, frame, training=False):
+        """The rows of a DataFrame as one number for each column (N, number of columns) float32, in the model's order:
+        that of a category stands for its one-hot columns. The rest as ``encode``."""
         given = list(frame.columns)
         refuse_equal_names(frame, "the table")
         if given != self.names:
             raise ValueError(_other_columns(given, self.names))
-        X = np.empty((len(frame), self.n_features), np.float32)
-        for column, place, (_, values) in zip(self.columns, self.places, frame.items(), strict=True):
-            X[:, place] = column.encode(values)
-        empty = np.flatnonzero(np.isnan(X).all(axis=1))
+        codes = np.empty((len(frame), len(self.columns)), np.float32)
+        places = np.argsort(self.order)
+        for column, place, (_, values) in zip(self.columns, places, frame.items(), strict=True):
+            codes[:, place] = column.encode(values)
+        empty = np.flatnonzero(np.isnan(codes).all(axis=1))
         if empty.size:
             raise ValueError(f"{row_name(frame, empty[0])} of the table has no known value: drop it")
         if training:
-            for column, place, (_, values) in zip(self.columns, self.places, frame.items(), strict=True):
-                X[column.far(values), place] = np.nan
-        return X
+            for column, place, (_, values) in zip(self.columns, places, frame.items(), strict=True):
+                codes[column.far(values), place] = np.nan
+        return codes
 
-    def start(self, model, X, weight=None):
-        """Start a new model at the means of the rows X (N, n_features) that it will be trained on (start.py), with
-        weights (N,)."""
-        weight = np.ones(len(X)) if weight is None else weight
-        known, x = ~np.isnan(X), np.nan_to_num(X)
-        n, total = weight @ known, weight @ x
-        variance = weight @ (known * (x - total / n) ** 2) / n
-        mean = smoothed_mean(total, n)
-        for column, place in zip(self.columns, self.places, strict=True):
-            if column.kind == "numeric":
-                mean[place] = 0  # standardised
+    @property
+    def widths(self):
+        """The number of the model's columns for each column, in the model's order."""
+        return [self.columns[j].width for j in self.order]
+
+    def one_hot(self, codes, out=None):
+        """Codes (N, number of columns) with the one-hot columns written out, (N, n_features): a new float32 array or
+        out. Missing entries are 0, or NaN where they are no category."""
+        out = np.empty((len(codes), self.n_features), np.float32) if out is None else out
+        n_plain = sum(column.kind != "categorical" for column in self.columns)  # they come first
+        out[:, :n_plain], out[:, n_plain:] = codes[:, :n_plain], 0
+        starts = np.cumsum(self.widths) - self.widths
+        for j in range(n_plain, len(starts)):
+            rows = np.flatnonzero(~np.isnan(codes[:, j]))
+            out[rows, starts[j] + codes[rows, j].astype(int)] = 1
+        return out
+
+    def start(self, model, codes, weight=None):
+        """Start a new model at the means of the rows that it will be trained on (start.py), given by their codes (N,
+        number of columns) and weights (N,)."""
+        weight = np.ones(len(codes)) if weight is None else weight
+        mean, variance = np.zeros(self.n_features), np.zeros(self.n_features)
+        for j, x in zip(self.order, codes.T, strict=True):
+            column, place, known = self.columns[j], self.places[j], ~np.isnan(x)
+            x, w = x[known].astype(np.float64), weight[known]
+            if column.kind == "categorical":
+                mean[place] = smoothed_mean(np.bincount(x.astype(int), w, column.width), w.sum())
+                continue
+            variance[place] = w @ (x - w @ x / w.sum()) ** 2 / w.sum()
+            if column.kind != "numeric":  # that is standardised
+                mean[place] = smoothed_mean(w @ x, w.sum())
         start(model, mean, variance)
 
     def decode(self, X):
@@ -163,6 +195,38 @@ class Table:
     def from_config(cls, config):
         """The inverse of ``config``."""
         return cls(Column(**column) for column in config)
+
+
+class TableSource(DataSource):
+    """The rows of a DataFrame that has the columns of a Table, as the numbers of its model. One-hot columns, which may
+    be many, are written out a minibatch at a time.
+
+    training: True takes far cells (scaling.py) for missing ones. weight (N,): of each row in the loss. targets (N, T):
+    more columns after those of the table. Raises what ``Table.codes`` raises.
+    """
+
+    def __init__(self, table, frame, training=False, name="X", weight=None, targets=None):
+        self.table, self.codes, self.name, self.weight = table, table.codes(frame, training), name, weight
+        self.targets = None if targets is None else targets.astype(np.float32)
+        self.n_features = table.n_features + (0 if targets is None else targets.shape[1])
+        self.missing = bool(np.isnan(self.codes).any())
+
+    def __len__(self):
+        return len(self.codes)
+
+    def gather(self, rows, noise=None, out=None):
+        """See DataSource."""
+        rows = check_row_numbers(rows)
+        out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
+        codes, n = self.codes[rows], self.table.n_features
+        self.table.one_hot(codes, out[:, :n])
+        observed = None
+        if self.missing:
+            observed = np.ones(out.shape, bool)
+            observed[:, :n] = ~np.repeat(np.isnan(codes), self.table.widths, axis=1)
+        if self.targets is not None:
+            out[:, n:] = self.targets[rows]
+        return Batch(out, observed, None if self.weight is None else self.weight[rows], rows)
 
 
 def refuse_equal_names(frame, what):

@@ -16,7 +16,7 @@ from pyvae.data.scaling import BOUND, known_weight
 from pyvae.data.sources import ArraySource, DataSource, SparseSource
 from pyvae.data.standardization import STANDARDIZED, Standardization, divided
 from pyvae.data.starting import start_at_rows
-from pyvae.data.tables import Table
+from pyvae.data.tables import Table, TableSource
 from pyvae.data.validation import check_row_numbers
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.likelihood import Likelihood
@@ -131,7 +131,7 @@ class TableColumns:
 
     def start(self, model, frame, weight=None):
         """Start a new model at the means of these rows."""
-        self.table.start(model, self.table.encode(frame, training=True), weight)
+        self.table.start(model, self.table.codes(frame, training=True), weight)
 
     @property
     def places(self):
@@ -153,7 +153,7 @@ class TableColumns:
     def source(self, frame, weight=None, targets=None, training=False):
         """A DataSource of the rows of a DataFrame, with targets (N, T) beside them; training: as for ArrayColumns.
         Raises TypeError or ValueError where it is another table."""
-        return _source(self.table.encode(frame, training), weight, targets)
+        return TableSource(self.table, frame, training, weight=weight, targets=targets)
 
     def decode(self, x, dtype=None):
         """A DataFrame from a model's means or draws."""

@@ -12,7 +12,7 @@ from pyvae import VAE
 pd = pytest.importorskip("pandas", reason="tables are pandas', which is not installed")
 
 from pyvae.data.columns import KINDS  # noqa: E402
-from pyvae.data.tables import Table  # noqa: E402
+from pyvae.data.tables import Table, TableSource  # noqa: E402
 from pyvae.likelihoods.gaussian import Gaussian  # noqa: E402
 from pyvae.likelihoods.mixed import Mixed  # noqa: E402
 
@@ -248,11 +248,10 @@ def test_a_new_model_begins_at_the_rows():
     frame = frame.astype({"hits": "Int64"})
     frame.loc[::3, "hits"] = None
     table = Table.infer(frame)
-    X = table.encode(frame)
     joint = Mixed([table.likelihood(), Gaussian(1, std="learned")])
     model = VAE.mlp(joint.n_features, 2, (5,), likelihood=joint)
     before = model.decoder.layers[-1].b.copy()
-    table.start(model, X)
+    table.start(model, table.codes(frame))
     assert model.decoder.layers[-1].b[-1] == before[-1]
     model.decoder.layers[-1].W[...] = 0
     drawn = table.decode(model.sample(n, seed=1, mean=False)[:, : table.n_features])
@@ -263,3 +262,20 @@ def test_a_new_model_begins_at_the_rows():
     assert (drawn["place"] == "sea").mean() == pytest.approx(0.9, abs=0.01)
     assert drawn["owner"].mean() == pytest.approx(0.2, abs=0.01)
     assert drawn["height"].mean() == pytest.approx(170, abs=0.2)
+
+
+def test_one_hot_columns_are_written_out_a_minibatch_at_a_time():
+    """The source hands on what ``encode`` makes of all rows, and holds a number for each cell."""
+    frame = mixed_frame()
+    table = Table.infer(frame)
+    targets = np.arange(2 * len(frame)).reshape(-1, 2)
+    source = TableSource(table, frame, weight=np.arange(len(frame)) + 1.0, targets=targets)
+    rows = np.array([2, 0, 1, 2])
+    batch, n = source.gather(rows), table.n_features
+    expected = table.encode(frame)[rows]
+    np.testing.assert_array_equal(batch.x[:, :n], np.nan_to_num(expected))
+    np.testing.assert_array_equal(batch.x[:, n:], targets[rows])
+    known = np.isfinite(expected)
+    np.testing.assert_array_equal(np.ones((4, n)) if batch.observed is None else batch.observed[:, :n], known)
+    np.testing.assert_array_equal(batch.weight, rows + 1)
+    assert source.codes.shape == frame.shape
