@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae.arguments import did_you_mean
+from pyvae.data.free_memory import check_memory
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IDX_NAME = re.compile(r"(\.idx|[.-]idx\d-u?\w+)(\.gz)?$")  # rows.idx.gz, and train-images-idx3-ubyte
@@ -83,6 +84,7 @@ def read_npz(path):
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if {"indptr", "indices"} <= set(names) or {"format", "shape"} <= set(names):
+                check_memory(path, sum(member.file_size for member in archive.infolist()))
                 return Arrays(_sparse_matrix({name: archive.read(f"{name}.npy") for name in names}, path))
             keys = {
                 part: next((name for name in spellings if name in names), None) for part, spellings in NPZ_KEYS.items()
@@ -91,14 +93,26 @@ def read_npz(path):
                 keys["X"] = names[0]
             if keys["X"] is None:
                 raise ValueError(f"{path} holds {', '.join(names) or 'nothing'}: call the array of rows X")
-            members = {part: archive.read(f"{name}.npy") for part, name in keys.items() if name is not None}
+            found = {part: name for part, name in keys.items() if name is not None}
+            check_memory(path, sum(archive.getinfo(f"{name}.npy").file_size for name in found.values()))
+            arrays = Arrays(**{part: _member(archive, name, path) for part, name in found.items()})
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, NotImplementedError, RuntimeError):
         raise ValueError(f"{path} is not an .npz file, as np.savez writes it, or it is damaged") from None
-    arrays = Arrays(**{part: _npy_array(data, f"{path}, array {keys[part]},") for part, data in members.items()})
     for x, y, name in ((arrays.X, arrays.y, keys["y"]), (arrays.X_test, arrays.y_test, keys["y_test"])):
         if y is not None and (x is None or y.shape[:1] != x.shape[:1]):
             raise ValueError(f"{path} has {len(np.atleast_1d(y))} labels {name} for {0 if x is None else len(x)} rows")
     return arrays
+
+
+def _member(archive, name, path):
+    """An array of an archive, whose header is compared with its size before it is inflated."""
+    what = f"{path}, array {name},"
+    with archive.open(f"{name}.npy") as file:
+        shape, is_fortran, dtype, start = _header(file, what)
+        if start + math.prod(shape) * dtype.itemsize != archive.getinfo(f"{name}.npy").file_size:
+            raise ValueError(_damaged(what))
+        values = np.frombuffer(file.read(), dtype)
+    return values.reshape(shape[::-1]).T if is_fortran else values.reshape(shape)
 
 
 def _sparse_matrix(members, path):
@@ -123,16 +137,26 @@ def _sparse_matrix(members, path):
 
 def _npy_array(data, name):
     """The array in the bytes of a .npy file, a view of them."""
-    file = io.BytesIO(data)
+    shape, _, dtype, start = _header(io.BytesIO(data), name)
+    if len(data) - start != math.prod(shape) * dtype.itemsize:
+        raise ValueError(_damaged(name))
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+def _header(file, name):
+    """shape, is_fortran, dtype of a .npy file that is open, and where its values begin."""
     try:
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, is_fortran, dtype = header[np.lib.format.read_magic(file)](file)
-        if dtype.kind not in "biuf" or len(data) - file.tell() != math.prod(shape) * dtype.itemsize:
+        if dtype.kind not in "biuf":
             raise ValueError
     except Exception:  # whatever NumPy's parsing of a header meets
-        raise ValueError(f"{name} is no array of real numbers, or it is damaged") from None
-    values = np.frombuffer(data, dtype, offset=file.tell())
-    return values.reshape(shape[::-1]).T if is_fortran else values.reshape(shape)
+        raise ValueError(_damaged(name)) from None
+    return shape, is_fortran, dtype, file.tell()
+
+
+def _damaged(name):
+    return f"{name} is no array of real numbers, or it is damaged"
 
 
 def read_idx(path):
@@ -141,22 +165,32 @@ def read_idx(path):
     Values are uint8, int8, int16, int32, float32 or float64 in any range. Raises ValueError where the file is not an
     IDX file, or holds more or fewer values than its header says.
     """
-    data = Path(path).read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error):
-            raise ValueError(f"{path} is not a gzip file, or it is damaged") from None
-    n_dimensions = data[3] if len(data) > 3 else 0
-    start = 4 + 4 * n_dimensions
-    if data[:2] != b"\0\0" or n_dimensions == 0 or data[2] not in IDX_TYPES or len(data) < start:
+    with open(path, "rb") as file:
+        is_zipped = file.read(2) == b"\x1f\x8b"
+    try:
+        with (gzip.open if is_zipped else open)(path, "rb") as file:
+            return _idx_array(file, path, is_zipped)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise ValueError(f"{path} is not a gzip file, or it is damaged") from None
+
+
+def _idx_array(file, path, is_zipped):
+    head = file.read(4)
+    n_dimensions = head[3] if len(head) == 4 else 0
+    sizes = file.read(4 * n_dimensions)
+    if head[:2] != b"\0\0" or not n_dimensions or head[2] not in IDX_TYPES or len(sizes) < 4 * n_dimensions:
         raise ValueError(f"{path} is not an IDX file, the format of MNIST, or it is damaged")
-    shape = [int(n) for n in np.frombuffer(data, dtype=">u4", count=n_dimensions, offset=4)]
-    dtype = np.dtype(IDX_TYPES[data[2]])
-    if len(data) - start != math.prod(shape) * dtype.itemsize:
-        is_short = len(data) - start < math.prod(shape) * dtype.itemsize
-        found = (len(data) - start) // dtype.itemsize
-        raise ValueError(
-            f"{path} is {'cut short' if is_short else 'too long'}: {found} values instead of {math.prod(shape)}"
-        )
-    return np.frombuffer(data, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    shape, dtype = [int(n) for n in np.frombuffer(sizes, dtype=">u4")], np.dtype(IDX_TYPES[head[2]])
+    size = math.prod(shape) * dtype.itemsize
+    if is_zipped:
+        check_memory(path, size)
+        data = file.read(size)
+        there, least = len(data) + len(file.read(dtype.itemsize)), "at least "  # how many more is not looked at
+    else:
+        there, least = os.fstat(file.fileno()).st_size - file.tell(), ""
+    if there != size:
+        is_short = there < size
+        found = f"{'' if is_short else least}{there // dtype.itemsize} values instead of {math.prod(shape)}"
+        raise ValueError(f"{path} is {'cut short' if is_short else 'too long'}: {found}")
+    data = data if is_zipped else file.read()
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

@@ -1,11 +1,14 @@
 """Arrays that users hand in, sources of rows, and data sets."""
 
 import gzip
+import io
 import os
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 import pyvae
 from pyvae.data import datasets, files
@@ -172,7 +175,7 @@ def test_idx_files(tmp_path):
         ("other", gzip.compress(b"something else"), "not an IDX file"),
         ("broken", good[:-10], "not a gzip file"),
         ("plain", b"plain text", "not an IDX file"),
-        ("long", gzip.compress(header + bytes(25)), "too long: 25 values instead of 24"),
+        ("long", gzip.compress(header + bytes(25)), "too long: at least 25 values instead of 24"),
         ("claims", b"\0\0\x0e\x02" + b"\xff" * 8, "cut short: 0 values instead of 18446744065119617025"),
     ):
         (tmp_path / name).write_bytes(data)
@@ -447,3 +450,34 @@ def test_masked_entries_are_missing_ones():
     batch = ArraySource(X, missing=True).gather(np.arange(4))
     np.testing.assert_array_equal(batch.observed[3], [1, 0, 0])
     np.testing.assert_array_equal(batch.x[3], [9, 0, 0])
+
+
+@pytest.mark.parametrize("name", ["x.npz", "sparse.npz", "x-idx2-ubyte.gz"])
+def test_what_would_fill_the_memory_is_refused_before_it_is_inflated(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    if name == "x.npz":
+        np.savez_compressed(path, X=np.zeros((1000, 500)))
+    elif name == "sparse.npz":
+        sparse.save_npz(path, sparse.csr_array(np.ones((500, 500))))
+    else:
+        path.write_bytes(gzip.compress(b"\0\0\x08\x02" + np.array([2000, 1000], ">u4").tobytes() + bytes(2_000_000)))
+    datasets.load(str(path))
+    monkeypatch.setattr("pyvae.data.free_memory.free_memory", lambda: 1_500_000.0)
+    tracemalloc.start()
+    with pytest.raises(
+        ValueError, match=r"holds [234].*MB, but 1.5 MB of memory are free: save its rows as"
+    ):
+        datasets.load(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500_000
+
+
+def test_an_archive_that_lies_about_its_size_is_damaged(tmp_path):
+    """The header of its array says more than its entry holds."""
+    file = io.BytesIO()
+    np.save(file, np.zeros((10, 10)))
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("X.npy", file.getvalue()[:-8])
+    with pytest.raises(ValueError, match="array X, is no array of real numbers, or it is damaged"):
+        datasets.load(str(tmp_path / "x.npz"))
