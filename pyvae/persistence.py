@@ -26,6 +26,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as tensor_bytes
 
+try:
+    import fcntl
+except ImportError:  # another system than Linux or macOS
+    fcntl = None
+
 from pyvae.module import Module, build, parameter_shapes
 
 FORMAT = 1
@@ -195,6 +200,21 @@ def tensor_table(shapes, dtype):
         entries[name] = {"dtype": DTYPES[dtype], "shape": list(shapes[name]), "data_offsets": [start, stop]}
         start = stop
     return entries
+
+
+def lock_folder(folder, otherwise):
+    """Keep other processes that lock the folder out of it until the descriptor that is returned is closed, or this
+    process ends; None where the system has no such locks. Raises BlockingIOError, with the words ``otherwise``, where
+    another one has it."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise BlockingIOError(error.errno, otherwise, str(folder)) from None
+    return descriptor
 
 
 def write_file(path, data, check=None):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from pyvae import _kernels, plots, versions
+from pyvae._kernels import processors
 from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
@@ -151,6 +152,27 @@ def run_info(options):
     return 0
 
 
+def set_threads(options):
+    """Set the number of threads, and say so where it is more than can run at once."""
+    _kernels.set_num_threads(options.threads)
+    cores = processors.physical_cores()
+    if options.threads > cores:
+        there = f"--threads {options.threads} is more than the {counted(cores, 'core')} of this process"
+        print(f"pyvae {options.command}: {there}: they take turns, which is slower", file=sys.stderr)
+
+
+def mend_streams():
+    """Let what is said never fail: without a standard output or error, as after >&-, it goes nowhere; a character that
+    a terminal cannot show is written as \\xf6."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:  # else a file opened later would get the number
+                os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", closefd=False))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
 COMMANDS = {
     "train": run_train,
     "sample": run_sample,
@@ -163,11 +185,13 @@ COMMANDS = {
 
 
 def main(argv=None):
-    """Run a command line; returns the exit status."""
+    """Run a command line, by default that of this process; returns the exit status."""
+    if argv is None:
+        mend_streams()
     options = parse(argv, COMMANDS)
     try:
         if getattr(options, "threads", None):
-            _kernels.set_num_threads(options.threads)
+            set_threads(options)
         with warnings.catch_warnings():
             warnings.simplefilter("always", CheckpointWarning)
             warnings.showwarning = lambda message, *_: print(f"pyvae {options.command}: {message}", file=sys.stderr)

@@ -1,5 +1,7 @@
 """``pyvae train``: from the options of a command line to the folder of a run."""
 
+import contextlib
+import os
 import sys
 import time
 import warnings
@@ -61,9 +63,10 @@ def run_train(options):
     began = None
     if options.resume:
         options, began = resumed(options, given, checkpoints)
-    with _kernels.set_matmul_precision(options.precision):
+    with _kernels.set_matmul_precision(options.precision), contextlib.ExitStack() as closing:
         job = prepare(options, out, is_resumed=began is not None)
         run = Run(options, job, out, checkpoints, began)
+        closing.callback(run.close)
         run.describe()
         start = time.perf_counter()
         run.train()
@@ -135,6 +138,7 @@ class Run:
         self.failure = None  # the FloatingPointError that ended it
         self.advice = []  # sentences, once it is evaluated
         self.is_open = False
+        self.lock = None  # the descriptor that keeps other trainings out of the folder until ``close``
         checkpoints.configuration = {
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(options).items()
@@ -224,7 +228,8 @@ class Run:
     def _open(self):
         try:
             with writing(self.out):
-                runs.begin(self.out, self.checkpoints, self._settings(), self.log, is_resumed=self.began is not None)
+                is_resumed = self.began is not None
+                self.lock = runs.begin(self.out, self.checkpoints, self._settings(), self.log, is_resumed)
         except Refusal:
             self.checkpoints.give_up()  # those of another run in the folder stay
             raise
@@ -240,6 +245,11 @@ class Run:
             self._open()
         self.history = history
         self.log.note_epoch(history.epochs[-1], self.job.validated)
+
+    def close(self):
+        """Let other trainings into the folder."""
+        if self.lock is not None:
+            os.close(self.lock)
 
     def _discard(self):
         """Remove what it has written, unless it is a resumed run."""

@@ -7,6 +7,7 @@ boolean       bool                          0 or 1                   1
 categorical   category, text                one-hot                  the number of categories
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyvae.data.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
+FEW = 0.01  # of the numbers
 LINE = "line of the file"  # name of an index of lines
 
 
@@ -169,6 +171,22 @@ class Column:
                 f"column {shown(self.name)!r} holds {expected}, but {row_name(series, wrong[0])} has {found}"
             )
         return values
+
+
+def warn_of_few_fractions(what, series):
+    """Say so where one number in a hundred at most keeps a column from being counts. what: its name."""
+    if series.dtype.kind != "f":
+        return
+    values = series.to_numpy(np.float64, na_value=np.nan)
+    fractions = np.flatnonzero(np.isfinite(values) & (values != np.floor(values)))
+    n_known = np.isfinite(values).sum()
+    if 0 < len(fractions) <= n_known * FEW and len(fractions) < n_known and np.nanmin(values) >= 0:
+        i = fractions[0]
+        warnings.warn(
+            f"{what} is taken for real numbers, not counts, as {row_name(series, i)} has {values[i]:g}",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def contents(series):

@@ -21,6 +21,7 @@ import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
 from pyvae.data import csv_files, files
+from pyvae.data.columns import warn_of_few_fractions
 from pyvae.data.sources import ArraySource, DataSource, SparseSource
 from pyvae.data.tables import Table, TableSource
 from pyvae.noise import Noise
@@ -128,8 +129,8 @@ def from_file(path, image_shape=None):
             raise ValueError(f"an image shape is given for arrays only: leave it out, {path} is a sparse matrix")
         return Dataset(name_of(str(path)), SparseSource(arrays.X, path.name))
     splits = {"train": arrays.X, "validation": arrays.X_validation, "test": arrays.X_test}
-    splits = {split: X for split, X in splits.items() if X is not None}
-    shape = arrays.X.shape[1:]
+    splits = {split: _pictures(X, path) for split, X in splits.items() if X is not None}
+    shape = splits["train"].shape[1:]
     for split, X in splits.items():
         if X.shape[1:] != shape:
             raise ValueError(f"{path} has {split} rows of shape {X.shape[1:]}, but rows to train on of shape {shape}")
@@ -153,6 +154,18 @@ def from_file(path, image_shape=None):
     return Dataset(name_of(str(path)), **sources, **labels, image_shape=image_shape or found)
 
 
+def _pictures(X, path):
+    """X without the last dimension of gray pictures (N, height, width, 1). Raises ValueError for those in colour."""
+    if X.ndim == 4 and X.shape[-1] == 1:
+        return X[..., 0]
+    if X.ndim > 3:
+        raise ValueError(
+            f"{path} has rows of shape {X.shape[1:]}: save X.reshape(len(X), -1), rows of "
+            f"{math.prod(X.shape[1:])} columns"
+        )
+    return X
+
+
 def table(path, kinds=None, drop=()):
     """The rows of a table, a .csv file whose first line names its columns, all of them to train on.
 
@@ -173,6 +186,8 @@ def table(path, kinds=None, drop=()):
     if len(frame) < 2:
         raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
     found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
+    for name in frame.columns.difference(list(kinds)):
+        warn_of_few_fractions(f"column {shown(name)!r}", frame[name])
     return Dataset(name_of(str(path)), TableSource(found, frame, True, path.name), table=found)
 
 

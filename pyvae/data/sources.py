@@ -58,6 +58,7 @@ class DataSource:
     weight = None  # (N,) weights of the rows; None: all 1
     missing = False  # True if entries may be unobserved
     binarize, threshold = None, 0.5  # how gather makes values 0 and 1 (see ArraySource); None: it does not
+    strata = None  # (N,) numbers 0, 1, ...: of each, the same share of rows is held out (training/held_out.py)
     standardization = None  # by which its columns are standardised (standardization.py); None: they are as given
 
     def __len__(self):
@@ -158,7 +159,7 @@ class WrappedSource(DataSource):
     def __init__(self, source):
         self.source, self.n_features, self.name, self.weight = source, source.n_features, source.name, source.weight
         self.binarize, self.threshold, self.missing = source.binarize, source.threshold, source.missing
-        self.standardization = source.standardization
+        self.standardization, self.strata = source.standardization, source.strata
 
     def __len__(self):
         return len(self.source)
@@ -192,7 +193,7 @@ class Rows(WrappedSource):
     def __init__(self, source, numbers):
         super().__init__(source)
         self.numbers = np.asarray(numbers, dtype=np.int64)
-        self.weight = _of(self.numbers, source.weight)
+        self.weight, self.strata = _of(self.numbers, source.weight), _of(self.numbers, source.strata)
 
     def __len__(self):
         return len(self.numbers)

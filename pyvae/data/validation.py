@@ -22,6 +22,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from pyvae.arguments import shown
+from pyvae.data.frames import as_pandas
 
 WHOLE = 2**24  # float32 holds every whole number up to this one
 READABLE = (np.uint8, np.float32, np.float64)  # by the kernels, in any byte order
@@ -39,6 +40,7 @@ def check_array(X, name="X", missing=False):
     integers beyond 2^24.
     Finite values are checked where they are gathered (sources.py).
     """
+    X = as_pandas(X, name)
     labels = column_labels(X)
     if missing and isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biuf":
         X = filled(X)
@@ -48,7 +50,8 @@ def check_array(X, name="X", missing=False):
         contents = f"records of {fields}" if fields else CONTENTS.get(X.dtype.kind, X.dtype)
         raise TypeError(f"{name} must hold real numbers, not {contents}")
     if X.ndim != 2:
-        advice = ": reshape(1, -1) makes it one row, reshape(-1, 1) one column" if X.ndim == 1 else ""
+        advice = {1: ": reshape(1, -1) makes it one row, reshape(-1, 1) one column"}.get(X.ndim, "")
+        advice = f": {name}.reshape(len({name}), -1) makes each picture a row" if X.ndim > 2 else advice
         raise ValueError(f"{name} must be two-dimensional, (rows, features), not of shape {X.shape}{advice}")
     if 0 in X.shape:
         raise ValueError(f"{name} must have at least one row and one column, not the shape {X.shape}")

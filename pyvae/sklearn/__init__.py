@@ -11,8 +11,17 @@ have scikit-learn's names; base.py lists them.
 """
 
 from pyvae.sklearn.clusterer import VAEClusterer
+from pyvae.sklearn.files import load, save
 from pyvae.sklearn.outliers import VAEOutlierDetector
 from pyvae.sklearn.supervised import VAEClassifier, VAERegressor
 from pyvae.sklearn.transformer import VAETransformer
 
-__all__ = ["VAEClassifier", "VAEClusterer", "VAEOutlierDetector", "VAERegressor", "VAETransformer"]
+__all__ = [
+    "VAEClassifier",
+    "VAEClusterer",
+    "VAEOutlierDetector",
+    "VAERegressor",
+    "VAETransformer",
+    "load",
+    "save",
+]

@@ -1,16 +1,19 @@
 """The common part of the estimators: parameters and their checks, X as rows of a model, training."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from statistics import fmean
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from pyvae.arguments import check_count, check_number, either, shown
 from pyvae.data.columns import contents
+from pyvae.data.frames import as_pandas
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import Dequantized, SameNoise
 from pyvae.data.tables import refuse_equal_names
@@ -25,6 +28,7 @@ from pyvae.training.adam import Adam
 from pyvae.training.loop import train
 
 SAMPLES = 100  # of z for each row in a score
+COLLAPSED = 0.01  # nats of KL, all dimensions together
 OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")
 
 
@@ -85,6 +89,7 @@ class VAEEstimator(BaseEstimator):
     def _validated(self, X, reset):
         """X as an array with NaN where entries are missing, a CSR matrix, or a DataFrame of several kinds of
         columns."""
+        X = as_pandas(X)
         is_frame = hasattr(X, "iloc") and hasattr(X, "columns")
         is_table = (is_frame and self._is_table(X)) if reset else isinstance(self.columns_, TableColumns)
         if reset:
@@ -160,14 +165,15 @@ class VAEEstimator(BaseEstimator):
         X = X.iloc[kept] if hasattr(X, "iloc") else X[kept]
         return X, sample_weight[kept], None if y is None else y[kept]
 
-    def _fit(self, X, sample_weight=None, targets=None):
-        """Train on validated and weighed rows, with targets (N, T) beside them, and set the attributes that ``fit``
-        leaves."""
+    def _fit(self, X, sample_weight=None, targets=None, strata=None):
+        """Train on validated and weighed rows, with targets (N, T) beside them and strata (N,) by which rows are held
+        out, and set the attributes that ``fit`` leaves."""
         seed = self._seed = draw_seed(self.random_state)
         self._optimizer = None  # of partial_fit
         if not self._goes_on():
             self._begin(X, sample_weight)
         source = self._training_source(X, sample_weight, targets)
+        source.strata = strata
         self._train(self.model_, source, seed, self.min_updates)
         return self
 
@@ -225,6 +231,13 @@ class VAEEstimator(BaseEstimator):
             if history.best_epoch is None:
                 last.put_back()
             raise KeyboardInterrupt
+        if len(history) and history["train_kl"][-1] < COLLAPSED and self.beta > 0:
+            warnings.warn(
+                f"the KL is {history['train_kl'][-1]:.3f} nats, so z carries nothing of the rows (posterior "
+                "collapse): give more min_updates or a beta below 1, unless the columns are independent",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _partial_fit(self, X, sample_weight=None):
         """Make one pass over validated and weighed rows; Adam's moments carry over from call to call."""

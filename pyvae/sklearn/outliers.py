@@ -11,6 +11,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.metaestimators import available_if
 
 from pyvae.arguments import check_number, shown
+from pyvae.data.frames import as_pandas
 from pyvae.data.sources import Rows
 from pyvae.models.expectations import surprise
 from pyvae.noise import Noise
@@ -135,6 +136,7 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
         """The share of each feature in the oddness of each row: -E[log p(x_j|z) | x], (N, number of features), nats, of
         X as it is given; a DataFrame if X is one. Compare a feature with its median over normal rows: a value far above
         it is odd. Missing entries contribute 0. Raises what ``fit`` raises."""
+        X = as_pandas(X)
         known, places = self._rows(X), self.columns_.places
         alike, _ = self._alike(known)
         surprises = np.mean([surprise(model, alike, places, SAMPLES) for model in self.models_], axis=0)

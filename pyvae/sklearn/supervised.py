@@ -17,6 +17,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
@@ -73,9 +74,13 @@ class JointEstimator(VAEEstimator):
             self._learn_targets(y, sample_weight)
         targets = self._encode_targets(y)
         self._some_target = targets[0]
-        self._fit(X, sample_weight, targets)
+        self._fit(X, sample_weight, targets, self._strata(y))
         self.latent_mixture_ = self.model_.aggregate_posterior(self.columns_.source(X, None, targets))
         return self
+
+    def _strata(self, y):
+        """The stratum of each row, by which rows are held out; None without any."""
+        return None
 
     def _encode(self, X):
         """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
@@ -198,12 +203,26 @@ class VAERegressor(RegressorMixin, JointEstimator):
 class VAEClassifier(ClassifierMixin, JointEstimator):
     """Classification by p(class|z), and rows for a wanted class.
 
-    The parameters are those of JointEstimator. Attributes: those of VAETransformer, and ``classes_``.
+    The parameters are those of JointEstimator, and class_weight: {class: weight of its rows}, "balanced" for weights
+    that make all classes count the same, or None for weights of 1. Of each class the same share of rows is held out;
+    of one too rare for that, the rows are trained on and validated on.
+    Attributes: those of VAETransformer, and ``classes_``.
     """
 
+    def __init__(
+        self, n_components=8, *, target_weight=30.0, class_weight=None, hidden_layer_sizes=(100,), activation="relu",
+        likelihood="auto", kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200,
+        min_updates=2000, early_stopping=True, validation_fraction=0.25, n_iter_no_change=10, tol=1e-4,
+        warm_start=False, verbose=False, random_state=None,
+    ):  # fmt: skip
+        self._keep(locals())
+
     def fit(self, X, y, sample_weight=None):
-        """Train on the rows of X (N, D) and the classes y (N,), with weights sample_weight (N,). Raises TypeError or
-        ValueError, naming the column, where they cannot be used."""
+        """Train on the rows of X (N, D) and the classes y (N,), with weights sample_weight (N,), which multiply those
+        of the classes. Raises TypeError or ValueError, naming the column, where they cannot be used."""
+        if self.class_weight is not None and y is not None:
+            of_classes = compute_sample_weight(self.class_weight, self._check_targets(y))
+            sample_weight = of_classes * (1 if sample_weight is None else np.asarray(sample_weight))
         return self._fit_joint(X, y, sample_weight)
 
     def predict_proba(self, X):
@@ -239,6 +258,9 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
         if unknown:
             raise ValueError(f"y has the class {shown(repr(unknown[0]))}, which was not fitted")
         return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
+
+    def _strata(self, y):
+        return np.searchsorted(self.classes_, y)
 
     def _target_likelihood(self):
         return Categorical([len(self.classes_)])

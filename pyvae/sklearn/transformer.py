@@ -6,6 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
+from pyvae.data.frames import as_pandas
 from pyvae.models.expectations import expected
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, check_word, draw_seed
 
@@ -72,6 +73,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
         the likeliest category. Raises what ``fit`` raises."""
         if hasattr(X, "tocsr"):
             raise TypeError("X must be an array or a DataFrame: no entry of a sparse matrix is missing")
+        X = as_pandas(X)
         known = self._rows(X)
         alike, _ = self._alike(known)
         return self.columns_.fill(X, known, expected(self.model_, alike, SAMPLES))

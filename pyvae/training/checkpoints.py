@@ -20,14 +20,9 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-try:
-    import fcntl
-except ImportError:  # this system has no such locks
-    fcntl = None
-
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.persistence import ModelFile, describe_model, write
+from pyvae.persistence import ModelFile, describe_model, lock_folder, write
 from pyvae.training.adam import Adam
 from pyvae.training.history import COLUMNS, History
 from pyvae.training.snapshots import BestEpoch
@@ -170,15 +165,8 @@ class Checkpoints:
 
     def _lock(self):
         """Keep other trainings out of the folder, once it exists, until this one or its process ends."""
-        if self._folder is None and fcntl is not None and self.folder.is_dir():
-            self._folder = os.open(self.folder, os.O_RDONLY)
-            try:
-                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                self._unlock()
-                raise BlockingIOError(
-                    error.errno, "another training writes its checkpoints there", str(self.folder)
-                ) from None
+        if self._folder is None and self.folder.is_dir():
+            self._folder = lock_folder(self.folder, "another training writes its checkpoints there")
 
     def _unlock(self):
         if self._folder is not None:

@@ -9,7 +9,7 @@ from pyvae.noise import Noise
 
 def split(source, validation, validation_fraction, seed):
     """The rows to train on and those to validate on (None without any), from the DataSources of both, or a share of the
-    first."""
+    first: of each of its strata, if it has some."""
     check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
     if validation is not None:
         if validation_fraction:
@@ -24,7 +24,26 @@ def split(source, validation, validation_fraction, seed):
             + ("validate on" if held_out == 0 else "train on")
         )
     order = Noise(seed).permutation("split", len(source))
-    return Rows(source, np.sort(order[held_out:])), Rows(source, np.sort(order[:held_out]))
+    if source.strata is None:
+        trained, validated = order[held_out:], order[:held_out]
+    else:
+        trained, validated = _stratified(order, source.strata, held_out)
+    return Rows(source, np.sort(trained)), Rows(source, np.sort(validated))
+
+
+def _stratified(order, strata, held_out):
+    """The rows to train on, and ``held_out`` rows to validate on, the same share of each stratum. The few rows of one
+    that cannot spare two are on both sides: else the best epoch would be chosen without a look at them."""
+    sizes = np.bincount(strata)
+    counts = sizes * held_out // len(order)
+    is_rare = (counts < 2)[strata[order]]
+    counts = np.where(counts < 2, sizes, counts)
+    counts[sizes.argmax()] = max(counts[sizes.argmax()] + held_out - counts.sum(), 1)  # the largest makes up for it
+    place = np.empty(len(order), int)  # of each row among those of its stratum
+    for stratum, size in enumerate(sizes):
+        place[strata[order] == stratum] = np.arange(size)
+    is_validated = place < counts[strata[order]]
+    return order[~is_validated | is_rare], order[is_validated]
 
 
 def evaluate(model, source, seed):

@@ -14,7 +14,10 @@ from sklearn.metrics import roc_auc_score  # noqa: E402
 from pyvae import _kernels  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 
-pytestmark = pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins minutes")
+pytestmark = [
+    pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins minutes"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),  # of so short trainings
+]
 
 METHODS = ("transform", "score_samples", "predict", "predict_proba", "contributions", "impute")
 ESTIMATORS = [VAETransformer, VAEOutlierDetector, VAEClusterer, VAERegressor, VAEClassifier]

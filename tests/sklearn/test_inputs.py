@@ -16,6 +16,8 @@ from pyvae.likelihoods.words import make_likelihood  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 from pyvae.sklearn.columns import ArrayColumns, MappedSource  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # of so short trainings
+
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 40,
     "random_state": 0,

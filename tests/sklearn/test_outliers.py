@@ -10,7 +10,10 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from pyvae import _kernels
 from pyvae.sklearn import VAEOutlierDetector
 
-pytestmark = pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins minutes")
+pytestmark = [
+    pytest.mark.skipif(_kernels.KERNELS == "reference", reason="takes the twins minutes"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),  # of so short trainings
+]
 
 
 def make(**parameters):

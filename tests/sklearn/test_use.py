@@ -2,6 +2,7 @@
 
 import pickle
 import signal
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -27,7 +28,10 @@ from pyvae.sklearn.steps import smallest_step  # noqa: E402
 from pyvae.training.loop import train  # noqa: E402
 
 on_twins = _kernels.KERNELS == "reference"
-pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them")
+pytestmark = [
+    pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),  # of so short trainings
+]
 
 SMALL = {
     "n_components": 2, "hidden_layer_sizes": (12,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 60,
@@ -496,3 +500,36 @@ def test_float32_in_float32_out():
     assert Z.dtype == fitted.inverse_transform(Z).dtype == fitted.impute(X).dtype == np.float32
     Z = fitted.transform(X.astype(float))
     assert Z.dtype == fitted.inverse_transform(Z).dtype == fitted.impute(X.astype(float)).dtype == np.float64
+
+
+def test_two_rare_rows_are_found_again():
+    """Both are validated on too: else the best epoch would be chosen without a look at them."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1000, 10)), np.zeros(1000, int)
+    y[[10, 500]], X[[10, 500]] = 1, X[[10, 500]] + 4
+    for seed in range(2):
+        fitted = VAEClassifier(random_state=seed).fit(X, y)
+        assert fitted.predict(X)[y == 1].any()
+
+
+def test_class_weights_are_weights_of_the_rows_of_a_class():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), np.repeat(["a", "b"], [60, 20])
+    weighted = make(VAEClassifier, class_weight={"a": 1.0, "b": 3.0}).fit(X, y)
+    by_rows = make(VAEClassifier).fit(X, y, sample_weight=np.where(y == "b", 3.0, 1.0))
+    balanced = make(VAEClassifier, class_weight="balanced").fit(X, y, sample_weight=np.full(80, 1.5))
+    np.testing.assert_array_equal(weighted.predict_proba(X), by_rows.predict_proba(X))
+    assert balanced.predict_proba(X)[:, 1].mean() == pytest.approx(weighted.predict_proba(X)[:, 1].mean(), abs=0.02)
+    with pytest.raises(ValueError, match="class_weight"):
+        make(VAEClassifier, class_weight="other").fit(X, y)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("beta", [4.0, 0.0])
+def test_a_collapse_is_said(beta):
+    """Where a KL that weighs much keeps nothing in z; with beta = 0 it says nothing."""
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    with warnings.catch_warnings(record=True) as told:
+        make(VAETransformer, beta=beta, min_updates=400).fit(X)
+    words = [str(warning.message) for warning in told if "posterior collapse" in str(warning.message)]
+    assert len(words) == (beta > 0)

@@ -203,3 +203,17 @@ def test_weights_of_rows_count(rng):
     pyvae.Adam(model.parameters).step()
     np.testing.assert_array_equal(model.parameters.values, trained.parameters.values)
     assert history["train_loss"][0] == pytest.approx(loss, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_each_stratum_the_same_share_is_held_out(seed, rng):
+    strata = np.repeat([0, 1, 2, 3], [60, 30, 8, 2])
+    source = pyvae.ArraySource(rng.random((100, 2)))
+    source.strata = rng.permutation(strata)
+    train, validation = training.split(source, None, 0.25, seed)
+    assert len(validation) == 25
+    held_out = np.bincount(source.strata[validation.numbers], minlength=4)
+    np.testing.assert_array_equal(held_out, [14, 7, 2, 2])
+    both = np.intersect1d(train.numbers, validation.numbers)
+    np.testing.assert_array_equal(source.strata[both], [3, 3])  # too few to be divided
+    assert len(np.union1d(train.numbers, validation.numbers)) == 100
