@@ -130,9 +130,7 @@ class Writer:
             types = [[self.describe(column, name), str(dtype)] for column, dtype in value.dtypes.items()]
             return {"frame": types}
         if type(value).__name__ in CLASSES and type(value) is CLASSES[type(value).__name__]:
-            items = sorted(
-                vars(value).items(), key=lambda item: (isinstance(item[1], Adam), item[0])
-            )  # after its model
+            items = sorted(vars(value).items(), key=lambda item: (isinstance(item[1], Adam), item[0]))  # models first
             state = {attribute: self.describe(item, f"{name}.{attribute}") for attribute, item in items}
             return {"object": [type(value).__name__, state]}
         raise TypeError(f"{name} is of type {type(value).__name__}, which a file without pickles cannot hold")

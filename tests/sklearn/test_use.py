@@ -524,12 +524,12 @@ def test_class_weights_are_weights_of_the_rows_of_a_class():
         make(VAEClassifier, class_weight="other").fit(X, y)
 
 
-@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("beta", [4.0, 0.0])
 def test_a_collapse_is_said(beta):
     """Where a KL that weighs much keeps nothing in z; with beta = 0 it says nothing."""
     X = np.random.default_rng(0).normal(size=(200, 3))
     with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         make(VAETransformer, beta=beta, min_updates=400).fit(X)
     words = [str(warning.message) for warning in told if "posterior collapse" in str(warning.message)]
     assert len(words) == (beta > 0)
