@@ -1,5 +1,7 @@
 """The words that stand for likelihoods in ``VAE.mlp`` and on the command line."""
 
+import warnings
+
 import numpy as np
 
 from pyvae.likelihoods.bernoulli import Bernoulli
@@ -17,12 +19,21 @@ LIKELIHOODS = {
     "negative-binomial": NegativeBinomial,
 }
 
+FEW = 0.01  # of the entries
+
 
 def likelihood_of_entries(X):
     """The word for a sparse matrix of zeros and ones, of counts, or of other numbers."""
     if np.all((X.data == 0) | (X.data == 1)):  # zeros may be stored too
         return "bernoulli"
-    return "negative-binomial" if np.all((X.data >= 0) & (X.data == np.floor(X.data))) else "gaussian"
+    odd = X.data[(X.data < 0) | (X.data != np.floor(X.data))]
+    if 0 < len(odd) <= FEW * len(X.data):
+        warnings.warn(
+            f"entries are taken for real numbers, not counts, as a few are none, such as {odd[0]:g}",
+            UserWarning,
+            stacklevel=2,
+        )
+    return "gaussian" if len(odd) else "negative-binomial"
 
 
 def make_likelihood(name, n_features):
