@@ -69,7 +69,7 @@ class Categorical(Likelihood):
         return wrong
 
     def by_column(self, x, outputs):
-        """See Likelihood; 0 in all columns of a group but the one that is 1."""
+        """See Likelihood; (B * k, D), 0 in all columns of a group but the one that is 1."""
         highest = np.maximum.reduceat(outputs, self.edges[:-1], axis=1)
         shifted = outputs - np.repeat(highest, self.sizes, axis=1)
         log_sum = np.log(np.add.reduceat(np.exp(shifted), self.edges[:-1], axis=1))

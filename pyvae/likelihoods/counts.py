@@ -131,7 +131,7 @@ class Multinomial(Counts):
         return x
 
     def by_column(self, x, outputs):
-        """Raises ValueError: no column is independent of the others."""
+        """See Likelihood; for no x (B, D): raises ValueError: no column is independent of the others."""
         raise ValueError("the columns of a multinomial are not independent: they share the number of words of the row")
 
     def config(self):

@@ -23,9 +23,11 @@ from pyvae.module import build, register
 
 @register
 class StandardizedVAE(VAE):
-    """A VAE whose columns are standardised on the way in, in double, and brought back on the way out.
+    """A VAE whose columns are standardised on the way in, in double, and brought back on the way out:
 
-    standardization: the mean and the scale of each column (data/standardization.py). The other arguments are those of
+    log p(x) = log p_standardised((x - mean) / scale) - sum_j log scale_j, in nats.
+
+    standardization: the mean and the scale of each column, (D,) each (data/standardization.py). The other arguments are those of
     VAE. Far cells (data/scaling.py) count as missing in training. Every method takes rows as they are, and gives rows
     and nats of these; only losses in training, and those of ``loss_and_gradients``, are of the standardised numbers.
     Raises ValueError where the parts do not fit together.
@@ -65,7 +67,7 @@ class StandardizedVAE(VAE):
         return cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
 
     def source(self, X, name="X", training=False):
-        """See Model: the rows of X, standardised."""
+        """See Model: the rows of X (N, D), standardised."""
         source = super().source(X, name)
         if source.standardization is not None:
             return source
@@ -81,16 +83,16 @@ class StandardizedVAE(VAE):
         return rows if mean else self.standardization.decode(rows)  # means come from ``decode``
 
     def elbo(self, X, n_samples=1, seed=0):
-        """See Model; of the rows as given."""
+        """See Model; (N,), nats of the rows as given."""
         return super().elbo(X, n_samples, seed) - self.log_scale(X)
 
     def elbo_terms(self, X, n_samples=1, seed=0):
-        """See Model; of the rows as given."""
+        """See Model; (N,) each, nats of the rows as given."""
         reconstruction, kl = super().elbo_terms(X, n_samples, seed)
         return reconstruction + self.log_scale(X), kl
 
     def log_likelihood(self, X, n_samples=5000, seed=0):
-        """See Model; of the rows as given."""
+        """See Model; (N,), nats of the rows as given."""
         return super().log_likelihood(X, n_samples, seed) - self.log_scale(X)
 
     def log_scale(self, X):
