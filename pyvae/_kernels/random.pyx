@@ -52,6 +52,9 @@ cdef enum:
 
 
 def philox4x32(counter, key):
+    counter = np.asarray(counter)
+    if counter.dtype.kind not in "iu":
+        raise TypeError(f"counter must be whole numbers, not {counter.dtype}")
     cdef cnp.ndarray c = np.array(counter, dtype=np.uint32, order="C")
     cdef uint32_t *words = <uint32_t *>cnp.PyArray_DATA(c)
     cdef uint32_t k[2]

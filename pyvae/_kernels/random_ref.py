@@ -14,7 +14,10 @@ FEISTEL_ROUNDS = 6
 
 def philox4x32(counter, key):
     """Four random words for each counter: (..., 4) integers -> (..., 4) uint32; key: two integers."""
-    c0, c1, c2, c3 = np.moveaxis(np.asarray(counter, dtype=np.uint64), -1, 0)
+    counter = np.asarray(counter)
+    if counter.dtype.kind not in "iu":
+        raise TypeError(f"counter must be whole numbers, not {counter.dtype}")
+    c0, c1, c2, c3 = np.moveaxis(counter.astype(np.uint64), -1, 0)
     key0, key1 = int(key[0]), int(key[1])
     low = np.uint64(0xFFFFFFFF)
     for _ in range(10):

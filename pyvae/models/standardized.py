@@ -27,10 +27,10 @@ class StandardizedVAE(VAE):
 
     log p(x) = log p_standardised((x - mean) / scale) - sum_j log scale_j, in nats.
 
-    standardization: the mean and the scale of each column, (D,) each (data/standardization.py). The other arguments are those of
-    VAE. Far cells (data/scaling.py) count as missing in training. Every method takes rows as they are, and gives rows
-    and nats of these; only losses in training, and those of ``loss_and_gradients``, are of the standardised numbers.
-    Raises ValueError where the parts do not fit together.
+    standardization: the mean and the scale of each column, (D,) each (data/standardization.py). The other arguments are
+    those of VAE. Far cells (data/scaling.py) count as missing in training. Every method takes rows as they are, and
+    gives rows and nats of these; only losses in training, and those of ``loss_and_gradients``, are of the standardised
+    numbers. Raises ValueError where the parts do not fit together.
     """
 
     playable = True

@@ -79,7 +79,8 @@ def load(path):
             while f"models/{len(models)}.safetensors" in archive.namelist():
                 (Path(folder) / "model").write_bytes(archive.read(f"models/{len(models)}.safetensors"))
                 models.append(persistence.load(Path(folder) / "model"))
-            with np.load(io.BytesIO(archive.read("arrays.npz")), allow_pickle=False) as arrays:
+            file = io.BytesIO(archive.read("arrays.npz"))
+            with np.load(file, allow_pickle=False) as arrays:
                 estimator = Reader(models, arrays).value(state["estimator"])
         if type(estimator) not in ESTIMATORS:
             raise ValueError("no estimator")

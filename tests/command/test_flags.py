@@ -25,12 +25,20 @@ def people(rng, n):
     })  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of a table."""
+    rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("people")
+    people(rng, 1000).to_csv(folder / "people.csv", index=False)
+    network = "--hidden 30 --latent 3 --epochs 60 --lr 0.003 --validation-fraction 0.3 --quiet"
+    assert main(f"train {folder}/people.csv {network} --out {folder}/run".split()) == 0
+    return folder / "run"
+
+
 @pytest.fixture
-def run(rng):
-    people(rng, 1500).to_csv("people.csv", index=False)
-    network = "--hidden 50 --latent 4 --validation-fraction 0.2 --out run --quiet"
-    assert main(f"train people.csv {network}".split()) == 0
-    fresh = people(rng, 1000)
+def run(trained, rng):
+    Path("run").symlink_to(trained)
+    fresh = people(rng, 400)
     fresh.loc[3, "age"], fresh.loc[7, "income"], fresh.loc[9, "children"] = 1890, -9999, 40
     fresh.to_csv("fresh.csv", index=False)
 
@@ -39,7 +47,7 @@ def test_odd_rows_are_flagged_and_explained(run, capsys):
     capsys.readouterr()
     assert main("score run fresh.csv --flag 0.05 --why --json".split()) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["flagged"][:3] == [3, 7, 9] and 0.02 < len(told["flagged"]) / 1000 < 0.09
+    assert set(told["flagged"][:3]) == {3, 7, 9} and 0.015 < len(told["flagged"]) / 400 < 0.1
     reasons = {row.pop("row"): next(iter(row), None) for row in told["why"]}
     assert (reasons[3], reasons[7], reasons[9]) == ("age", "income", "children")
     pandas = pytest.importorskip("pandas")
@@ -60,8 +68,9 @@ def test_what_is_shown_fits_a_terminal(run, capsys):
 
 
 def test_a_far_number_of_an_array(rng, capsys):
-    np.save("x.npy", rng.normal(size=(600, 3)) * [1, 10, 100])
-    assert main("train x.npy --likelihood gaussian --hidden 16 --latent 2 --out run --quiet".split()) == 0
+    np.save("x.npy", rng.normal(size=(300, 3)) * [1, 10, 100])
+    line = "train x.npy --likelihood gaussian --hidden 16 --latent 2 --epochs 20 --out run --quiet"
+    assert main(line.split()) == 0
     x = rng.normal(size=(20, 3)) * [1, 10, 100]
     x[5, 1] = 1e20
     np.save("fresh.npy", x)

@@ -139,6 +139,7 @@ def test_what_it_refuses(rng):
         pyvae.StandardizedVAE(*parts, Standardization.none(3))
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the twins, which are NumPy
 def test_training_of_raw_numbers_names_it():
     X = np.full((8, 2), 1e25)
     with pytest.raises(FloatingPointError, match="scale the data, which reach 1e\\+25, as pyvae.StandardizedVAE does"):
