@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyvae.arguments import shown
-from pyvae.data.scaling import is_far, moments, reach, scale_of, scaled, too_large
+from pyvae.data.scaling import FARTHEST, is_far, moments, reach, scale_of, scaled, too_large
 from pyvae.data.validation import WHOLE
 
 KINDS = ("numeric", "count", "boolean", "categorical")
@@ -87,7 +87,8 @@ class Column:
         missing. Raises TypeError or ValueError, naming the column, where it cannot hold a value."""
         if self.kind == "categorical":
             return self._codes(series)
-        return scaled(self._numbers(series), self.mean, self.scale)
+        numbers = self._numbers(series)
+        return scaled(numbers, self.mean, self.scale) if self.kind == "numeric" else np.minimum(numbers, FARTHEST)
 
     def decode(self, x):
         """A pandas Series from (N, width) numbers: the likeliest category, or the nearest value that the type has."""

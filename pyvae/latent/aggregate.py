@@ -101,11 +101,9 @@ class AggregatePosterior:
         rows = np.arange(n)
         u = noise.uniform("component", (n, 1), rows, np.float64)[:, 0]
         component = np.minimum(np.searchsorted(np.cumsum(self.weights), u), len(self.weights) - 1)
-        eps, z = noise.normal("prior", (n, latent_dim), rows, np.float64), np.empty((n, latent_dim))
-        for k in np.unique(component):
-            mine, moved = np.flatnonzero(component == k), np.empty((np.count_nonzero(component == k), latent_dim))
-            _kernels.dense(eps[mine], np.ascontiguousarray(self.factors[k].T), self.means[k], None, moved)  # m + L eps
-            z[mine] = moved
+        eps, z = noise.normal("prior", (n, latent_dim), rows, np.float64), self.means[component]
+        for j in range(latent_dim):  # m + L eps, in an order that the rows beside a row do not change
+            z[:, j:] += self.factors[component, j:, j] * eps[:, j, None]
         return z.astype(dtype)
 
 

@@ -13,7 +13,7 @@ is SciPy's.
 import numpy as np
 from scipy import special, stats
 
-SMALL = 12.0  # the mean below which the walk begins at 0
+SMALL = 16.0  # the mean below which the walk begins at 0
 MOST_STEPS, STEPS_TOGETHER = 96, 6
 CHUNK = 2**14  # numbers in one walk, which stay in a processor's cache
 

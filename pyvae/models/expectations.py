@@ -49,14 +49,16 @@ def expected(model, source, n_samples=100, seed=0):
 def surprise(model, source, features, n_samples=100, seed=0):
     """-E[log p(x_j|z) | x] of each row and feature, (N, number of features), nats: the feature's share of -log p(x|z).
 
-    features: slices of the model's columns, one for each feature. The surprise of an unobserved entry is 0.
+    features: slices of the model's columns, one for each feature, which share all of them among themselves. The
+    surprise of an unobserved entry is 0.
     """
     result = np.empty((len(source), len(features)))
+    starts = np.array([columns.start for columns in features])
+    order = np.argsort(starts)
     for chunk in weighted_chunks(model, source, n_samples, seed):
         x, observed = chunk.batch.x, chunk.batch.observed
         x = x if isinstance(x, np.ndarray) else x.to_dense()
         log_px = chunk.mean(model.likelihood.by_column(x, chunk.outputs))
         log_px = log_px if observed is None else log_px * observed
-        for j, columns in enumerate(features):
-            result[chunk.rows, j] = -log_px[:, columns].sum(axis=1)
+        result[chunk.rows, order] = -np.add.reduceat(log_px, starts[order], axis=1)
     return result
