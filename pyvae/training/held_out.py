@@ -38,7 +38,8 @@ def _stratified(order, strata, held_out):
     counts = sizes * held_out // len(order)
     is_rare = (counts < 2)[strata[order]]
     counts = np.where(counts < 2, sizes, counts)
-    counts[sizes.argmax()] = max(counts[sizes.argmax()] + held_out - counts.sum(), 1)  # the largest makes up for it
+    largest = sizes.argmax()  # makes up for it
+    counts[largest] = np.clip(counts[largest] + held_out - counts.sum(), 1, max(sizes[largest] - 1, 1))
     place = np.empty(len(order), int)  # of each row among those of its stratum
     for stratum, size in enumerate(sizes):
         place[strata[order] == stratum] = np.arange(size)
