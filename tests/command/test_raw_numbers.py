@@ -43,7 +43,7 @@ def test_every_command_speaks_of_the_values_as_given(X, capsys):
     np.testing.assert_allclose((made.mean(axis=0) - X.mean(axis=0))[:4] / std, 0, atol=0.2)
     np.testing.assert_allclose(made[:, :4].std(axis=0) / std, 1, atol=0.15)
     np.testing.assert_allclose(np.corrcoef(made[:, :4].T), np.corrcoef(X[:, :4].T), atol=0.05)
-    np.testing.assert_allclose(made[:, 4], 7, atol=0.01)
+    np.testing.assert_allclose(made[:, 4], 7, atol=0.05)
 
     run("reconstruct run -n 600 --out again.npy", capsys)
     assert (np.abs(np.load("again.npy") - X)[:, :4].mean(axis=0) < 0.3 * std).all()

@@ -144,7 +144,7 @@ WRONG = [
     ("train dates.npy", "dates.npy must hold real numbers, not dates"),
     ("train records.npy", "records.npy must hold real numbers, not records of age, height"),
     ("train scalar.npy", "scalar.npy must be two-dimensional, (rows, features), not of shape ()"),
-    ("train films.npy", "films.npy must be two-dimensional, (rows, features), not of shape (2, 3, 4, 5)"),
+    ("train films.npy", "films.npy has rows of shape (3, 4, 5): save X.reshape(len(X), -1), rows of 60 columns"),
     ("train objects.npz", "objects.npz, array X, is no array of real numbers, or it is damaged"),
     ("train labels.npz", "labels.npz has 29 labels y for 30 rows"),
     ("train splits.npz", "splits.npz has test rows of shape (6,), but rows to train on of shape (4,)"),
