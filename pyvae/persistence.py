@@ -211,10 +211,18 @@ def lock_folder(folder, otherwise):
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         os.close(descriptor)
-        raise BlockingIOError(error.errno, otherwise, str(folder)) from None
+        if isinstance(error, BlockingIOError):
+            raise BlockingIOError(error.errno, otherwise, str(folder)) from None
+        return None  # this file system has no locks
     return descriptor
+
+
+def unlock_folder(descriptor):
+    """Let other processes into a folder again; descriptor: what ``lock_folder`` returned."""
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def write_file(path, data, check=None):

@@ -13,6 +13,7 @@ from pyvae.data import csv_files, datasets
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
 from pyvae.data.tables import Table
+from pyvae.data.validation import UNKNOWN
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.gaussian import Gaussian
@@ -140,8 +141,10 @@ def table_of(model):
 
 
 def log_scale(source, table):
-    """The number to subtract from log p(x) of each row for that of the table as given, (N,), nats; 0 for an array."""
-    return np.zeros(len(source)) if table is None else log_scale_of_rows(source, table.log_scale())
+    """The number to subtract from log p(x) of each row for that of the row as given, (N,), nats: of a table, or of a
+    source that is standardised; 0 for other arrays."""
+    scaled = table or source.standardization
+    return np.zeros(len(source)) if scaled is None else log_scale_of_rows(source, scaled.log_scale())
 
 
 def load_rows(data, options, model):
@@ -169,7 +172,10 @@ def load_rows(data, options, model):
             f"give rows like those it was trained on{trained_on}"
         )
     verb = "scale the rows as" if isinstance(model.likelihood, Bernoulli) else "give rows like"
-    check_values(source, model.likelihood, advice=lambda *_: f"{verb} those it was trained on")
+    try:
+        check_values(source, model.likelihood, advice=lambda *_: f"{verb} those it was trained on")
+    except ValueError as error:
+        raise Refusal(str(error).replace(UNKNOWN, "fill it, drop the row, or train a model with --missing")) from None
     return name, source
 
 

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae.command.inputs import log_scale, table_of
-from pyvae.data.sources import Rows
+from pyvae.data.sources import Rows, SameNoise, chunks_of
 from pyvae.models.expectations import surprise
 
-MOST_ROWS, SAMPLES = 1000, 100  # whose log-likelihood is computed
+MOST_ROWS, LEAST_ROWS, SAMPLES = 1000, 100, 100  # whose log-likelihood is computed
+MOST_NUMBERS = 100_000_000  # that the decoder makes for it
 FEW_ROWS, FEW_SAMPLES = 200, 20  # whose columns are looked at one by one
 
 
@@ -29,9 +30,12 @@ class Reference(NamedTuple):
     @classmethod
     def of(cls, model, source, held_out):
         """That of the rows of a DataSource."""
-        log_likelihood = log_likelihood_of(model, _evenly(source, MOST_ROWS), SAMPLES)
+        most = int(np.clip(MOST_NUMBERS / (SAMPLES * model.decoder.n_out), LEAST_ROWS, MOST_ROWS))
+        rows = SameNoise(_evenly(source, most))
+        log_likelihood = model.log_likelihood(rows, SAMPLES) - log_scale(rows, table_of(model))
         try:
-            median = np.median(surprise_of(model, _evenly(source, FEW_ROWS), FEW_SAMPLES), axis=0)
+            found = np.ma.masked_invalid(surprise_of(model, _evenly(source, FEW_ROWS), FEW_SAMPLES))
+            median = np.ma.median(found, axis=0).filled(np.nan)  # NaN where no value is known
         except (ValueError, NotImplementedError):
             median = None
         return cls(log_likelihood, median, held_out)
@@ -57,11 +61,6 @@ class Reference(NamedTuple):
             raise ValueError(f"{path} is not a reference of a run, or it is damaged") from None
 
 
-def log_likelihood_of(model, source, n_samples, seed=0):
-    """log p(x) of each row of a DataSource as given, (N,), nats, by importance sampling."""
-    return model.log_likelihood(source, n_samples, seed) - log_scale(source, table_of(model))
-
-
 def columns_of(model):
     """The names of the columns as given, and the slice of the model's columns for each."""
     table = table_of(model)
@@ -73,8 +72,17 @@ def columns_of(model):
 
 def surprise_of(model, source, n_samples, seed=0):
     """Each column's share in -log p(x|z) of the rows of a DataSource, (N, number of columns), nats of the model's
-    numbers. Raises ValueError or NotImplementedError where the columns are not independent."""
-    return surprise(model, model.source(source), columns_of(model)[1], n_samples, seed)
+    numbers; NaN where a value is missing. Raises ValueError or NotImplementedError where the columns are not
+    independent."""
+    source, places = model.source(SameNoise(source)), columns_of(model)[1]
+    found = surprise(model, source, places, n_samples, seed)
+    if source.missing:
+        firsts = [place.start for place in places]
+        for rows in chunks_of(len(source), source.n_features):
+            observed = source.gather(rows).observed
+            if observed is not None:
+                found[rows] = np.where(observed[:, firsts] != 0, found[rows], np.nan)
+    return found
 
 
 def _evenly(source, most):

@@ -13,7 +13,7 @@ from pathlib import Path
 from pyvae import _kernels, versions
 from pyvae.command import pictures
 from pyvae.command.options import Refusal
-from pyvae.persistence import lock_folder, write_file
+from pyvae.persistence import lock_folder, unlock_folder, write_file
 
 LATENT = "latent.npz"  # the AggregatePosterior, from which new rows are sampled
 REFERENCE = "reference.npz"  # by which rows are flagged
@@ -91,10 +91,14 @@ def begin(out, checkpoints, settings, log, is_resumed):
     Returns its lock, a descriptor. Raises BlockingIOError where another training is under way in it."""
     out.mkdir(parents=True, exist_ok=True)
     lock = lock_folder(out, "another training is under way there")
-    write_file(out / "config.json", settings.encode())  # first: if it cannot be written, the other run is not lost
-    if not is_resumed:
-        remove(out, checkpoints, but="config.json")
-    log.open(out / "log.txt")
+    try:
+        write_file(out / "config.json", settings.encode())  # first: if it cannot be written, the other run is not lost
+        if not is_resumed:
+            remove(out, checkpoints, but="config.json")
+        log.open(out / "log.txt")
+    except BaseException:
+        unlock_folder(lock)
+        raise
     return lock
 
 

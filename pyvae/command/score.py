@@ -6,10 +6,10 @@ import numpy as np
 
 from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of
 from pyvae.command.outputs import counted, output_file, tell, write_table
-from pyvae.command.reference import SAMPLES, Reference, columns_of, log_likelihood_of, surprise_of
+from pyvae.command.reference import SAMPLES, Reference, columns_of, surprise_of
 from pyvae.command.refusals import Refusal
 from pyvae.command.runs import REFERENCE
-from pyvae.data.sources import Rows
+from pyvae.data.sources import Rows, SameNoise
 
 MOST_SHOWN = 10  # rows
 REASONS = 3  # columns that are named for a row
@@ -25,13 +25,15 @@ def run_score(options):
     kinds = (".csv", ".npz", ".npy")
     out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
     split, source = load_rows(data, options, model)
+    scale = log_scale(source, table_of(model))
     if options.log_likelihood or reference:
         score, samples = "log_likelihood", options.samples or (SAMPLES if reference else 1000)
-        columns = {score: log_likelihood_of(model, source, samples, options.seed)}
+        rows = SameNoise(source) if reference else source  # so that no flag depends on a row's place
+        columns = {score: model.log_likelihood(rows, samples, options.seed) - scale}
     else:
         score, samples = "elbo", options.samples or 1
         reconstruction, kl = model.elbo_terms(source, samples, options.seed)
-        reconstruction += log_scale(source, table_of(model))
+        reconstruction += scale
         columns = {score: -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
     means = {name: float(values.mean()) for name, values in columns.items()}
     flagged = Flagged(options, model, source, columns[score], reference) if reference else None
@@ -79,19 +81,20 @@ class Flagged:
         }  # fmt: skip
         of = "not trained on" if reference.held_out else "trained on"
         self.lines = [
-            f"flagged {len(rows)} of {counted(len(scores), 'row')}, below {threshold:.2f} nats as "
-            f"{options.flag:.3g} of those {of}"
+            f"flagged {len(rows)} of {counted(len(scores), 'row')}, below {threshold:.2f} nats, as a "
+            f"share of {options.flag:.3g} of the rows {of} is"
         ]
         if not reference.held_out:
-            self.lines.append("more of fresh rows are: train with --validation-fraction 0.1 to prevent it")
+            self.lines.append("more of fresh rows will be: train with --validation-fraction 0.1 to prevent it")
         reasons = why(model, Rows(source, rows), reference, options.seed) if options.why else [{}] * len(rows)
         if options.why:
-            self.result["why"] = [{"row": row, **reason} for row, reason in zip(rows.tolist(), reasons, strict=True)]
+            self.result["why"] = [
+                {"row": row, "columns": reason} for row, reason in zip(rows.tolist(), reasons, strict=True)
+            ]
             texts = dict(zip(rows.tolist(), map(in_words, reasons), strict=True))
             self.columns["why"] = np.array([texts.get(row, "") for row in range(len(scores))])
         for row, reason in list(zip(rows, reasons, strict=True))[:MOST_SHOWN]:
-            line = f"  row {row:<8} {scores[row]:10.2f} nats  {in_words(reason)}".rstrip()
-            self.lines.append(line if len(line) <= 80 else f"{line[:77]}...")
+            self.lines.append(shortened(f"  row {row:<8} {scores[row]:10.2f} nats  ", reason))
         if len(rows) > MOST_SHOWN:
             self.lines.append(f"  and {counted(len(rows) - MOST_SHOWN, 'row')} more")
 
@@ -103,11 +106,21 @@ def why(model, source, reference, seed):
         return []
     names, _ = columns_of(model)
     above = surprise_of(model, source, SAMPLES, seed) - reference.surprise
+    above = np.nan_to_num(above, nan=-np.inf)  # what is missing is no reason
     oddest = np.argsort(-above, axis=1, kind="stable")[:, :REASONS]
     return [
         {names[j]: float(row[j]) for j in columns if row[j] >= LEAST}
         for row, columns in zip(above, oddest, strict=True)
     ]
+
+
+def shortened(line, reason):
+    """A line with as many of the reasons as have a place in 80 columns."""
+    for n in range(len(reason), 0, -1):
+        whole = line + in_words(dict(list(reason.items())[:n]))
+        if len(whole) <= 80:
+            return whole
+    return line.rstrip()
 
 
 def in_words(reason):

@@ -1,7 +1,6 @@
 """``pyvae train``: from the options of a command line to the folder of a run."""
 
 import contextlib
-import os
 import sys
 import time
 import warnings
@@ -189,14 +188,15 @@ class Run:
     def evaluate(self):
         """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuse a model
         whose means are not finite."""
-        reconstruction, kl = training.evaluate(self.job.model, self.job.reported, self.options.seed)
+        source = self.job.model.source(self.job.reported, training=True)
+        reconstruction, kl = training.evaluate(self.job.model, source, self.options.seed)
         if not np.isfinite(reconstruction + kl):
             self._discard()
             raise self.failure or Refusal(
                 f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
             )
         self.advice = training_advice(self.history, self.options, len(self.job.rows), kl)
-        scale = log_scale(self.job.reported, self.job.dataset.table)
+        scale = log_scale(source, self.job.dataset.table)
         return reconstruction + float(scale.mean()), kl
 
     def save(self, result):
@@ -215,9 +215,9 @@ class Run:
             persistence.save(job.model, out / "model.safetensors")
             latent = job.model.aggregate_posterior(job.rows)
             persistence.write_file(out / runs.LATENT, latent.to_npz())
+            persistence.write_file(out / "history.csv", history.to_csv().encode())
             reference = Reference.of(job.model, job.reported, held_out=job.split != "train")
             persistence.write_file(out / runs.REFERENCE, reference.to_npz())
-            persistence.write_file(out / "history.csv", history.to_csv().encode())
             labels = pictures.labels_of(job.dataset, job.reported)
             drawn = pictures.save(job.model, latent, history, job.reported, labels, out, job.split, job.validated)
             names = ["model.safetensors", runs.LATENT, runs.REFERENCE, "history.csv", "config.json", "log.txt", *drawn]
@@ -248,8 +248,7 @@ class Run:
 
     def close(self):
         """Let other trainings into the folder."""
-        if self.lock is not None:
-            os.close(self.lock)
+        persistence.unlock_folder(self.lock)
 
     def _discard(self):
         """Remove what it has written, unless it is a resumed run."""

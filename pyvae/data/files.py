@@ -84,7 +84,7 @@ def read_npz(path):
         with zipfile.ZipFile(path) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if {"indptr", "indices"} <= set(names) or {"format", "shape"} <= set(names):
-                check_memory(path, sum(member.file_size for member in archive.infolist()))
+                check_memory(path, sum(member.file_size for member in archive.infolist()), "take fewer rows")
                 return Arrays(_sparse_matrix({name: archive.read(f"{name}.npy") for name in names}, path))
             keys = {
                 part: next((name for name in spellings if name in names), None) for part, spellings in NPZ_KEYS.items()

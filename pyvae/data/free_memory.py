@@ -11,17 +11,22 @@ def free_memory():
     free += [1024 * float(line.split()[1]) for line in text.splitlines() if line.startswith("MemAvailable:")]
     most, used = _text("/sys/fs/cgroup/memory.max").strip(), _text("/sys/fs/cgroup/memory.current").strip()
     if most.isdigit() and used.isdigit():
-        free.append(float(int(most) - int(used)))
+        lines = [line.split() for line in _text("/sys/fs/cgroup/memory.stat").splitlines()]
+        given_back = sum(int(line[1]) for line in lines if line[0] in ("inactive_file", "slab_reclaimable"))  # at need
+        free.append(float(int(most) - int(used) + given_back))
     return min(free)
 
 
-def check_memory(path, size):
-    """Raise ValueError, naming the file, where so many bytes are not free."""
+class TooLittleMemory(ValueError):
+    """What a file holds would fill the memory."""
+
+
+def check_memory(path, size, advice="save its rows as a .npy file, which stays on disk"):
+    """Raise TooLittleMemory, naming the file, where so many bytes are not free."""
     free = free_memory()
     if size > free:
-        raise ValueError(
-            f"{path} holds {_in_words(size)}, but {_in_words(max(free, 0))} of memory are free: save its rows as a "
-            ".npy file, which stays on disk"
+        raise TooLittleMemory(
+            f"{path} holds {_in_words(size)}, but {_in_words(max(free, 0))} of memory are free: {advice}"
         )
 
 

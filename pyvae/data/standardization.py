@@ -105,6 +105,7 @@ class StandardizedSource(WrappedSource):
         given = self.source.gather(rows, noise, np.empty((len(rows), self.n_features)))
         out = np.empty(given.x.shape, np.float32) if out is None else out
         out[...] = scaling.scaled(given.x, self.standardization.mean, self.standardization.scale)
+        out[np.isinf(given.x)] = np.inf  # no number, which the likelihood is to refuse
         observed = given.observed
         if self.leaves_out:
             near = ~self.standardization.is_far(given.x)

@@ -54,7 +54,7 @@ class Model(Module):
 
     def source(self, X, name="X", training=False):
         """X, an array (N, D) or a DataSource, as a DataSource of the numbers that forward takes. training: True for
-        rows to train on. Raises TypeError or ValueError where X cannot be used."""
+        rows to train on or to report on in training. Raises TypeError or ValueError where X cannot be used."""
         return as_source(X, self.n_features, name)
 
     def loss_and_gradients(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae.data.scaling import BOUND, log_scale_of_rows
-from pyvae.data.sources import DataSource, as_source
+from pyvae.data.sources import DataSource, as_source, check_support
 from pyvae.data.standardization import STANDARDIZED, Standardization, standardized
 from pyvae.layers.inputs import Clip
 from pyvae.models.build import mlp_parts
@@ -64,14 +64,18 @@ class StandardizedVAE(VAE):
             raise ValueError(f"likelihood must be one of {', '.join(STANDARDIZED)}, not {likelihood!r}")
         source = as_source(X)
         parts = mlp_parts(source.n_features, latent_dim, hidden, activation, likelihood, [Clip(BOUND)])
+        check_support(source, parts[-1], np.float64)
         return cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
 
     def source(self, X, name="X", training=False):
-        """See Model: the rows of X (N, D), standardised."""
+        """See Model: the rows of X (N, D), standardised. Raises ValueError where they are standardised for another
+        model."""
         source = super().source(X, name)
-        if source.standardization is not None:
-            return source
-        return standardized(source, self.standardization, training)
+        if source.standardization is None:
+            return standardized(source, self.standardization, training)
+        if source.standardization.config() != self.standardization.config():
+            raise ValueError(f"{name} is standardised for another model: give its rows as they are")
+        return source
 
     def decode(self, Z: ArrayLike) -> np.ndarray:
         """E[x|z] (N, D), in the units of the rows as given; see Model."""

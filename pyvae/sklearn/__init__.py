@@ -10,10 +10,11 @@ They take arrays, sparse matrices and DataFrames with columns of several kinds, 
 have scikit-learn's names; base.py lists them.
 """
 
+from pyvae.sklearn.classifier import VAEClassifier
 from pyvae.sklearn.clusterer import VAEClusterer
 from pyvae.sklearn.files import load, save
 from pyvae.sklearn.outliers import VAEOutlierDetector
-from pyvae.sklearn.supervised import VAEClassifier, VAERegressor
+from pyvae.sklearn.supervised import VAERegressor
 from pyvae.sklearn.transformer import VAETransformer
 
 __all__ = [

@@ -149,7 +149,7 @@ class VAEEstimator(BaseEstimator):
         if not (self.warm_start and hasattr(self, "model_")):
             return False
         for name, last in self._of_the_model.items():
-            if repr(getattr(self, name)) != repr(last):
+            if _in_words(getattr(self, name)) != _in_words(last):
                 raise ValueError(f"{name} must stay {shown(repr(last))} for a warm_start, not become "
                                  f"{shown(repr(getattr(self, name)))}")  # fmt: skip
         return True
@@ -324,6 +324,11 @@ def draw_seed(random_state):
     except ValueError:
         expected = "None, a whole number from 0 or a RandomState"
         raise ValueError(f"random_state must be {expected}, not {shown(repr(random_state))}") from None
+
+
+def _in_words(parameter):
+    """What tells parameters of a model apart."""
+    return repr(parameter.describe() if isinstance(parameter, Likelihood) else parameter)
 
 
 def _without_rows(frame):

@@ -5,7 +5,8 @@
 
 The archive is a .zip of estimator.json, which holds parameters and attributes, arrays.npz, and models/N.safetensors
 (persistence.py). What is more than JSON stands there as an object with one key, the word for what it is. Nothing in a
-file is executed: an object's class is looked up among those below.
+file is executed: an object's class is looked up among those below. Requests of metadata (scikit-learn's
+set_fit_request) are not kept.
 """
 
 import io
@@ -21,17 +22,18 @@ from sklearn.mixture import GaussianMixture
 
 from pyvae import persistence
 from pyvae.arguments import shown
-from pyvae.data.free_memory import check_memory
+from pyvae.data.free_memory import TooLittleMemory, check_memory
 from pyvae.data.standardization import Standardization
 from pyvae.data.tables import Table
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.models.evaluation import Model
 from pyvae.module import build
+from pyvae.sklearn.classifier import VAEClassifier
 from pyvae.sklearn.clusterer import VAEClusterer
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.sklearn.outliers import VAEOutlierDetector
-from pyvae.sklearn.supervised import VAEClassifier, VAERegressor
+from pyvae.sklearn.supervised import VAERegressor
 from pyvae.sklearn.transformer import VAETransformer
 from pyvae.training.adam import Adam
 
@@ -71,7 +73,7 @@ def load(path):
         raise FileNotFoundError(f"no file {path}")
     try:
         with zipfile.ZipFile(path) as archive, TemporaryDirectory() as folder:
-            check_memory(path, sum(entry.file_size for entry in archive.infolist()))
+            check_memory(path, sum(entry.file_size for entry in archive.infolist()), "free some")
             state = json.loads(archive.read("estimator.json"))
             if state["format"] != FORMAT:
                 raise ValueError(f"format {state['format']}, but this version of pyvae reads {FORMAT}")
@@ -85,6 +87,8 @@ def load(path):
         if type(estimator) not in ESTIMATORS:
             raise ValueError("no estimator")
         return estimator
+    except TooLittleMemory:
+        raise
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, TypeError, AttributeError, IndexError,
             NotImplementedError, RecursionError, ValueError) as error:  # fmt: skip
         raise ValueError(f"{path} is no file of an estimator, or it is damaged ({shown(error)})") from None
@@ -132,7 +136,10 @@ class Writer:
             return {"frame": types}
         if type(value).__name__ in CLASSES and type(value) is CLASSES[type(value).__name__]:
             items = sorted(vars(value).items(), key=lambda item: (isinstance(item[1], Adam), item[0]))  # models first
-            state = {attribute: self.describe(item, f"{name}.{attribute}") for attribute, item in items}
+            state = {
+                attribute: self.describe(item, f"{name}.{attribute}") for attribute, item in items
+                if attribute != "_metadata_request"
+            }  # fmt: skip
             return {"object": [type(value).__name__, state]}
         raise TypeError(f"{name} is of type {type(value).__name__}, which a file without pickles cannot hold")
 

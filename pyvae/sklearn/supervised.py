@@ -1,4 +1,5 @@
-"""VAERegressor and VAEClassifier: a joint model of x and y through one latent variable.
+"""VAERegressor, and what VAEClassifier (classifier.py) shares with it: a joint model of x and y through one latent
+variable.
 
     p(x, y, z) = p(z) p(x|z) p(y|z),    q(z|x)
 
@@ -13,22 +14,18 @@ p(y|z), and decoded.
 """
 
 import numpy as np
-from scipy.special import softmax
 from scipy.stats import norm
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from pyvae import _kernels
-from pyvae.arguments import check_number, shown
+from pyvae.arguments import check_number
 from pyvae.data.scaling import scale_of
 from pyvae.data.sources import CHUNK_ROWS
 from pyvae.layers.activations import Symlog
 from pyvae.layers.inputs import FirstColumns
 from pyvae.layers.layer import Sequential
-from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import has_counts
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
@@ -70,6 +67,7 @@ class JointEstimator(VAEEstimator):
         if len(y) != X.shape[0]:
             raise ValueError(f"y must have one value for each of the {X.shape[0]} rows of X, not {len(y)} in all")
         X, sample_weight, y = self._weighed(X, sample_weight, y)
+        X, sample_weight, y = self._weighed(X, self._with_class_weight(y, sample_weight), y)
         if not goes_on:
             self._learn_targets(y, sample_weight)
         targets = self._encode_targets(y)
@@ -77,6 +75,10 @@ class JointEstimator(VAEEstimator):
         self._fit(X, sample_weight, targets, self._strata(y))
         self.latent_mixture_ = self.model_.aggregate_posterior(self.columns_.source(X, None, targets))
         return self
+
+    def _with_class_weight(self, y, sample_weight):
+        """The weights of the rows (N,) or None, times those of their classes."""
+        return sample_weight
 
     def _strata(self, y):
         """The stratum of each row, by which rows are held out; None without any."""
@@ -182,7 +184,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
     def _check_targets(self, y):
         y = column_or_1d(y, warn=True)
         try:
-            y = np.where(_missing(y), np.nan, y).astype(float)
+            y = np.where(missing(y), np.nan, y).astype(float)
         except (TypeError, ValueError):
             raise ValueError("y must hold real numbers alone") from None
         assert_all_finite(y, input_name="y")
@@ -200,72 +202,6 @@ class VAERegressor(RegressorMixin, JointEstimator):
         return Gaussian(1, std="predicted", floor=1e-2)
 
 
-class VAEClassifier(ClassifierMixin, JointEstimator):
-    """Classification by p(class|z), and rows for a wanted class.
-
-    The parameters are those of JointEstimator, and class_weight: {class: weight of its rows}, "balanced" for weights
-    that make all classes count the same, or None for weights of 1. Of each class the same share of rows is held out;
-    of one too rare for that, the rows are trained on and validated on.
-    Attributes: those of VAETransformer, and ``classes_``.
-    """
-
-    def __init__(
-        self, n_components=8, *, target_weight=30.0, class_weight=None, hidden_layer_sizes=(100,), activation="relu",
-        likelihood="auto", kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=200,
-        min_updates=2000, early_stopping=True, validation_fraction=0.25, n_iter_no_change=10, tol=1e-4,
-        warm_start=False, verbose=False, random_state=None,
-    ):  # fmt: skip
-        self._keep(locals())
-
-    def fit(self, X, y, sample_weight=None):
-        """Train on the rows of X (N, D) and the classes y (N,), with weights sample_weight (N,), which multiply those
-        of the classes. Raises TypeError or ValueError, naming the column, where they cannot be used."""
-        if self.class_weight is not None and y is not None:
-            of_classes = compute_sample_weight(self.class_weight, self._check_targets(y))
-            sample_weight = of_classes * (1 if sample_weight is None else np.asarray(sample_weight))
-        return self._fit_joint(X, y, sample_weight)
-
-    def predict_proba(self, X):
-        """The probability of each of ``classes_`` for the rows of X (N, D): (N, n_classes). Raises what ``fit``
-        raises."""
-        return self._predicted(X, lambda logits: softmax(logits, axis=-1).mean(axis=1))
-
-    def predict(self, X):
-        """The likeliest class of each row of X (N, D): (N,). Raises what ``fit`` raises."""
-        likeliest = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[likeliest]
-
-    def sample(self, y, random_state=None):
-        """A new row x ~ p(x|y) for each of the classes y (n,): an array (n, D), or a DataFrame like the one that was
-        fitted. Raises ValueError for a class that was not fitted."""
-        check_is_fitted(self)
-        return self._sample_given(self._encode_targets(column_or_1d(y)), random_state)
-
-    def _check_targets(self, y):
-        y = column_or_1d(y, warn=True)
-        missing = np.flatnonzero(_missing(y))
-        if missing.size:
-            raise ValueError(f"y is missing in row {missing[0]}: drop it")
-        check_classification_targets(y)
-        return y
-
-    def _learn_targets(self, y, weight):
-        self.classes_ = np.unique(y)
-
-    def _encode_targets(self, y):
-        known = set(self.classes_.tolist())
-        unknown = [label for label in y.tolist() if label not in known]
-        if unknown:
-            raise ValueError(f"y has the class {shown(repr(unknown[0]))}, which was not fitted")
-        return np.eye(len(self.classes_))[np.searchsorted(self.classes_, y)]
-
-    def _strata(self, y):
-        return np.searchsorted(self.classes_, y)
-
-    def _target_likelihood(self):
-        return Categorical([len(self.classes_)])
-
-
 def mixture_quantiles(mean, std, levels):
     """Quantiles (n, number of levels) of n mixtures of S normal distributions with equal shares, mean and std (n, S),
     by bisection of the distribution function."""
@@ -279,7 +215,7 @@ def mixture_quantiles(mean, std, levels):
     return (low + high) / 2
 
 
-def _missing(y):
+def missing(y):
     """Booleans: True where a value of an array is None, NaN or pandas' NA."""
     import pandas as pd
 

@@ -32,19 +32,17 @@ def split(source, validation, validation_fraction, seed):
 
 
 def _stratified(order, strata, held_out):
-    """The rows to train on, and ``held_out`` rows to validate on, the same share of each stratum. The few rows of one
-    that cannot spare two are on both sides: else the best epoch would be chosen without a look at them."""
+    """The rows to train on, and those to validate on, the same share of each stratum, rounded. The few rows of one that
+    cannot spare two are on both sides: else the best epoch would be chosen without a look at them."""
     sizes = np.bincount(strata)
-    counts = sizes * held_out // len(order)
-    is_rare = (counts < 2)[strata[order]]
-    counts = np.where(counts < 2, sizes, counts)
-    largest = sizes.argmax()  # makes up for it
-    counts[largest] = np.clip(counts[largest] + held_out - counts.sum(), 1, max(sizes[largest] - 1, 1))
-    place = np.empty(len(order), int)  # of each row among those of its stratum
+    counts = np.rint(sizes * (held_out / len(order))).astype(int)
+    is_rare = counts < 2
+    counts = np.where(is_rare, sizes, np.minimum(counts, sizes - 1))
+    of_row, place = strata[order], np.empty(len(order), int)
     for stratum, size in enumerate(sizes):
-        place[strata[order] == stratum] = np.arange(size)
-    is_validated = place < counts[strata[order]]
-    return order[~is_validated | is_rare], order[is_validated]
+        place[of_row == stratum] = np.arange(size)
+    is_validated = place < counts[of_row]
+    return order[~is_validated | is_rare[of_row]], order[is_validated]
 
 
 def evaluate(model, source, seed):

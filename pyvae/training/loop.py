@@ -112,7 +112,8 @@ def train(
         check_count("patience", patience, 1)
         if not validation_fraction:
             raise ValueError("patience needs a validation_fraction: X_val is reported on and decides nothing")
-    source, validation = model.source(X, training=True), None if X_val is None else model.source(X_val, "X_val")
+    source = model.source(X, training=True)
+    validation = None if X_val is None else model.source(X_val, "X_val", training=True)
     source, validation = split(source, validation, validation_fraction, seed)
     check_support(source, model.likelihood, model.parameters.dtype)
     if validation is not None:

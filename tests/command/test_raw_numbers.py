@@ -120,3 +120,24 @@ def test_counts_start_at_their_means(rng, capsys):
     for word in ("poisson", "negative-binomial"):
         run(f"train counts.npy --likelihood {word} --epochs 1 --hidden 8 --latent 2 --out {word}", capsys)
         np.testing.assert_allclose(pyvae.load(word).sample(500).mean(axis=0), [5, 3000, 90000], rtol=0.1, atol=3)
+
+
+@pytest.mark.filterwarnings("always")  # the command prints it
+@pytest.mark.parametrize("more", ["", "--validation-fraction 0.5"])
+def test_far_cells_have_no_part_in_the_result(more, X, capsys):
+    """One rule for the rows that are trained and those that are reported on."""
+    run(f"train raw.npy {SMALL} --epochs 20 {more}", capsys)
+    before = float((Path("run") / "log.txt").read_text().splitlines()[-1].split()[2])
+    X[[4, 200, 401], 0] = -9999e6
+    np.save("raw.npy", X)
+    said = run(f"train raw.npy {SMALL} --epochs 20 {more} --force", capsys)
+    assert float(said.splitlines()[-1].split()[2]) == pytest.approx(before, abs=3)
+
+
+def test_a_run_is_not_resumed_on_other_rows(X, capsys):
+    """Whose means make another model of the numbers alone."""
+    run(f"train raw.npy {SMALL} --epochs 2", capsys)
+    X[0, 1] += 1
+    np.save("raw.npy", X)
+    assert main("train --resume --out run --epochs 4".split()) == 2
+    assert "was trained on other rows: resume it as it began, or train anew" in capsys.readouterr().err

@@ -19,6 +19,14 @@ def test_it_is_some_of_the_machine():
         ({"/proc/meminfo": "MemTotal: 9 kB\nMemAvailable:    2000 kB\n"}, 2000 * 1024),
         ({"/proc/meminfo": "MemAvailable: 2000 kB", "/sys/fs/cgroup/memory.max": "max\n"}, 2000 * 1024),
         ({"/sys/fs/cgroup/memory.max": "5000\n", "/sys/fs/cgroup/memory.current": "4000\n"}, 1000),
+        (
+            {
+                "/sys/fs/cgroup/memory.max": "5000",
+                "/sys/fs/cgroup/memory.current": "4900",
+                "/sys/fs/cgroup/memory.stat": "anon 100\ninactive_file 3000\nslab_reclaimable 200\n",
+            },
+            3300,
+        ),
         ({}, float("inf")),
     ],
 )

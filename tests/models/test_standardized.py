@@ -144,3 +144,17 @@ def test_training_of_raw_numbers_names_it():
     X = np.full((8, 2), 1e25)
     with pytest.raises(FloatingPointError, match="scale the data, which reach 1e\\+25, as pyvae.StandardizedVAE does"):
         pyvae.train(pyvae.VAE.mlp(2, 1, likelihood="gaussian"), X, progress=False)
+
+
+def test_infinity_is_no_number_and_another_models_rows_are_refused(X):
+    model, other = (pyvae.StandardizedVAE.mlp(x, latent_dim=1, hidden=(4,)) for x in (X, 2 * X))
+    with pytest.raises(ValueError, match="X is standardised for another model: give its rows as they are"):
+        other.elbo(model.source(X))
+    infinite = X.copy()
+    infinite[3, 1] = np.inf
+    for ask in (model.elbo, model.encode, pyvae.StandardizedVAE.mlp):
+        with pytest.raises(ValueError, match=r"X\[3, 1\] is inf, but the Gaussian likelihood takes real numbers"):
+            ask(infinite)
+    infinite[3, 1] = -np.inf
+    with pytest.raises(ValueError, match=r"X\[3, 1\] is inf"):
+        model.elbo(infinite)

@@ -79,6 +79,20 @@ def test_parameters_of_other_kinds(rng, tmp_path):
         assert set(again.get_params()) == set(fitted.get_params())
 
 
+def test_a_warm_start_goes_on_after_loading(rng, tmp_path):
+    X = rng.normal(size=(40, 3))
+    fitted = VAETransformer(**SMALL, warm_start=True, likelihood=pyvae.Gaussian(3, std="learned")).fit(X)
+    save(fitted, tmp_path / "e.pyvae")
+    np.testing.assert_array_equal(load(tmp_path / "e.pyvae").fit(X).transform(X), fitted.fit(X).transform(X))
+
+
+def test_too_little_memory_is_not_taken_for_damage(rng, tmp_path, monkeypatch):
+    save(VAETransformer(**SMALL).fit(rng.normal(size=(30, 2))), tmp_path / "e.pyvae")
+    monkeypatch.setattr("pyvae.data.free_memory.free_memory", lambda: 999.0)
+    with pytest.raises(ValueError, match="e.pyvae holds .* kB, but 999 bytes of memory are free: free some"):
+        load(tmp_path / "e.pyvae")
+
+
 def test_one_that_is_not_fitted(tmp_path):
     save(VAEClassifier(n_components=5, class_weight={0: 1.0, 1: 3.0}), tmp_path / "e.pyvae")
     again = load(tmp_path / "e.pyvae")

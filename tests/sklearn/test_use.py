@@ -520,8 +520,21 @@ def test_class_weights_are_weights_of_the_rows_of_a_class():
     balanced = make(VAEClassifier, class_weight="balanced").fit(X, y, sample_weight=np.full(80, 1.5))
     np.testing.assert_array_equal(weighted.predict_proba(X), by_rows.predict_proba(X))
     assert balanced.predict_proba(X)[:, 1].mean() == pytest.approx(weighted.predict_proba(X)[:, 1].mean(), abs=0.02)
-    with pytest.raises(ValueError, match="class_weight"):
-        make(VAEClassifier, class_weight="other").fit(X, y)
+    for wrong in ("other", {"a": "b"}, {"a": -1}, 3):
+        with pytest.raises(ValueError, match="class_weight"):
+            make(VAEClassifier, class_weight=wrong).fit(X, y)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected \(80,\)"):
+        make(VAEClassifier, class_weight="balanced").fit(X, y, sample_weight=np.ones(3))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {"a": 2.0}])
+def test_rows_of_weight_0_have_no_part_in_the_weights_of_classes(class_weight):
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(80, 3)), np.repeat(["a", "b"], 40), rng.random(80)
+    weight[:30] = 0
+    one = make(VAEClassifier, class_weight=class_weight).fit(X, y, weight)
+    other = make(VAEClassifier, class_weight=class_weight).fit(X[weight > 0], y[weight > 0], weight[weight > 0])
+    np.testing.assert_array_equal(one.predict_proba(X), other.predict_proba(X))
 
 
 @pytest.mark.parametrize("beta", [4.0, 0.0])

@@ -211,9 +211,16 @@ def test_of_each_stratum_the_same_share_is_held_out(seed, rng):
     source = pyvae.ArraySource(rng.random((100, 2)))
     source.strata = rng.permutation(strata)
     train, validation = training.split(source, None, 0.25, seed)
-    assert len(validation) == 25
     held_out = np.bincount(source.strata[validation.numbers], minlength=4)
-    np.testing.assert_array_equal(held_out, [14, 7, 2, 2])
+    np.testing.assert_array_equal(held_out, [15, 8, 2, 2])
     both = np.intersect1d(train.numbers, validation.numbers)
     np.testing.assert_array_equal(source.strata[both], [3, 3])  # too few to be divided
     assert len(np.union1d(train.numbers, validation.numbers)) == 100
+
+
+def test_many_small_strata_are_all_trained_on(rng):
+    source = pyvae.ArraySource(rng.random((220, 2)))
+    source.strata = np.repeat(np.arange(20), 11)
+    train, validation = training.split(source, None, 0.25, 0)
+    np.testing.assert_array_equal(np.bincount(source.strata[train.numbers]), np.full(20, 8))
+    np.testing.assert_array_equal(np.bincount(source.strata[validation.numbers]), np.full(20, 3))
