@@ -25,4 +25,6 @@ def _own_type(series):
     """An Arrow column as one of pandas' own types: a dictionary as categories."""
     if str(series.dtype).startswith("dictionary"):
         return series.astype("category")
+    if str(series.dtype).startswith(("string", "large_string")):
+        return series.astype("string")
     return series.convert_dtypes(dtype_backend="numpy_nullable")
