@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save as tensor_bytes
 
+from pyvae.module import Module, build, parameter_shapes
+
 try:
     import fcntl
 except ImportError:  # another system than Linux or macOS
     fcntl = None
-
-from pyvae.module import Module, build, parameter_shapes
 
 FORMAT = 1
 KEY = "pyvae"

@@ -1,14 +1,15 @@
 """New models for the rows that a command line names."""
 
+from pyvae.data.scaling import GatheredArray
 from pyvae.data.sources import SparseSource
-from pyvae.data.standardization import STANDARDIZED, GatheredArray
+from pyvae.data.standardization import STANDARDIZED
 from pyvae.data.starting import start_at_rows
 from pyvae.likelihoods.words import make_likelihood
 from pyvae.models.build import mlp_parts
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 
-AT_THE_MEANS = ("poisson", "negative-binomial")  # where these start; a multinomial starts uniform
+AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
 
 
 def new_likelihood(dataset, options):

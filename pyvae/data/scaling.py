@@ -128,6 +128,22 @@ def _sparse_sum(X, function, weight):
     return total
 
 
+class GatheredArray:
+    """The rows of a DataSource as if they were an array (N, D) of double, NaN where an entry is missing."""
+
+    def __init__(self, source):
+        self.source, self.shape = source, (len(source), source.n_features)
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, which):
+        """The rows of a slice or with these numbers."""
+        rows = np.arange(len(self))[which]
+        batch = self.source.gather(rows, out=np.empty((len(rows), self.source.n_features)))
+        return batch.x if batch.observed is None else np.where(batch.observed, batch.x, np.nan)
+
+
 def chunks(X):
     """Yield the rows of X (N, D) in double, a few at a time."""
     for first in range(0, len(X), CHUNK_ROWS):

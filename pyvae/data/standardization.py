@@ -64,7 +64,7 @@ class Standardization:
     @classmethod
     def of_source(cls, source, which="each"):
         """That of the rows of a DataSource."""
-        X = source.X if isinstance(source, SparseSource) else GatheredArray(source)
+        X = source.X if isinstance(source, SparseSource) else scaling.GatheredArray(source)
         return cls.of(X, source.weight, which, f"column {{}} of {source.name}".format)
 
     def encode(self, X):
@@ -113,23 +113,7 @@ class StandardizedSource(WrappedSource):
         return Batch(out, observed, given.weight, given.rows)
 
     def _has_far_cells(self):
-        return any(self.standardization.is_far(x).any() for x in scaling.chunks(GatheredArray(self.source)))
-
-
-class GatheredArray:
-    """The rows of a DataSource as if they were an array (N, D) of double, NaN where an entry is missing."""
-
-    def __init__(self, source):
-        self.source, self.shape = source, (len(source), source.n_features)
-
-    def __len__(self):
-        return len(self.source)
-
-    def __getitem__(self, which):
-        """The rows of a slice or with these numbers."""
-        rows = np.arange(len(self))[which]
-        batch = self.source.gather(rows, out=np.empty((len(rows), self.source.n_features)))
-        return batch.x if batch.observed is None else np.where(batch.observed, batch.x, np.nan)
+        return any(self.standardization.is_far(x).any() for x in scaling.chunks(scaling.GatheredArray(self.source)))
 
 
 def standardized(source, standardization, training=False):

@@ -73,7 +73,8 @@ class StandardizedVAE(VAE):
         source = super().source(X, name)
         if source.standardization is None:
             return standardized(source, self.standardization, training)
-        if source.standardization.config() != self.standardization.config():
+        theirs, own = source.standardization, self.standardization
+        if not (np.array_equal(theirs.mean, own.mean) and np.array_equal(theirs.scale, own.scale)):
             raise ValueError(f"{name} is standardised for another model: give its rows as they are")
         return source
 

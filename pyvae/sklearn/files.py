@@ -41,6 +41,10 @@ FORMAT = 1
 ESTIMATORS = (VAETransformer, VAEOutlierDetector, VAEClusterer, VAERegressor, VAEClassifier)
 PLAIN = (*ESTIMATORS, ArrayColumns, TableColumns, Standardization, AggregatePosterior, GaussianMixture)
 CLASSES = {cls.__name__: cls for cls in PLAIN}  # whose attributes are all that there is to them
+KINDS = {  # the words for what is more than JSON
+    "adam", "array", "dict", "float", "frame", "likelihood", "model", "number", "object", "objects", "random_state",
+    "table", "tuple",
+}  # fmt: skip
 
 
 def save(estimator, path):
@@ -157,6 +161,8 @@ class Reader:
         if not isinstance(described, dict):
             return described
         ((kind, content),) = described.items()
+        if kind not in KINDS:
+            raise ValueError(f"no value is called {kind!r}")
         return getattr(self, f"_{kind}")(content)
 
     def _array(self, number):

@@ -67,7 +67,7 @@ class JointEstimator(VAEEstimator):
         if len(y) != X.shape[0]:
             raise ValueError(f"y must have one value for each of the {X.shape[0]} rows of X, not {len(y)} in all")
         X, sample_weight, y = self._weighed(X, sample_weight, y)
-        X, sample_weight, y = self._weighed(X, self._with_class_weight(y, sample_weight), y)
+        X, sample_weight, y = self._weighed(X, self._with_class_weight(y, sample_weight), y)  # a class may weigh 0
         if not goes_on:
             self._learn_targets(y, sample_weight)
         targets = self._encode_targets(y)

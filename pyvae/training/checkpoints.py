@@ -14,7 +14,6 @@ Every random number is a function of seed, step and row, so there is no random s
 import contextlib
 import json
 import math
-import os
 import time
 import warnings
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import NamedTuple
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.persistence import ModelFile, describe_model, lock_folder, write
+from pyvae.persistence import ModelFile, describe_model, lock_folder, unlock_folder, write
 from pyvae.training.adam import Adam
 from pyvae.training.history import COLUMNS, History
 from pyvae.training.snapshots import BestEpoch
@@ -169,9 +168,8 @@ class Checkpoints:
             self._folder = lock_folder(self.folder, "another training writes its checkpoints there")
 
     def _unlock(self):
-        if self._folder is not None:
-            os.close(self._folder)
-            self._folder = None
+        unlock_folder(self._folder)
+        self._folder = None
 
     def clear(self):
         """Remove all checkpoints."""

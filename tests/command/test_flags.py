@@ -17,7 +17,7 @@ def _empty_folder(tmp_path, monkeypatch):
 
 
 def people(rng, n):
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="tables are read with pandas")
     age = rng.normal(40, 12, n).clip(18, 90)
     return pandas.DataFrame({
         "age": age.round(1), "income": (1000 * age + rng.normal(0, 4000, n)).round(2), "children": rng.poisson(1.5, n),
@@ -50,7 +50,7 @@ def test_odd_rows_are_flagged_and_explained(run, capsys):
     assert set(told["flagged"][:3]) == {3, 7, 9} and 0.015 < len(told["flagged"]) / 400 < 0.1
     reasons = {reason["row"]: next(iter(reason["columns"]), None) for reason in told["why"]}
     assert (reasons[3], reasons[7], reasons[9]) == ("age", "income", "children")
-    pandas = pytest.importorskip("pandas")
+    pandas = pytest.importorskip("pandas", reason="tables are read with pandas")
     table = pandas.read_csv("scores.csv")
     assert list(table.columns) == ["row", "log_likelihood", "flagged", "why"]
     assert sorted(told["flagged"]) == table.row[table.flagged == 1].tolist()

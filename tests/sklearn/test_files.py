@@ -121,7 +121,14 @@ def test_damaged_files_are_refused(rng, tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match="is no file of an estimator, or it is damaged"):
             load(path)
-    for entry in ({"object": ["GaussianMixture", {}]}, {"eval": "1"}, {"model": 7}, 3):
+    for entry in (
+        {"object": ["GaussianMixture", {}]},
+        {"eval": "1"},
+        {"_class__": "arrays"},
+        {"_delattr__": "models"},
+        {"model": 7},
+        3,
+    ):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("estimator.json", json.dumps({"format": 1, "estimator": entry}))
             archive.writestr("arrays.npz", _no_arrays())
