@@ -76,19 +76,22 @@ def warn_of_far_cells(names, counts):
 
 def moments(X, weight, low, high):
     """Mean and standard deviation (D,) each, weighted by weight (N,), of the cells of X (N, D) that are neither NaN nor
-    far, in double, of numbers however large or small."""
+    far, in double, of numbers however large or small. Of equal numbers they are exactly that number and 0."""
 
     def cells(x):
         return np.where(is_far(x, low, high), np.nan, x)
 
-    largest = np.zeros(X.shape[1])
+    low_end, high_end = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     for x in chunks(X):
-        largest = np.fmax(largest, np.nanmax(np.abs(cells(x)), axis=0, initial=0))
+        low_end = np.fmin(low_end, np.nanmin(cells(x), axis=0, initial=np.inf))
+        high_end = np.fmax(high_end, np.nanmax(cells(x), axis=0, initial=-np.inf))
+    largest = np.where(low_end > high_end, 0, np.maximum(np.abs(low_end), np.abs(high_end)))
     unit = np.ldexp(1.0, np.minimum(np.frexp(largest)[1], 1023))  # a power of two, which changes no digit
     total = sum_over_rows(X, lambda x: ~np.isnan(cells(x)), weight)
     mean = sum_over_rows(X, lambda x: np.nan_to_num(cells(x) / unit), weight) / total
     variance = sum_over_rows(X, lambda x: np.nan_to_num(cells(x) / unit - mean) ** 2, weight) / total
-    return unit * mean, unit * np.sqrt(variance)
+    equal = low_end == high_end
+    return np.where(equal, low_end, unit * mean), np.where(equal, 0, unit * np.sqrt(variance))
 
 
 def sum_over_rows(X, function, weight):

@@ -29,6 +29,7 @@ class Standardization:
         shapes = {numbers.shape for numbers in (self.mean, self.scale, self.low, self.high)}
         if shapes != {(self.mean.size,)} or not np.isfinite([self.mean, self.scale]).all() or self.scale.min() <= 0:
             raise ValueError("a standardization takes a finite mean and a finite scale above 0 for each column")
+        self.constant = np.zeros(self.mean.shape, bool)  # True: all that ``of`` saw of the column becomes exactly 0
 
     @classmethod
     def none(cls, n_features):
@@ -57,9 +58,12 @@ class Standardization:
         wrong = np.flatnonzero(scaling.too_large(mean, std))
         if wrong.size:
             raise ValueError(f"{name(wrong[0])} holds numbers too large to be scaled: divide them before")
+        constant = (std == 0) & (mean == origin)
         if together:
             mean, std = np.full_like(mean, np.abs(mean).max()), np.full_like(std, np.sqrt(np.mean(std**2)))
-        return cls(origin, scaling.scale_of(std, mean), low, high)
+        result = cls(origin, scaling.scale_of(std, mean), low, high)
+        result.constant = constant
+        return result
 
     @classmethod
     def of_source(cls, source, which="each"):

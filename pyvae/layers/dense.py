@@ -100,6 +100,9 @@ class Dense(Layer):
     def output_bias(self):
         return self.b if self.activation is None else None
 
+    def output_weights(self):
+        return self.W if self.activation is None else None
+
     def shapes(self):
         return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
 

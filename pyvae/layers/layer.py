@@ -35,6 +35,11 @@ class Layer(Module):
         """The parameter that is added to the outputs last, (n_out,), a view; None for a layer without one."""
         return None
 
+    def output_weights(self):
+        """The parameter (n, n_out) that makes, of what n units hold, all of the outputs but ``output_bias``, a view;
+        None for a layer without one."""
+        return None
+
 
 @register
 class Sequential(Layer):
@@ -72,6 +77,9 @@ class Sequential(Layer):
 
     def output_bias(self):
         return self.layers[-1].output_bias() if self.layers else None
+
+    def output_weights(self):
+        return self.layers[-1].output_weights() if self.layers else None
 
     def children(self):
         return {str(i): layer for i, layer in enumerate(self.layers)}

@@ -129,6 +129,9 @@ class Gaussian(Likelihood):
         elif self.shapes():
             self.rho[...] = rho if self.std == "learned" else np.log(np.mean(np.exp(rho)))
 
+    def mean_outputs(self):
+        return np.arange(self.n_features)
+
     def paces(self, outputs):
         if self.std == "predicted":
             return [] if outputs is None else [Pace(outputs[self.n_features :], natural=NATURAL_RATE)]

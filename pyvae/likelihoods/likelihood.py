@@ -72,6 +72,11 @@ class Likelihood(Module):
         each column has the mean and variance (D,) that it has in the rows. Values without a rule stay as they
         are."""
 
+    def mean_outputs(self):
+        """For each column the number of the output that is its mean itself, not a function of it; -1 where there is
+        none: (D,)."""
+        return np.full(self.n_features, -1)
+
     def paces(self, outputs):
         """A list of Pace (arena.py): which of its own parameters move at a pace of their own in training, and which of
         ``outputs`` (n_outputs,), the decoder's outputs for every z; None where the decoder has no such numbers."""

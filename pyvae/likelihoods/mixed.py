@@ -86,6 +86,10 @@ class Mixed(Likelihood):
             if columns.stop <= len(mean):
                 part.start(mean[columns], variance[columns], outputs[own])
 
+    def mean_outputs(self):
+        places = [(part.mean_outputs(), own.start) for part, own in zip(self.parts, self.outputs, strict=True)]
+        return np.hstack([np.where(numbers < 0, -1, numbers + first) for numbers, first in places])
+
     def paces(self, outputs):
         groups = zip(self.parts, self.outputs, strict=True)
         return [pace for part, own in groups for pace in part.paces(None if outputs is None else outputs[own])]
@@ -162,6 +166,9 @@ class Weighted(Likelihood):
 
     def start(self, mean, variance, outputs):
         self.part.start(mean, variance, outputs)
+
+    def mean_outputs(self):
+        return self.part.mean_outputs()
 
     def paces(self, outputs):
         """See Likelihood; outputs (n_outputs,). Gradients are ``weight`` times as long here as those of the part."""

@@ -38,6 +38,19 @@ def start(model: Any, mean: np.ndarray, variance: np.ndarray) -> None:
         raise ValueError("start needs a decoder that ends in a bias, such as Dense(n_in, n_out) without an activation")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # from rows that training refuses
         model.likelihood.start(mean, variance, outputs)
+    hold(model, variance == 0)
+
+
+def hold(model: Any, columns: np.ndarray) -> None:
+    """Let a new model give these columns, Gaussians that are constant in the rows, the mean that its last bias says,
+    whatever z is: the weights of their outputs are 0. So are, as long as every row has that value, their derivatives:
+    with a std that goes to its floor, every residual would count more than all that the other columns say.
+
+    columns: booleans (n,) for the first n columns; others than Gaussians stay as they are, and so does a decoder
+    without such weights."""
+    outputs, weights = model.likelihood.mean_outputs()[: len(columns)][columns], model.decoder.output_weights()
+    if weights is not None:
+        weights[:, outputs[outputs >= 0]] = 0
 
 
 def smoothed_mean(total, n):

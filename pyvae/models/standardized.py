@@ -16,6 +16,7 @@ from pyvae.data.scaling import BOUND, log_scale_of_rows
 from pyvae.data.sources import DataSource, as_source, check_support
 from pyvae.data.standardization import STANDARDIZED, Standardization, standardized
 from pyvae.layers.inputs import Clip
+from pyvae.likelihoods.start import hold
 from pyvae.models.build import mlp_parts
 from pyvae.models.vae import VAE
 from pyvae.module import build, register
@@ -65,7 +66,9 @@ class StandardizedVAE(VAE):
         source = as_source(X)
         parts = mlp_parts(source.n_features, latent_dim, hidden, activation, likelihood, [Clip(BOUND)])
         check_support(source, parts[-1], np.float64)
-        return cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
+        model = cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
+        hold(model, model.standardization.constant)
+        return model
 
     def source(self, X, name="X", training=False):
         """See Model: the rows of X (N, D), standardised. Raises ValueError where they are standardised for another

@@ -20,6 +20,7 @@ from pyvae.data.tables import Table, TableSource
 from pyvae.data.validation import check_row_numbers
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.likelihood import Likelihood
+from pyvae.likelihoods.start import hold
 from pyvae.likelihoods.words import make_likelihood
 from pyvae.sklearn.steps import smallest_step, smallest_steps, with_steps
 
@@ -83,8 +84,10 @@ class ArrayColumns:
         return _source(self.encode(X, training=training), weight, targets)
 
     def start(self, model, X, weight=None):
-        """Start a new model at the means of these rows, unless they are standardised."""
-        if self.word not in STANDARDIZED and self.word != "multinomial":  # a multinomial starts uniform
+        """Start a new model at the means of these rows."""
+        if self.word in STANDARDIZED:
+            hold(model, self.standardization.constant)
+        elif self.word != "multinomial":  # which starts uniform
             start_at_rows(model, X, weight, self._name)
 
     def encode(self, X, rows=None, training=False):

@@ -30,8 +30,8 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     those outliers whose score lies below q25 - 1.5 (q75 - q25) of the scores (Tukey's fence). novelty: True sets the
     threshold for fresh rows, by scores of rows that a model was not trained on, and has no ``fit_predict``; False sets
     it for the fitted rows themselves, of which ``predict`` then calls the share ``contamination`` outliers. The other
-    parameters are those of VAEEstimator (pyvae/sklearn/base.py), with a wider hidden layer and more steps as the
-    default.
+    parameters are those of VAEEstimator (pyvae/sklearn/base.py), with a wider hidden layer, tanh and more steps as the
+    default: units that are bounded follow a row less far away from the fitted ones.
 
     Training draws the place of rounded numbers in their grid step at random (pyvae.data.Dequantized). Otherwise a
     column of few different values, such as whole numbers, might count for more than all others.
@@ -48,7 +48,7 @@ class VAEOutlierDetector(OutlierMixin, VAEEstimator):
     _dequantize = True
 
     def __init__(
-        self, n_components=8, *, contamination=0.1, novelty=True, hidden_layer_sizes=(300,), activation="relu",
+        self, n_components=8, *, contamination=0.1, novelty=True, hidden_layer_sizes=(300,), activation="tanh",
         likelihood="auto", kinds=None, beta=1.0, alpha=0.0, batch_size="auto", learning_rate_init=1e-3, max_iter=100,
         min_updates=4000, early_stopping=False, validation_fraction=0.1, n_iter_no_change=10, tol=1e-4,
         warm_start=False, verbose=False, random_state=None,

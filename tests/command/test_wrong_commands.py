@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
         "nan": np.array([[0.5, np.nan]]),
         "inf": np.array([[0.5, 0.1], [0.2, np.inf]]),
         "big": np.array([[0.5, 0.1], [0.2, 3.0]]),
-        "large": np.full((2, 4), 3.0),
+        "large": np.array([[3.0, 3.0, 3.0, 3.0], [4.0, 5.0, 6.0, 7.0]]),
         "flat": np.zeros(5),
         "hollow": np.zeros((0, 5)),
         "hollow-pictures": np.zeros((0, 5, 5)),

@@ -52,6 +52,21 @@ def test_joined_likelihoods_begin_part_by_part_and_the_rest_is_left():
     np.testing.assert_array_equal(model.decoder.layers[-1].b[3:], before[3:])
 
 
+@pytest.mark.parametrize("joint", [
+    lambda: Gaussian(3, std="learned"), lambda: Mixed([Poisson(1), Gaussian(2, std="predicted")]),
+    lambda: Mixed([Mixed([Poisson(1), Gaussian(2)]), Weighted(Gaussian(1), 2.0)]),
+])  # fmt: skip
+def test_the_mean_of_a_constant_column_is_held(joint):
+    """Column 2, a Gaussian, does not vary, so its mean is the same for every z; nor does column 0, which is left where it
+    is a count."""
+    model = VAE.mlp(joint().n_features, 2, (4,), likelihood=joint())
+    start(model, MEAN, np.array([0.0, 1.0, 0.0]))
+    z = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
+    spread = np.ptp(model.decode(z), axis=0)
+    assert spread[2] == 0 and spread[1] > 0
+    assert (spread[0] == 0) == isinstance(model.likelihood, Gaussian)
+
+
 def test_dispersions():
     """m + m^2 / r = v, within bounds: a variance below the mean is a Poisson's, to what the bounds allow."""
     model = VAE.mlp(4, 2, (4,), likelihood=NegativeBinomial(4))

@@ -17,7 +17,7 @@ on_twins = _kernels.KERNELS == "reference"
 pytestmark = pytest.mark.skipif(on_twins, reason="takes the twins minutes; test_inputs.py runs on them")
 
 SMALL = {
-    "n_components": 4, "hidden_layer_sizes": (30,), "learning_rate_init": 1e-2, "max_iter": 5, "min_updates": 100,
+    "n_components": 4, "hidden_layer_sizes": (30,), "learning_rate_init": 1e-2, "max_iter": 2, "min_updates": 40,
     "random_state": 0,
 }  # fmt: skip
 ESTIMATORS = [VAETransformer, VAEOutlierDetector, VAEClusterer, VAERegressor, VAEClassifier]

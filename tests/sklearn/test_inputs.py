@@ -167,6 +167,18 @@ def test_constant_columns_are_not_scaled_up(kind, constant):
         np.testing.assert_allclose(decoded[:, 1], constant, atol=0.5)
 
 
+def test_a_constant_column_keeps_its_value_and_takes_no_part_in_training(rng):
+    """Its residuals, over a std that goes to its floor, would count more than all other columns."""
+    X = rng.normal(size=(300, 4))
+    X[:, 2] = 1e9 / 3
+    for given in (X, pd.DataFrame(X, columns=list("abcd"))):
+        fitted = make(likelihood="auto", max_iter=50).fit(given)
+        assert not fitted.model_.decoder.layers[-1].W[:, 2].any() and fitted.model_.decoder.layers[-1].b[2] == 0
+        np.testing.assert_allclose(np.asarray(fitted.sample(50, random_state=0))[:, 2], X[0, 2], atol=1)
+    X[0, 2] += 5
+    assert fitted.score_samples(pd.DataFrame(X, columns=list("abcd"))).argmin() == 0
+
+
 # --- Sparse rows -----------------------------------------------------------------------------------------------------
 
 

