@@ -57,7 +57,7 @@ def test_joined_likelihoods_begin_part_by_part_and_the_rest_is_left():
     lambda: Mixed([Mixed([Poisson(1), Gaussian(2)]), Weighted(Gaussian(1), 2.0)]),
 ])  # fmt: skip
 def test_the_mean_of_a_constant_column_is_held(joint):
-    """Column 2, a Gaussian, does not vary, so its mean is the same for every z; column 0 is left where it is a count."""
+    """Column 2, a Gaussian, does not vary, so its mean is the same for any z; column 0 is left where it is a count."""
     model = VAE.mlp(joint().n_features, 2, (4,), likelihood=joint())
     start(model, MEAN, np.array([0.0, 1.0, 0.0]))
     z = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
