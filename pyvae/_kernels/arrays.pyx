@@ -6,7 +6,7 @@ type, and have unit column stride; it is never replaced by a copy.
 """
 cimport numpy as cnp
 from libc.stdint cimport uint32_t
-from pyvae._kernels.tape cimport not_repeatable
+from pyvae._kernels.tape cimport not_repeatable, written
 
 import numpy as np
 
@@ -113,11 +113,20 @@ cdef cnp.ndarray matrix(object array, str name, int real, Py_ssize_t rows, Py_ss
     return a if is_usable(a) else copied(a, real)
 
 
+cdef cnp.ndarray told(cnp.ndarray a):
+    """The array, of which a tape that is being recorded then knows that it is written."""
+    cdef const char *low
+    cdef const char *high
+    extent(a, &low, &high)
+    written(low, high)
+    return a
+
+
 cdef cnp.ndarray output(object array, str name, int real, Py_ssize_t rows, Py_ssize_t columns):
     cdef cnp.ndarray a = checked(array, name, real, rows, columns)
     if not cnp.PyArray_ISWRITEABLE(a) or not is_usable(a):
         raise ValueError(f"{name} must be a writable array with unit column stride, to be written in place")
-    return a
+    return told(a)
 
 
 cdef cnp.ndarray checked_vector(object array, str name, int real, Py_ssize_t size):
@@ -139,7 +148,7 @@ cdef cnp.ndarray output_vector(object array, str name, int real, Py_ssize_t size
     cdef cnp.ndarray a = checked_vector(array, name, real, size)
     if not cnp.PyArray_ISWRITEABLE(a) or not is_usable(a):
         raise ValueError(f"{name} must be a writable contiguous array, to be written in place")
-    return a
+    return told(a)
 
 
 cdef cnp.ndarray whole_numbers(object numbers, str name):

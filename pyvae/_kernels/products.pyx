@@ -9,6 +9,7 @@ from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, ref
 from pyvae._kernels.cpu cimport bf16, level
 from pyvae._kernels.runtime cimport matmul_precision
 from pyvae._kernels.tape cimport run, task_t, take_cleared
+from pyvae._kernels.zeros cimport dense_product_t, mask_of, multiply_masked
 
 from pyvae._kernels.sparse import sparse_dense, sparse_dense_dW
 from pyvae._kernels.sparse_rows import SparseRows
@@ -16,16 +17,6 @@ from pyvae._kernels.sparse_rows import SparseRows
 cnp.import_array()
 
 cdef extern from "simd/products.h":
-    ctypedef struct dense_product_t:
-        const void *a
-        const void *b
-        const void *bias
-        void *c
-        void *b_sums
-        Py_ssize_t rows, columns, depth
-        Py_ssize_t a_row, a_k, b_k, b_column, c_row
-        int accumulate, accumulate_b_sums, activation, by_rows
-
     ctypedef struct products_table_t:
         task_t multiply
 
@@ -49,6 +40,8 @@ cdef int IDENTITY = activation_code(None)
 cdef enum:
     FLOAT = 0
     MEDIUM = 2
+    FEW_COLUMNS = 32  # products with fewer, or with less work, do not look for zeros
+    LITTLE_WORK = 4096
 
 
 cdef bint is_tall(const dense_product_t *p) noexcept:
@@ -57,12 +50,19 @@ cdef bint is_tall(const dense_product_t *p) noexcept:
     return 2 * p.rows > p.columns
 
 
-cdef int multiply(int real, const dense_product_t *p, tuple arrays) except -1:
+cdef int multiply(int real, const dense_product_t *p, cnp.ndarray x, bint transposed, tuple arrays) except -1:
+    """C = A B, A = x or x.T."""
     cdef const products_table_t *table = products_tables[level][real]
-    if matmul_precision() == MEDIUM and real == FLOAT and bf16:
+    cdef bint in_bf16 = matmul_precision() == MEDIUM and real == FLOAT and bf16
+    cdef double work = <double>p.rows * p.columns * (p.depth + 1) / 16
+    if in_bf16:
         table = bf16_tables[bf16]
-    if (p.rows > 0 or p.b_sums != NULL) and p.columns > 0:
-        run(table.multiply, p, sizeof(p[0]), <double>p.rows * p.columns * (p.depth + 1) / 16, arrays)
+    if not (p.rows > 0 or p.b_sums != NULL) or p.columns == 0:
+        return 0
+    if in_bf16 or p.columns < FEW_COLUMNS or work < LITTLE_WORK:
+        run(table.multiply, p, sizeof(p[0]), work, arrays)
+    else:
+        multiply_masked(p, real, table.multiply, mask_of(x, real), transposed, work, arrays)
     return 0
 
 
@@ -83,7 +83,7 @@ def dense(x, W, b, activation, out):
     p.rows, p.columns, p.depth = x_.shape[0], W_.shape[1], x_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(x_), 1, stride(W_), 1, stride(out_)
     p.activation, p.by_rows = activation_code(activation), is_tall(&p)
-    multiply(real, &p, (x_, W_, b_, out_))
+    multiply(real, &p, x_, False, (x_, W_, b_, out_))
 
 
 def dense_dx(dy, W, out):
@@ -99,7 +99,7 @@ def dense_dx(dy, W, out):
     p.rows, p.columns, p.depth = dy_.shape[0], W_.shape[0], dy_.shape[1]
     p.a_row, p.a_k, p.b_k, p.b_column, p.c_row = stride(dy_), 1, 1, stride(W_), stride(out_)
     p.activation, p.by_rows = IDENTITY, is_tall(&p)
-    multiply(real, &p, (dy_, W_, out_))
+    multiply(real, &p, dy_, False, (dy_, W_, out_))
 
 
 def dense_dW(x, dy, out, db=None, accumulate=False):
@@ -122,4 +122,4 @@ def dense_dW(x, dy, out, db=None, accumulate=False):
     p.accumulate = accumulate and not (p.c_row == p.columns and take_cleared(p.c, p.rows * row_size))
     p.accumulate_b_sums = accumulate and not take_cleared(p.b_sums, row_size)
     p.activation, p.by_rows = IDENTITY, 1
-    multiply(real, &p, (x_, dy_, out_, db_))
+    multiply(real, &p, x_, True, (x_, dy_, out_, db_))

@@ -111,6 +111,7 @@ cdef class Tape:
     cdef taped_t *jobs
     cdef Py_ssize_t count, room
     cdef list arrays
+    cdef dict made  # of arrays: see keep_on_tape
     cdef double work
     cdef public bint playable
     cdef char *begin  # of the arena that a job on the tape clears
@@ -118,7 +119,7 @@ cdef class Tape:
     cdef Py_ssize_t tensors, itemsize
 
     def __cinit__(self):
-        self.arrays, self.playable = [], True
+        self.arrays, self.made, self.playable = [], {}, True
 
     def __dealloc__(self):
         for i in range(self.count):
@@ -205,11 +206,12 @@ cdef int not_repeatable() except -1:
     return 0
 
 
-# Rewriting. A recorded job may make an earlier one needless, which the tape then leaves out when it is played. Two
-# rules:
+# Rewriting. A recorded job may make an earlier one needless, which the tape then leaves out when it is played, or an
+# earlier one it. Three rules:
 #
 #   1. A gradient that was only cleared so far is overwritten instead of added to, and is no longer cleared.
 #   2. The backward pass of a likelihood does its forward pass too, if that is the job before it.
+#   3. What was made of an array, such as its mask, is not made again until a kernel writes the array.
 
 
 cdef int cleared_on_tape(char *begin, cnp.int64_t *extents, Py_ssize_t tensors, Py_ssize_t itemsize) except -1:
@@ -249,4 +251,36 @@ cdef int take_last_off_tape() except -1:
     tape.count -= 1
     tape.work -= tape.jobs[tape.count].work
     PyMem_Free(tape.jobs[tape.count].job)  # the tape still holds its arrays
+    return 0
+
+
+cdef object kept_on_tape(cnp.ndarray array):
+    """What ``keep_on_tape`` keeps of an array of this place, shape and strides on the tape that is being recorded; None
+    where there is nothing."""
+    cdef Tape tape = recording()
+    return None if tape is None else tape.made.get(place_of(array), (None, None))[1]
+
+
+cdef int keep_on_tape(cnp.ndarray array, object made) except -1:
+    """Keep what the jobs on the tape that is being recorded make of an array, until a kernel writes to it."""
+    cdef Tape tape = recording()
+    if tape is not None:
+        tape.made[place_of(array)] = array, made
+    return 0
+
+
+cdef tuple place_of(cnp.ndarray array):
+    return <size_t>cnp.PyArray_DATA(array), array.shape[0], array.shape[1], array.strides[0]
+
+
+cdef int written(const char *low, const char *high) except -1:
+    """Tell the tape that is being recorded that a kernel writes from low to before high."""
+    cdef Tape tape = recording()
+    cdef cnp.ndarray array
+    cdef const char *begin
+    if tape is not None and tape.made:
+        for place, (array, _) in list(tape.made.items()):
+            begin = <const char *>cnp.PyArray_DATA(array)
+            if begin < high and low < begin + array.shape[0] * array.strides[0] and array.shape[0] > 0:
+                del tape.made[place]
     return 0

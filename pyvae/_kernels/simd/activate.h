@@ -55,6 +55,15 @@ static inline void activate_row(ptrdiff_t n, const REAL *x, int activation, REAL
     }
 }
 
+/* The end of a product: c = f(c + bias), bias or NULL. */
+static inline void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c, ptrdiff_t c_row) {
+    for (ptrdiff_t i = 0; i < rows; i++, c += c_row) {
+        if (bias)
+            for (ptrdiff_t j = 0; j < columns; j++) c[j] += bias[j];
+        activate_row(columns, c, activation, c);
+    }
+}
+
 /* Each derivative as a function of y = f(x), which forward has to keep anyway as the next layer's input:
    relu: y > 0;  elu: y + 1 below zero;  tanh: 1 - y^2;  sigmoid: y (1 - y);  softplus: sigmoid(x) = 1 - exp(-y);
    symlog: exp(-|y|);

@@ -8,6 +8,8 @@
 #ifndef PYVAE_LANES_H
 #define PYVAE_LANES_H
 
+#include <string.h>
+
 #include "job.h"
 
 #define LANES 16

@@ -6,62 +6,32 @@
 #ifndef PYVAE_MICRO_H
 #define PYVAE_MICRO_H
 
-#if defined(PYVAE_BF16)
-#include <immintrin.h>
-#define VECTOR_BYTES 64
+#include "vector.h"
+
+#if VECTOR_BYTES == 64
 #define MAX_ROWS 14
-#define FMA_VECTOR(a, b, c) ((vector)_mm512_dpbf16_ps((__m512)(c), a, b))
-#define BROADCAST(x) ((__m512bh)_mm512_set1_epi32((int)(x)))
-#define LOAD_PACKED(p) ((__m512bh)_mm512_loadu_si512(p))
-#elif defined(__AVX512F__)
-#include <immintrin.h>
-#define VECTOR_BYTES 64
-#define MAX_ROWS 14
-#if REAL_IS_FLOAT
-#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
-#define BROADCAST(x) ((vector)_mm512_set1_ps(x))
 #else
-#define FMA_VECTOR(a, b, c) ((vector)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
-#define BROADCAST(x) ((vector)_mm512_set1_pd(x))
-#endif
-#elif defined(__FMA__)
-#include <immintrin.h>
-#define VECTOR_BYTES 32
 #define MAX_ROWS 6
-#if REAL_IS_FLOAT
-#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
-#define BROADCAST(x) ((vector)_mm256_set1_ps(x))
-#else
-#define FMA_VECTOR(a, b, c) ((vector)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
-#define BROADCAST(x) ((vector)_mm256_set1_pd(x))
-#endif
-#else
-#define VECTOR_BYTES 16
-#define MAX_ROWS 6
-#define FMA_VECTOR(a, b, c) ((a) * (b) + (c))
-#define BROADCAST(x) ((x) - (vector){0}) /* minus zero, not plus: x + 0 would turn -0 into +0 */
 #endif
 
-/* Two types on purpose: a local variable of the second, which may alias and is unaligned, would live in memory. */
-typedef REAL vector __attribute__((vector_size(VECTOR_BYTES)));
-typedef REAL vector_in_memory __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(REAL)), may_alias));
-
-enum { WIDTH = VECTOR_BYTES / sizeof(REAL), PANEL = 2 * WIDTH };
+enum { PANEL = 2 * WIDTH };
 
 /* What is packed: numbers; or, with bf16, pairs of them, of k and k + 1, which one instruction multiplies and adds. */
 #if defined(PYVAE_BF16)
 typedef uint32_t packed_t;
 typedef __m512bh operand;
 enum { PACKED_K = 2, STEP_PAIRS = 1, EVEN_HEIGHTS = 1 };
+#undef FMA_VECTOR
+#undef BROADCAST
+#define FMA_VECTOR(a, b, c) ((vector)_mm512_dpbf16_ps((__m512)(c), a, b))
+#define BROADCAST(x) ((__m512bh)_mm512_set1_epi32((int)(x)))
+#define LOAD_PACKED(p) ((__m512bh)_mm512_loadu_si512(p))
 #else
 typedef REAL packed_t;
 typedef vector operand;
 enum { PACKED_K = 1, EVEN_HEIGHTS = 1 };
 #define LOAD_PACKED(p) LOAD(p)
 #endif
-
-#define LOAD(p) (*(const vector_in_memory *)(p))
-#define STORE(p, x) (*(vector_in_memory *)(p) = (x))
 
 /* The sums must be named variables: as an array they would live in memory, three times slower. So the list of rows is
    spelled out by the preprocessor, and there is one micro-kernel for each number of rows. */
@@ -98,8 +68,9 @@ static void release_tiles(void) {}
         right##i = FMA_VECTOR(x, w_right, right##i);                                                                   \
     }
 #define STEP_NARROW(i) left##i = FMA_VECTOR(BROADCAST(a[i * a_row]), w_left, left##i);
-#define STORE_LEFT(i) STORE(c + i * c_row, left##i);
-#define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i);
+/* + 0 turns -0, to which a chain that is flushed to zero may come, into 0, as zeros.c does. */
+#define STORE_LEFT(i) STORE(c + i * c_row, left##i + (vector){0});
+#define STORE_RIGHT(i) STORE(c + i * c_row + WIDTH, right##i + (vector){0});
 
 typedef void micro_kernel(ptrdiff_t steps, const packed_t *a, ptrdiff_t a_row, ptrdiff_t a_k, const packed_t *panel,
                           REAL *c, ptrdiff_t c_row, int resume);

@@ -30,14 +30,6 @@
 
 enum { PATCHES = 280 / MAX_ROWS }; /* whose packed rows stay in L2 */
 
-static void finish_rows(ptrdiff_t rows, ptrdiff_t columns, const REAL *bias, int activation, REAL *c, ptrdiff_t c_row) {
-    for (ptrdiff_t i = 0; i < rows; i++, c += c_row) {
-        if (bias)
-            for (ptrdiff_t j = 0; j < columns; j++) c[j] += bias[j];
-        activate_row(columns, c, activation, c);
-    }
-}
-
 /* C as a grid of patches: `patches` down, `panels` across. Patches in vector registers are of nearly equal height (128
    rows are 8 patches of 13 and 2 of 12, not 9 of 14 and one of 2); patches in AMX's tiles are full but for the last. */
 typedef struct {
