@@ -1,13 +1,11 @@
-"""Masks: which elements of a matrix are not zero, for products that leave out the zeros; ``simd/zeros.c`` makes them.
+"""Masks, which say where a matrix is not zero, and products that multiply there alone; ``simd/zeros.c`` does both.
 
-Twin: ``zeros_ref.py``, which defines what every function here returns.
-
-A mask is made anew for every call of a product. On a tape it is made once for all of the products that follow, until
-the matrix is written again.
+For products.pyx, whose results are the same to the bit with and without: there is no twin. A mask is made anew for
+every call of a product. On a tape it is made once for all of the products that follow, until the matrix is written.
 """
 cimport numpy as cnp
 from libc.string cimport memset
-from pyvae._kernels.arrays cimport matrix, real_type, stride
+from pyvae._kernels.arrays cimport stride
 from pyvae._kernels.cpu cimport level
 from pyvae._kernels.tape cimport keep_on_tape, kept_on_tape, run, task_t
 
@@ -87,19 +85,6 @@ cdef int multiply_masked(const dense_product_t *p, int real, task_t multiply_all
     m.entries, m.ways = <const cnp.int64_t *>cnp.PyArray_DATA(entries), ways
     run(zeros_tables[level][real].multiply, &m, sizeof(m), work, (*arrays, words, entries))
     return 0
-
-
-def mask(x):
-    """words (rows, ceil(columns / 64)), uint64: bit j % 64 of words[i, j // 64] says whether x[i, j] is not zero."""
-    cdef Mask made = Mask(matrix(x, "x", real_type(x, "x"), -1, -1), real_type(x, "x"))
-    return made.words
-
-
-def mask_of_transpose(x):
-    """``mask`` of x.T."""
-    cdef Mask made = Mask(matrix(x, "x", real_type(x, "x"), -1, -1), real_type(x, "x"))
-    made.transpose()
-    return made.transposed_words
 
 
 def products_done():

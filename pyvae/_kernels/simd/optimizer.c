@@ -4,6 +4,7 @@
 #include "fpstate.h"
 #include "vmath.h"
 #include "lanes.h"
+#include "vector.h"
 
 /* Where a thread's stretch of a tensor begins, and that of the thread before it ends: at the edge of a cache line. */
 static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t thread, ptrdiff_t threads) {
@@ -65,14 +66,42 @@ static void clear(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     }
 }
 
+/* The 16 lanes of a sum, in double, as named vectors: as an array they would live in memory. */
+enum { PART = VECTOR_BYTES / sizeof(double) };
+typedef double part __attribute__((vector_size(VECTOR_BYTES)));
+#if VECTOR_BYTES == 64 && REAL_IS_FLOAT
+#define IN_DOUBLE(p) ((part)_mm512_cvtps_pd(_mm256_loadu_ps(p)))
+#elif VECTOR_BYTES == 32 && REAL_IS_FLOAT
+#define IN_DOUBLE(p) ((part)_mm256_cvtps_pd(_mm_loadu_ps(p)))
+#elif REAL_IS_FLOAT
+#define IN_DOUBLE(p) ((part){(p)[0], (p)[1]})
+#else
+#define IN_DOUBLE(p) ((part)LOAD(p))
+#endif
+#if VECTOR_BYTES == 64
+#define FOR_PARTS(DO) DO(0) DO(1)
+#elif VECTOR_BYTES == 32
+#define FOR_PARTS(DO) DO(0) DO(1) DO(2) DO(3)
+#else
+#define FOR_PARTS(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#endif
+
 static void sum_of_squares(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const sum_t *s = job;
     const REAL *x = s->x;
     FOR_MY_ROWS(chunk, (s->size + CHUNK - 1) / CHUNK) {
         ptrdiff_t i = chunk * CHUNK, end = i + CHUNK < s->size ? i + CHUNK : s->size;
-        double lane[LANES] = {0};
-        for (; i + LANES <= end; i += LANES)
-            for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l] * (double)x[i + l];
+#define START(p) part sum##p = {0};
+        FOR_PARTS(START)
+        for (; i + LANES <= end; i += LANES) {
+#define ADD(p)                                                                                                         \
+    const part x##p = IN_DOUBLE(x + i + p * PART);                                                                     \
+    sum##p += x##p * x##p;
+            FOR_PARTS(ADD)
+        }
+        double lane[LANES];
+#define KEEP(p) memcpy(lane + p * PART, &sum##p, sizeof sum##p);
+        FOR_PARTS(KEEP)
         for (int l = 0; i < end; i++, l++) lane[l] += (double)x[i] * (double)x[i];
         ADD_LANES(lane);
         s->partial[chunk] = lane[0];

@@ -227,13 +227,21 @@ static void multiply_part(const masked_product_t *m, ptrdiff_t row, ptrdiff_t ro
     }
 }
 
-/* Whether leaving out the zeros takes less time than multiplying all. In cycles of AMD's Zen 3 and 4, measured: a
-   multiply-add of vectors takes 1.14 among all, and 1.24 where elements are picked; each word of a strip 38 besides. */
+/* Whether leaving out the zeros takes less time than multiplying all. In cycles, measured on AMD's Zen 4 (AVX-512) and
+   Zen 3 (AVX2): of a multiply-add of vectors among all, of one whose element is picked, and of each word of a strip
+   besides. */
+#if VECTOR_BYTES == 64
+static const double OF_ALL = 1.14, PICKED = 1.24, OF_A_WORD = 38;
+#else
+static const double OF_ALL = 0.57, PICKED = 0.75, OF_A_WORD = 35;
+#endif
+
 static int pays(const masked_product_t *m, int64_t entries) {
     const dense_product_t *p = &m->product;
-    const double vectors = (double)((p->columns + WIDTH - 1) / WIDTH), strips = (vectors + STRIP - 1) / STRIP;
-    const double words = (double)p->rows * (double)((p->depth + WORD - 1) / WORD);
-    return 38 * words * (double)(ptrdiff_t)strips + 1.24 * (double)entries * vectors < 1.14 * (double)p->rows * (double)p->depth * vectors;
+    const ptrdiff_t vectors = (p->columns + WIDTH - 1) / WIDTH, strips = (vectors + STRIP - 1) / STRIP;
+    const double words = (double)(p->rows * ((p->depth + WORD - 1) / WORD) * strips);
+    const double picked = (double)entries * (double)vectors, all = (double)(p->rows * p->depth) * (double)vectors;
+    return OF_A_WORD * words + PICKED * picked < OF_ALL * all;
 }
 
 /* The first row of C that is a thread's: the rows before it have thread / threads of the entries, and of the rows. */
