@@ -24,7 +24,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("products", "zeros", "sparse", "elementwise", "latent", "likelihood", "count_likelihood", "norm"),
+    *("products", "zeros", "elementwise", "latent", "likelihood", "count_likelihood", "norm"),
     *("random", "optimizer", "minibatch"),
 ]
 

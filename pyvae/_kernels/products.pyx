@@ -11,9 +11,6 @@ from pyvae._kernels.runtime cimport matmul_precision
 from pyvae._kernels.tape cimport run, task_t, take_cleared
 from pyvae._kernels.zeros cimport dense_product_t, mask_of, multiply_masked
 
-from pyvae._kernels.sparse import sparse_dense, sparse_dense_dW
-from pyvae._kernels.sparse_rows import SparseRows
-
 cnp.import_array()
 
 cdef extern from "simd/products.h":
@@ -67,8 +64,6 @@ cdef int multiply(int real, const dense_product_t *p, cnp.ndarray x, bint transp
 
 
 def dense(x, W, b, activation, out):
-    if isinstance(x, SparseRows):
-        return sparse_dense(x, W, b, activation, out)
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray W_ = matrix(W, "W", real, x_.shape[1], -1)
@@ -103,8 +98,6 @@ def dense_dx(dy, W, out):
 
 
 def dense_dW(x, dy, out, db=None, accumulate=False):
-    if isinstance(x, SparseRows):
-        return sparse_dense_dW(x, dy, out, db, accumulate)
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
     cdef cnp.ndarray dy_ = matrix(dy, "dy", real, x_.shape[0], -1)

@@ -7,14 +7,10 @@ derivative by x and the like; in the two backward products ``dy`` is the derivat
 import numpy as np
 
 from pyvae._kernels.elementwise_ref import activate, column_sums
-from pyvae._kernels.sparse_ref import sparse_dense, sparse_dense_dW
-from pyvae._kernels.sparse_rows import SparseRows
 
 
 def dense(x, W, b, activation, out):
-    """out = f(x W + b), f the activation; b may be None. x may be a SparseRows."""
-    if isinstance(x, SparseRows):
-        return sparse_dense(x, W, b, activation, out)
+    """out = f(x W + b), f the activation; b may be None."""
     np.matmul(x, W, out=out)
     if b is not None:
         out += b
@@ -27,9 +23,7 @@ def dense_dx(dy, W, out):
 
 
 def dense_dW(x, dy, out, db=None, accumulate=False):
-    """out = x.T dy and db = the sums of dy over the rows; or both +=. db may be None. x may be a SparseRows."""
-    if isinstance(x, SparseRows):
-        return sparse_dense_dW(x, dy, out, db, accumulate)
+    """out = x.T dy and db = the sums of dy over the rows; or both +=. db may be None."""
     product = x.T @ dy
     out[...] = out + product if accumulate else product
     if db is not None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyvae import _kernels
-from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_number
 from pyvae.data.validation import UNKNOWN, check_array, check_row_numbers, check_sparse, column_labels, place
 from pyvae.noise import Noise
@@ -27,13 +26,13 @@ class Batch:
     """Rows for one forward pass. Entries of x that are not observed become 0 in x and in observed, whatever was given
     there."""
 
-    x: np.ndarray | SparseRows  # (B, D) float32 or float64
+    x: np.ndarray  # (B, D) float32 or float64
     observed: np.ndarray | None = None  # (B, D) 1 where an entry is known, 0 where it is not; None: all are
     weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
     rows: np.ndarray | None = None  # (B,) row numbers, for the noise; None: 0 .. B - 1
 
     def __post_init__(self):
-        is_table = isinstance(self.x, np.ndarray | SparseRows) and self.x.ndim == 2
+        is_table = isinstance(self.x, np.ndarray) and self.x.ndim == 2
         if not is_table or self.x.dtype not in (np.float32, np.float64):
             raise TypeError("x of a Batch must be a two-dimensional array of float32 or float64")
         for name, shape in (("observed", self.x.shape), ("weight", self.x.shape[:1])):
@@ -123,11 +122,11 @@ class ArraySource(DataSource):
 
 
 class SparseSource(DataSource):
-    """Rows of a SciPy sparse matrix or array, such as counts of words; their minibatches are as sparse as they are.
+    """Rows of a SciPy sparse matrix or array, such as counts of words, which becomes dense a minibatch at a time; the
+    products of dense layers leave the zeros out (simd/zeros.c).
 
     X: (N, D) of real numbers in any format. CSR with its columns in order is used in place; else X is converted once.
-    Likelihoods, which depend on all columns of a row, are computed on a dense array, one minibatch at a time. weight
-    (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
+    weight (N,): of each row in the loss. Raises TypeError or ValueError where X cannot be used, naming the place.
     """
 
     def __init__(self, X, name="X", weight=None):
@@ -139,17 +138,13 @@ class SparseSource(DataSource):
         return self.X.shape[0]
 
     def gather(self, rows, noise=None, out=None):
-        """The Batch of the rows with these numbers, dense; see DataSource."""
-        batch = self.minibatch(rows, noise, np.float32 if out is None else out.dtype)
-        batch.x = batch.x.to_dense(out)
-        return batch
-
-    def minibatch(self, rows, noise, dtype, memory=FRESH):
-        """The same rows as SparseRows (B, D). Raises TypeError where rows are not whole numbers."""
+        """The Batch of the rows with these numbers; see DataSource. Raises TypeError unless they are whole numbers."""
         rows = check_row_numbers(rows)
+        out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
         X = self.X[rows]
-        x = SparseRows(X.data.astype(dtype, copy=False), X.indices, X.indptr, self.n_features)
-        return Batch(x, weight=_of(rows, self.weight), rows=rows)
+        out[...] = 0
+        out[np.repeat(np.arange(len(rows)), np.diff(X.indptr)), X.indices] = X.data
+        return Batch(out, weight=_of(rows, self.weight), rows=rows)
 
 
 class WrappedSource(DataSource):

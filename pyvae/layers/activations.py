@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.layers.layer import Layer
 from pyvae.module import register
 from pyvae.workspace import FRESH
@@ -106,12 +105,6 @@ class Symlog(Activation):
     numbers of many sizes, to a scale that suits dense layers; VAE.mlp begins the encoder of counts with it."""
 
     playable, activation = True, "symlog"
-
-    def forward(self, x, noise=None, memory=FRESH):
-        if isinstance(x, SparseRows):  # f(0) = 0: rows stay as sparse as they are
-            y, cache = super().forward(x.values[None], noise, memory)
-            return x.with_values(y[0]), cache
-        return super().forward(x, noise, memory)
 
 
 ACTIVATIONS = {layer.activation: layer for layer in (ReLU, LeakyReLU, ELU, Tanh, Sigmoid, Softplus, SiLU, GELU, Symlog)}

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arguments import check_count, check_number
 from pyvae.layers.layer import Layer
 from pyvae.module import register
@@ -27,8 +26,7 @@ class FirstColumns(Layer):
         self.n_out = check_count("n_out", n_out, 1, self.n_in)
 
     def forward(self, x, noise=None, memory=FRESH):
-        y = x.first_columns(self.n_out) if isinstance(x, SparseRows) else x[:, : self.n_out]
-        return y, memory
+        return x[:, : self.n_out], memory
 
     def backward(self, dy, cache, need_dx=True):
         if not need_dx:
@@ -60,12 +58,6 @@ class Clip(Layer):
         self.n_columns = None if n_columns is None else check_count("n_columns", n_columns, 1)
 
     def forward(self, x, noise=None, memory=FRESH):
-        """See Layer; x (B, n). Raises TypeError for sparse rows of which it clips some columns alone."""
-        if isinstance(x, SparseRows):
-            if self.n_columns is not None:
-                raise TypeError("Clip takes sparse rows only where it clips all of their columns")
-            values, _ = self.forward(x.values[None], noise, memory)
-            return x.with_values(values[0]), None
         y, n = memory.take(x.shape, x.dtype), self.n_columns or x.shape[1]
         _kernels.clip(x[:, :n], -self.bound, self.bound, out=y[:, :n])
         if n < x.shape[1]:

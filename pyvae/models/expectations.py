@@ -57,7 +57,6 @@ def surprise(model, source, features, n_samples=100, seed=0):
     order = np.argsort(starts)
     for chunk in weighted_chunks(model, source, n_samples, seed):
         x, observed = chunk.batch.x, chunk.batch.observed
-        x = x if isinstance(x, np.ndarray) else x.to_dense()
         log_px = chunk.mean(model.likelihood.by_column(x, chunk.outputs))
         log_px = log_px if observed is None else log_px * observed
         result[chunk.rows, order] = -np.add.reduceat(log_px, starts[order], axis=1)

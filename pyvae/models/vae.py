@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from pyvae import _kernels
-from pyvae._kernels.sparse_rows import SparseRows
 from pyvae.arena import Arena
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
@@ -114,10 +113,7 @@ class VAE(Model):
         log_pz, prior_cache = self.prior.log_density(z, memory)
 
         decoded, decoder_cache = self.decode_rows(z, batch, layer_noise, memory)
-        x = batch.x
-        if isinstance(x, SparseRows):
-            x = x.to_dense(out=memory.take(x.shape, x.dtype))
-        log_px, likelihood_cache = self.likelihood.log_density(x, decoded, memory, batch.observed)
+        log_px, likelihood_cache = self.likelihood.log_density(batch.x, decoded, memory, batch.observed)
 
         log_px, log_pz, log_qz = (log_p.reshape(rows, k) for log_p in (log_px, log_pz, log_qz))
         terms = Terms(log_px, log_pz, log_qz, kl, z, *(q if isinstance(q, MuLogvar) else (None, None)))

@@ -22,7 +22,6 @@ if not _kernels.BUILT:
 
 
 FUNCTIONS = {module: names for module, names in _kernels.FUNCTIONS.items() if module != "tape"}
-SPARSE = ("sparse_dense", "sparse_dense_dW")  # of which test_sparse.py is
 MODULE = {function: module for module, functions in FUNCTIONS.items() for function in functions}
 
 NATIVE = {name: importlib.import_module(f"pyvae._kernels.{name}") for name in FUNCTIONS}

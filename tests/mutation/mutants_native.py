@@ -47,7 +47,6 @@ MULTINOMIAL = "dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max)
 NEGATIVE_BINOMIAL = "double dl = x[j] * rest - r * s"
 DLOG_R = "(REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl))"
 CLEAR_DLOGITS = "scale * bernoulli_slope(x[j], logits[j]));\n        CLEAR_UNOBSERVED(dlogits);"
-SPARSE_DW = "FOR_COLUMNS(j, count, row[j] = FMA(x, dy[j], row[j]))"
 FIRST_MOMENT = "m[i] = beta1 * m[i] + rest1 * g"
 SECOND_MOMENT = "v[i] = beta2 * v[i] + rest2 * (g * g)"
 NATURAL = "(REAL)-0.5 ? (REAL)-0.5 : growth"
@@ -226,7 +225,7 @@ CHANGES = [
            "reciprocals(x + r);\n    return y", "digamma: not moved"),
     Change("count_likelihood.pyx", "o.set_dspread(dlog_r, ", "o.set_dspread(dlog_means, ",
            "dlog_r in dlog_means"),
-    # What is not observed, and sparse rows.
+    # What is not observed.
     Change("simd/likelihood.c", CLEAR_DLOGITS, CLEAR_DLOGITS.partition("CLEAR")[0], "Bernoulli: unobserved too"),
     Change("simd/likelihood.c", "CLEAR_UNOBSERVED(dmean);", "", "Gaussian: dmean of the unobserved"),
     Change("simd/likelihood.c", "CLEAR_UNOBSERVED(dlogvar);", "", "Gaussian: dlogvar of the unobserved"),
@@ -238,11 +237,23 @@ CHANGES = [
     Change(COUNTS, "CLEAR_UNOBSERVED(dlog_r);", "", "negative binomial: dlog_r of the unobserved"),
     Change("simd/observation.h", "(i) / o->samples * o->observed_row", "(i) * o->observed_row", "samples' rows"),
     Change("likelihood.pyx", "last.observed != NULL", "False", "both in one pass"),
-    Change("simd/sparse.c", SPARSE_DW, SPARSE_DW.replace("row[j]))", "0))"), "sparse dW: the last row alone"),
-    Change("simd/sparse.c", "dw + p->entry_columns[n] * p->out_row", "dw + i * p->out_row", "sparse dW: row"),
-    Change("simd/sparse.c", "p->dy + i * p->dy_row + first;", "p->dy + i * p->dy_row;", "sparse dW: first"),
-    Change("simd/sparse.c", "if (p->db) sum_rows", "if (p->db && 0) sum_rows", "sparse dW: no db"),
-    Change("sparse.pyx", "p.accumulate = accumulate", "p.accumulate = 0", "sparse dW anew"),
+    # Products that leave out zeros.
+    Change("simd/zeros.c", "word &= word - 1", "word &= word - 1, word &= word - 1", "zeros: every other entry"),
+    Change("simd/zeros.c", "const REAL *row = b + k * b_k;", "const REAL *row = b;", "zeros: the first row of a strip"),
+    Change("simd/zeros.c", "BROADCAST(a[k * a_k])", "BROADCAST(a[k])", "zeros: the stride of x.T"),
+    Change("simd/zeros.c", "resume = word > 0 || p->accumulate", "resume = word > 0", "zeros: dW anew"),
+    Change("simd/zeros.c", "resume = word > 0 || p->accumulate", "resume = p->accumulate", "zeros: the last word"),
+    Change("simd/zeros.c", "if (!bits && resume) continue;", "if (!bits) continue;", "zeros: empty rows not written"),
+    Change("simd/zeros.c", "(uint64_t)(x[j] != 0) << j", "(uint64_t)(x[j] > 0) << j", "zeros: left-overs below 0"),
+    Change("simd/zeros.c", "square[i + width] ^= swap;", "", "zeros: mask half turned"),
+    Change("simd/zeros.c", "= square[l];", "= square[0];", "zeros: one column of the mask"),
+    Change("simd/zeros.c", "if (p->b_sums) sum_rows", "if (p->b_sums && 0) sum_rows", "zeros: no db"),
+    Change("simd/zeros.c", "if (resume) memcpy(sums, c,", "if (0) memcpy(sums, c,", "zeros: ragged columns anew"),
+    Change("simd/zeros.c", "transpose(columns, depth, b, p->b_column, packed, width);",
+           "transpose(columns, depth, b, p->b_column + 1, packed, width);", "zeros: dx, stride of W"),
+    Change("simd/zeros.c", "first_row(m, entries, thread + 1, threads), 0", "first_row(m, entries, thread, threads), 0",
+           "zeros: rows of dW left out"),
+    Change("tape.pyx", "                del tape.made[place]", "                pass", "zeros: an old mask"),
     # Adam.
     Change("simd/optimizer.c", FIRST_MOMENT, "m[i] = beta1 * m[i] + g", "Adam: m, factor dropped"),
     Change("simd/optimizer.c", FIRST_MOMENT, "m[i] = beta2 * m[i] + rest1 * g", "Adam: m decays with beta2"),
