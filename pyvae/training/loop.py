@@ -41,6 +41,8 @@ from pyvae.training.settings import Settings
 from pyvae.training.snapshots import BestEpoch, EpochStart
 from pyvae.training.step import Step
 
+ORDERED_ROWS = 4096  # whose places in the order of an epoch are found at once
+
 
 class Plan(NamedTuple):
     """What every step of a training goes by; ``epoch`` is the number of epochs done so far, a float."""
@@ -222,7 +224,8 @@ class Training:
     def pass_over_rows(self, epoch):
         """All steps of an epoch: its columns of the history, or None where it was interrupted."""
         n_steps = self.plan.n_steps(len(self.source))
-        order = np.empty(min(self.plan.batch_size, len(self.source)), dtype=np.int64)
+        batches = max(1, ORDERED_ROWS // self.plan.batch_size)
+        order = np.empty(min(batches * self.plan.batch_size, len(self.source)), dtype=np.int64)
         totals = np.zeros(5)  # weight of the rows; weighted sums of loss, reconstruction and KL; norm of the gradient
         for i in range(n_steps):
             step_totals, n_rows = self.take_step(epoch, i, n_steps, order)
@@ -248,8 +251,11 @@ class Training:
         self.step.objective = plan.objective.at(now)
         noise = Noise(plan.seed, step=epoch * n_steps + i)
         first, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, len(self.source))
-        rows = order[: stop - first]
-        Noise(plan.seed, step=epoch).permutation("order", len(self.source), first, stop, out=rows)
+        place = first % len(order)
+        if place == 0:
+            window = order[: len(self.source) - first]
+            Noise(plan.seed, step=epoch).permutation("order", len(self.source), first, first + len(window), out=window)
+        rows = order[place : place + stop - first]
         with self.step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
             batch, terms, loss = self.step(self.source, rows, noise)
             norm = math.sqrt(_kernels.sum_of_squares(self.model.parameters.grads))

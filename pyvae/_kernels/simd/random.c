@@ -10,7 +10,7 @@
 #include "philox.h"
 #include "lanes.h"
 
-enum { CELLS = 64, FEISTEL_ROUNDS = 6 };
+enum { CELLS = 64, FEISTEL_ROUNDS = 6, MOST_BITS = 10 };
 
 /* Box and Muller (1958): two words make two independent normals, by radius and angle. The radius sees
    u = (w + 1/2) / 2^32, so that |normal| <= 6.77. */
@@ -76,15 +76,36 @@ static void fill(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
+/* What F gives in each round of the network for each number of half_bits: fewer words of Philox than the network asks
+   for, where more numbers go through it than there are in a table. */
+typedef struct {
+    uint32_t word[FEISTEL_ROUNDS][1 << MOST_BITS];
+} tables_t;
+
+static void fill_tables(const order_t *o, tables_t *tables) {
+    const uint32_t size = (uint32_t)1 << o->half_bits, mask = size - 1;
+    for (uint32_t i = 0; i < FEISTEL_ROUNDS; i++)
+        for (uint32_t first = 0; first < size; first += CELLS) {
+            uint32_t word[CELLS], round[CELLS], zero[CELLS], epoch[CELLS];
+            for (int t = 0; t < CELLS; t++) word[t] = first + (uint32_t)t, round[t] = i, zero[t] = 0, epoch[t] = o->epoch;
+            philox_cells(CELLS, word, round, zero, epoch, o->key[0], o->key[1]);
+            for (uint32_t t = 0; t < CELLS && first + t < size; t++) tables->word[i][first + t] = word[t] & mask;
+        }
+}
+
 /* Six times (left, right) -> (right, left xor F(right)), F one word of Philox: a permutation of what x can be. */
-static void feistel(const order_t *o, int cells, uint32_t *x) {
+static void feistel(const order_t *o, const tables_t *tables, int cells, uint32_t *x) {
     uint32_t mask = (uint32_t)(((uint64_t)1 << o->half_bits) - 1), left[CELLS], right[CELLS];
     cells = (cells + LANES - 1) / LANES * LANES;
     for (int t = 0; t < cells; t++) left[t] = x[t] >> o->half_bits, right[t] = x[t] & mask;
     for (uint32_t i = 0; i < FEISTEL_ROUNDS; i++) {
         uint32_t word[CELLS], round[CELLS], zero[CELLS], epoch[CELLS];
-        for (int t = 0; t < cells; t++) word[t] = right[t], round[t] = i, zero[t] = 0, epoch[t] = o->epoch;
-        philox_cells(cells, word, round, zero, epoch, o->key[0], o->key[1]);
+        if (tables) {
+            for (int t = 0; t < cells; t++) word[t] = tables->word[i][right[t]];
+        } else {
+            for (int t = 0; t < cells; t++) word[t] = right[t], round[t] = i, zero[t] = 0, epoch[t] = o->epoch;
+            philox_cells(cells, word, round, zero, epoch, o->key[0], o->key[1]);
+        }
         for (int t = 0; t < cells; t++) {
             uint32_t next = left[t] ^ (word[t] & mask);
             left[t] = right[t];
@@ -101,12 +122,15 @@ static void permute(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     uint32_t x[CELLS] = {0};
     ptrdiff_t place[CELLS];
     int waiting = 0;
+    tables_t tables;
+    const int in_tables = o->half_bits <= MOST_BITS && end - next > (ptrdiff_t)1 << o->half_bits;
+    if (in_tables) fill_tables(o, &tables);
     while (next < end || waiting > 0) {
         for (; waiting < CELLS && next < end; waiting++, next++) {
             x[waiting] = (uint32_t)(o->start + next);
             place[waiting] = next;
         }
-        feistel(o, waiting, x);
+        feistel(o, in_tables ? &tables : NULL, waiting, x);
         int again = 0;
         for (int t = 0; t < waiting; t++) {
             if (x[t] < o->n) {
