@@ -11,7 +11,7 @@
        ...                                     [               ]
 
    For each bit of a word, from the lowest on, one element of A is multiplied with one row of the strip. The sums are
-   stored between strips. B is read in place, or packed (``packs``) as in products.c.
+   stored between strips. B is read in place, or packed as in products.c (``packs``).
 
    The order. Every sum is the chain of products.c, of k ascending and the bias last; the terms that are left out, 0
    times a finite number, would have changed nothing of it but perhaps the sign of a zero, so both ways add 0 before the
@@ -128,20 +128,24 @@ static void transpose_mask(const void *job, ptrdiff_t thread, ptrdiff_t threads)
 #define STEP(j) sum##j = FMA_VECTOR(x, LOAD(row + j * WIDTH), sum##j);
 #define END(j) STORE(c + j * WIDTH, sum##j + (vector){0});
 
-/* c (n vectors) = [c +] the elements of a row of A that the word names, times the rows of a strip of B */
-typedef void strip_kernel(uint64_t word, const REAL *a, ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c,
-                          int resume);
+/* Each row of c (rows, n vectors) = [c +] the elements of a row of A that its word names, times the rows of the strip b. */
+typedef void strip_kernel(ptrdiff_t rows, const uint64_t *words, ptrdiff_t word_row, const REAL *a, ptrdiff_t a_row,
+                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume);
 #define STRIP_KERNEL(n)                                                                                                \
-    static void strip_##n(uint64_t word, const REAL *a, ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c,          \
-                          int resume) {                                                                                \
-        SUMS_##n(START);                                                                                               \
-        for (; word; word &= word - 1) {                                                                               \
-            const ptrdiff_t k = __builtin_ctzll(word);                                                                 \
-            const REAL *row = b + k * b_k;                                                                             \
-            const vector x = BROADCAST(a[k * a_k]);                                                                    \
-            SUMS_##n(STEP);                                                                                            \
+    static void strip_##n(ptrdiff_t rows, const uint64_t *words, ptrdiff_t word_row, const REAL *a, ptrdiff_t a_row,   \
+                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume) {         \
+        for (; rows > 0; rows--, words += word_row, a += a_row, c += c_row) {                                          \
+            uint64_t word = *words;                                                                                    \
+            if (!word && resume) continue;                                                                             \
+            SUMS_##n(START);                                                                                           \
+            for (; word; word &= word - 1) {                                                                           \
+                const ptrdiff_t k = __builtin_ctzll(word);                                                             \
+                const REAL *row = b + k * b_k;                                                                         \
+                const vector x = BROADCAST(a[k * a_k]);                                                                \
+                SUMS_##n(STEP);                                                                                        \
+            }                                                                                                          \
+            SUMS_##n(END);                                                                                             \
         }                                                                                                              \
-        SUMS_##n(END);                                                                                                 \
     }
 
 STRIP_KERNEL(1)
@@ -167,35 +171,51 @@ static strip_kernel *const strip_kernels[STRIP + 1] = {
 };
 
 /* Part of C, its rows row .. row_end - 1 and columns column .. column + columns - 1, at most STRIP vectors of them, from
-   64 of k: the strip b (64, columns), rows b_k apart. */
+   64 of k: the strip b (64, columns), rows b_k apart. Where C ends before the registers do, each row is made beside C
+   and copied. */
 static void multiply_strip(const masked_product_t *m, ptrdiff_t row, ptrdiff_t row_end, ptrdiff_t column,
                            ptrdiff_t columns, ptrdiff_t word, const REAL *b, ptrdiff_t b_k) {
     const dense_product_t *p = &m->product;
     const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
-    const int resume = word > 0 || p->accumulate, ragged = columns % WIDTH != 0;
+    const int resume = word > 0 || p->accumulate;
     strip_kernel *const kernel = strip_kernels[vectors];
-    for (; row < row_end; row++) {
-        const uint64_t bits = m->words[row * m->word_row + word];
-        if (!bits && resume) continue;
-        const REAL *a = (const REAL *)p->a + row * p->a_row + word * WORD * p->a_k;
-        REAL *c = (REAL *)p->c + row * p->c_row + column;
-        if (!ragged) {
-            kernel(bits, a, p->a_k, b, b_k, c, resume);
-            continue;
-        }
-        REAL sums[STRIP * WIDTH] __attribute__((aligned(64)));
-        memset(sums + (vectors - 1) * WIDTH, 0, sizeof(REAL) * WIDTH);
+    const uint64_t *words = m->words + row * m->word_row + word;
+    const REAL *a = (const REAL *)p->a + row * p->a_row + word * WORD * p->a_k;
+    REAL *c = (REAL *)p->c + row * p->c_row + column;
+    if (columns % WIDTH == 0) {
+        kernel(row_end - row, words, m->word_row, a, p->a_row, p->a_k, b, b_k, c, p->c_row, resume);
+        return;
+    }
+    REAL sums[STRIP * WIDTH] __attribute__((aligned(64))) = {0};
+    for (; row < row_end; row++, words += m->word_row, a += p->a_row, c += p->c_row) {
+        if (!*words && resume) continue;
         if (resume) memcpy(sums, c, sizeof(REAL) * columns);
-        kernel(bits, a, p->a_k, b, b_k, sums, resume);
+        kernel(1, words, 0, a, 0, p->a_k, b, b_k, sums, 0, resume);
         memcpy(c, sums, sizeof(REAL) * columns);
     }
 }
 
-/* Whether a strip of B is copied: where its rows end before the registers do or do not begin with a cache line, where B
-   is transposed, and where rows lie a multiple of 2 KB apart, which share a few sets of the L1 cache. */
-static int packs(const dense_product_t *p, const REAL *b, ptrdiff_t columns) {
-    return columns % WIDTH || p->b_column != 1 || ((uintptr_t)b | (sizeof(REAL) * p->b_k)) % VECTOR_BYTES ||
-           p->b_k % (2048 / (ptrdiff_t)sizeof(REAL)) == 0;
+/* packed (depth, width) = a strip of B, padded with zeros. What lies together takes few pages and no more of the cache than
+   it is long. */
+static void pack_strip(ptrdiff_t depth, ptrdiff_t columns, ptrdiff_t width, const REAL *b, ptrdiff_t b_k,
+                       ptrdiff_t b_column, REAL *packed) {
+    if (b_column != 1) {
+        transpose(columns, depth, b, b_column, packed, width);
+    } else {
+        for (ptrdiff_t k = 0; k < depth; k++) {
+            ptrdiff_t j = 0;
+            for (; j + WIDTH <= columns; j += WIDTH) STORE(packed + k * width + j, LOAD(b + k * b_k + j));
+            for (; j < columns; j++) packed[k * width + j] = b[k * b_k + j];
+        }
+    }
+    if (columns < width)
+        for (ptrdiff_t k = 0; k < depth; k++) memset(packed + k * width + columns, 0, sizeof(REAL) * (width - columns));
+}
+
+/* Whether a strip of B is packed: where its rows end before the registers do, where B is transposed, and where so many
+   rows of A pass over it that it pays. */
+static int packs(const dense_product_t *p, ptrdiff_t rows, ptrdiff_t columns) {
+    return columns % WIDTH || p->b_column != 1 || rows >= WORD;
 }
 
 static void multiply_part(const masked_product_t *m, ptrdiff_t row, ptrdiff_t row_end, ptrdiff_t column,
@@ -209,17 +229,9 @@ static void multiply_part(const masked_product_t *m, ptrdiff_t row, ptrdiff_t ro
         for (ptrdiff_t word = 0; word == 0 || word * WORD < p->depth; word++) {
             const ptrdiff_t k = word * WORD, depth = p->depth - k < WORD ? p->depth - k : WORD;
             const REAL *b = (const REAL *)p->b + k * p->b_k + first * p->b_column;
-            if (!packs(p, b, columns)) {
-                multiply_strip(m, row, row_end, first, columns, word, b, p->b_k);
-                continue;
-            }
-            if (columns < width)
-                for (ptrdiff_t i = 0; i < depth; i++) memset(packed + i * width + columns, 0, sizeof(REAL) * (width - columns));
-            if (p->b_column != 1)
-                transpose(columns, depth, b, p->b_column, packed, width);
-            else
-                for (ptrdiff_t i = 0; i < depth; i++) memcpy(packed + i * width, b + i * p->b_k, sizeof(REAL) * columns);
-            multiply_strip(m, row, row_end, first, columns, word, packed, width);
+            const int packing = packs(p, row_end - row, columns);
+            if (packing) pack_strip(depth, columns, width, b, p->b_k, p->b_column, packed);
+            multiply_strip(m, row, row_end, first, columns, word, packing ? packed : b, packing ? width : p->b_k);
         }
         if (p->bias || p->activation != IDENTITY)
             finish_rows(row_end - row, columns, p->bias ? (const REAL *)p->bias + first : NULL, p->activation,
