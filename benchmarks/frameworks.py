@@ -1,13 +1,17 @@
 """A training step of this library against NumPy, PyTorch and JAX, on the workloads of workloads.py.
 
     pip install ".[bench]"                            (torch and jax; what is missing is reported as missing)
-    python benchmarks/frameworks.py [--workloads ABCDEF] [--rounds 9] [--seconds 0.5] [--json FILE] [--png FILE]
+    PYVAE_DATA=... python benchmarks/frameworks.py [--workloads "A,A dense,B"] [--rounds 9] [--seconds 0.5]
+                                                   [--json FILE] [--png FILE]
 
-Every competitor is a process of its own, which sleeps in a read while the others run. In each round each does as many
-steps as take about half a second, in turn; a turn during which other processes used the machine is thrown away and
-repeated. Reported are the medians over rounds and each one's ratio to this library within the same rounds. All use the
-same number of threads, the processors that this process may use. OpenMP's wait policy is left as each library sets it,
-unless OMP_WAIT_POLICY is set; the JSON says which.
+Every competitor is a process of its own, which sleeps in a read while the others run. Each first trains for an epoch,
+as units of a new network are not zero as often as later on. In each round each does as many steps as take about half a
+second, in turn; a turn during which other processes used the machine is thrown away and repeated. A host may have the
+processors close to each other or not, which changes everybody's times: messages between them are timed before and after
+each round (neighbours.c), and only rounds count in which both were close; a line says how many did not. Reported are
+the medians over rounds and each one's ratio to this library within the same rounds. All use the same number of threads,
+the processors that this process may use. OpenMP's wait policy is left as each library sets it, unless OMP_WAIT_POLICY
+is set; the JSON says which.
 """
 
 import argparse
@@ -20,14 +24,17 @@ import sys
 import time
 from pathlib import Path
 
-from processes import Contestant, serve
-from workloads import COMPETITORS, WORKLOADS
+from competitors import COMPETITORS
+from processes import Contestant, Neighbours, serve
+from workloads import N_ROWS, WORKLOADS, rows, share_of_entries
+
+MOST_APART = 3  # times as many rounds as are asked for may fail to count; then all do
 
 
 def worker(competitor, workload):
     """The child: builds the competitor, then answers numbers of steps with "seconds loss"."""
     run = COMPETITORS[competitor](workload)
-    run(20)
+    run(N_ROWS // WORKLOADS[workload].batch_size)
 
     def answer(steps):
         start = time.perf_counter()
@@ -59,22 +66,27 @@ class Competitor(Contestant):
         self.times.append(self.milliseconds(self.ask_undisturbed(self.steps), self.steps))
 
 
-def measure(workload, names, rounds, seconds):
-    """A table row: what each competitor took, and what became of it."""
-    competitors = [Competitor(name, workload) for name in names]
+def measure(workload, names, n_rounds, seconds):
+    """A table row: what each competitor took, and what became of it; and how many rounds did not count."""
+    competitors, neighbours, apart = [Competitor(name, workload) for name in names], Neighbours(), 0
     present = [c for c in competitors if c.missing is None]
     for c in present:
         c.calibrate(seconds)
-    for _ in range(rounds):
+    while len(present[0].times) < n_rounds:
+        close = neighbours.are_close()
         for c in present:
             c.turn()
+        if not (close and neighbours.are_close()) and apart < MOST_APART * n_rounds:
+            apart += 1
+            for c in present:
+                c.times.pop()
     result = {}
     for c in competitors:
         result[c.name] = {"missing": c.missing} if c.missing is not None else {
             "milliseconds": statistics.median(c.times), "times": c.times, "loss": c.loss, "thrown_away": c.thrown_away,
         }  # fmt: skip
         c.close()
-    return result
+    return result, apart
 
 
 def machine():
@@ -93,10 +105,11 @@ def machine():
     }
 
 
-def print_row(workload, result):
-    n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]
-    layers = "-".join(map(str, (n_features, *hidden, latent)))
-    print(f"\n{workload}  {layers} {activation}, batch {batch_size}")
+def print_row(workload, result, apart):
+    drawn = ", drawn" if rows(workload)[1] else ""
+    print(f"\n{workload}  {WORKLOADS[workload]}{drawn}, {share_of_entries(workload):.0%} of the rows not zero")
+    if apart:
+        print(f"  ({apart} rounds, with the processors apart, do not count)")
     ours = result["pyvae"]["milliseconds"]
     for name, entry in result.items():
         if "missing" in entry:
@@ -124,7 +137,7 @@ def draw(results, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workloads", default="ABCDEF")
+    parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--competitors", default=",".join(COMPETITORS))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn")
@@ -137,9 +150,10 @@ def main():
         return 0
     results = {}
     print(machine())
-    for workload in options.workloads:
-        results[workload] = measure(workload, options.competitors.split(","), options.rounds, options.seconds)
-        print_row(workload, results[workload])
+    for workload in options.workloads.split(","):
+        names = options.competitors.split(",")
+        results[workload], apart = measure(workload, names, options.rounds, options.seconds)
+        print_row(workload, results[workload], apart)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
     if options.png:

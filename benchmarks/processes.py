@@ -1,14 +1,17 @@
-"""Contestants in processes of their own: the idle ones sleep, and what others use of the machine meanwhile is seen."""
+"""Contestants in processes of their own: the idle ones sleep, and what others use of the machine meanwhile is seen; and
+whether two processors are close to each other."""
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
 MOST_FOREIGN_LOAD = 0.05  # of one processor, during a turn
 MOST_REPEATS = 20
+CLOSE = 90  # nanoseconds for a message between processors that share a cache; others take twice as long
 
 
 def busy_seconds():
@@ -61,3 +64,23 @@ class Contestant:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+class Neighbours:
+    """Two processors, and how long a message takes from one to the other (neighbours.c, compiled here)."""
+
+    def __init__(self):
+        self.processors = sorted(os.sched_getaffinity(0))[:2]
+        self.program = Path(tempfile.mkdtemp()) / "neighbours"
+        source = Path(__file__).with_name("neighbours.c")
+        try:
+            subprocess.run(["cc", "-O2", "-pthread", str(source), "-o", str(self.program)], check=True)
+        except (OSError, subprocess.CalledProcessError):
+            self.program = None
+
+    def are_close(self):
+        """True if they share a cache; also where nothing tells: with one processor, or without a compiler."""
+        if self.program is None or len(self.processors) < 2:
+            return True
+        command = [str(self.program), *map(str, self.processors)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) < CLOSE

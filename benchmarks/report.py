@@ -36,14 +36,12 @@ def table(measured):
         "|" + "---|" * (len(names) + 3),
     ]
     for workload, row in measured["results"].items():
-        n_features, hidden, latent, activation, batch_size = WORKLOADS[workload]
-        sizes = "-".join(map(str, (n_features, *hidden, latent)))
         there = present(row)
         rivals = [name for name in there if name not in OURS]
         exact = [name for name in rivals if "bf16" not in name]
         cells = [f"{there[name]['milliseconds']:.3g}" if name in there else "missing" for name in names]
         lines.append(
-            f"| {workload}: {sizes} {activation}, {batch_size} | {' | '.join(cells)} | "
+            f"| {workload}: {WORKLOADS[workload]} | {' | '.join(cells)} | "
             f"{ratio(there, 'pyvae', exact):.2f} | {ratio(there, 'pyvae medium', rivals):.2f} |"
         )
     return lines
