@@ -38,7 +38,7 @@ cdef enum:
     FLOAT = 0
     MEDIUM = 2
     FEW_COLUMNS = 32  # products with fewer, or with less work, do not look for zeros
-    LITTLE_WORK = 4096
+    LITTLE_WORK = 65536
 
 
 cdef bint is_tall(const dense_product_t *p) noexcept:

@@ -39,7 +39,7 @@ cdef class Mask:
         self.mask.word_row = self.words.shape[1]
         self.mask.entries = <cnp.int64_t *>cnp.PyArray_DATA(self.entries)
         run(zeros_tables[level][real].make_mask, &self.mask, sizeof(self.mask),
-            <double>self.mask.rows * self.mask.columns / 16, (x, self.words, self.entries))
+            <double>self.mask.rows * self.mask.columns / 4, (x, self.words, self.entries))
 
     cdef int transpose(self) except -1:
         """Make the mask of x.T, if that was not done."""

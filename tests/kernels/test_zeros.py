@@ -10,7 +10,7 @@ from kernel_cases import LEVELS, NATIVE, REALS, TWINS, cpu
 from pyvae import _kernels
 from pyvae._kernels import zeros
 
-SHAPES = [(128, 200, 96), (70, 65, 33), (33, 130, 128), (20, 784, 50), (300, 64, 40)]  # B, D, H
+SHAPES = [(128, 200, 96), (140, 257, 33), (70, 130, 128), (20, 1570, 50), (420, 64, 40)]  # B, D, H
 products = NATIVE["products"]
 
 
@@ -104,7 +104,7 @@ def test_backward(shape, real, level, threads, rng):
 
 @pytest.mark.parametrize("real", REALS)
 def test_every_single_entry_is_found(real, level, rng):
-    B, D, H = 66, 130, 32
+    B, D, H = 66, 130, 136
     W = rng.standard_normal((D, H)).astype(real)
     for k in range(D):
         x = np.zeros((B, D), real)
@@ -123,20 +123,20 @@ def test_no_zero_is_negative(real, level, rng):
     tiny = np.finfo(real).tiny
     x = np.zeros((64, 128), real)
     x[:, 5] = -tiny
-    W = np.full((128, 40), tiny, real)
+    W = np.full((128, 136), tiny, real)
     for y in (forward(x, W), row_by_row(forward, x, W), forward(np.where(x, x, tiny).astype(real), W)):
         assert not np.signbit(y).any() and not y.any()
 
 
 def test_nan_is_an_entry(level):
-    x, W = np.zeros((64, 128), np.float32), np.ones((128, 40), np.float32)
+    x, W = np.zeros((64, 128), np.float32), np.ones((128, 136), np.float32)
     x[3, 70] = np.nan
     y = forward(x, W)
     assert np.isnan(y[3]).all() and not np.delete(y, 3, axis=0).any()
 
 
 def test_full_matrices_are_multiplied_whole(rng):
-    x, W = rng.standard_normal((64, 128)).astype(np.float32), np.ones((128, 40), np.float32)
+    x, W = rng.standard_normal((64, 128)).astype(np.float32), np.ones((128, 136), np.float32)
     with Ways() as ways:
         forward(x, W)
     assert (ways.all, ways.some) == (1, 0)
@@ -144,7 +144,7 @@ def test_full_matrices_are_multiplied_whole(rng):
 
 def test_a_tape_looks_for_the_zeros_of_each_step(rng):
     """One mask for the products that share a matrix, made again whenever the tape is played."""
-    B, D, H = 64, 128, 40
+    B, D, H = 64, 128, 136
     x, W, dy = (rng.standard_normal(shape).astype(np.float32) for shape in ((B, D), (D, H), (B, H)))
     y, dW = np.empty((B, H), np.float32), np.empty((D, H), np.float32)
     tape = _kernels.Tape()
@@ -162,8 +162,8 @@ def test_a_tape_looks_for_the_zeros_of_each_step(rng):
 
 
 def test_a_matrix_that_a_kernel_writes_is_looked_at_again(rng):
-    x, W = with_zeros(rng, 64, 128, np.float32, 0.1), rng.standard_normal((128, 40)).astype(np.float32)
-    other, y = with_zeros(rng, 64, 128, np.float32, 0.1), np.empty((2, 64, 40), np.float32)
+    x, W = with_zeros(rng, 64, 128, np.float32, 0.1), rng.standard_normal((128, 136)).astype(np.float32)
+    other, y = with_zeros(rng, 64, 128, np.float32, 0.1), np.empty((2, 64, 136), np.float32)
     first = x.copy()
     tape = _kernels.Tape()
     with tape:
@@ -180,14 +180,14 @@ def test_a_matrix_that_a_kernel_writes_is_looked_at_again(rng):
 @pytest.mark.parametrize("bad", [np.inf, np.nan])
 def test_a_product_with_zeros_is_right_where_W_is_not_finite_in_rows_that_meet_entries(bad, rng):
     """Only finite numbers are promised: 0 times infinity is left out, and what meets an entry is not."""
-    x, W = with_zeros(rng, 64, 128, np.float32, 0.1), rng.standard_normal((128, 40)).astype(np.float32)
+    x, W = with_zeros(rng, 64, 128, np.float32, 0.1), rng.standard_normal((128, 136)).astype(np.float32)
     W[7] = bad
     y, hit = forward(x, W), x[:, 7] != 0
     assert not np.isfinite(y[hit & (abs(x[:, 7]) > 1e-30)]).any()
 
 
 def test_twins_agree(rng):
-    x, W = with_zeros(rng, 64, 128, np.float64, 0.1), rng.standard_normal((128, 40))
-    expected = np.empty((64, 40))
+    x, W = with_zeros(rng, 64, 128, np.float64, 0.1), rng.standard_normal((128, 136))
+    expected = np.empty((64, 136))
     TWINS["products"].dense(x, W, None, "relu", expected)
     np.testing.assert_allclose(forward(x, W, None, "relu"), expected, rtol=0, atol=1e-12)

@@ -4,12 +4,12 @@
 #ifndef PYVAE_MICRO_AMX_H
 #define PYVAE_MICRO_AMX_H
 
-#include <immintrin.h>
+#include "vector.h"
 
 #define MAX_ROWS 32
 
 typedef uint32_t packed_t; /* two bf16, of k and k + 1 */
-enum { WIDTH = 16, PANEL = 2 * WIDTH, PACKED_K = 2, STEP_PAIRS = 16, EVEN_HEIGHTS = 0 };
+enum { PANEL = 2 * WIDTH, PACKED_K = 2, STEP_PAIRS = 16, EVEN_HEIGHTS = 0 };
 
 typedef struct {
     const packed_t *at;

@@ -7,6 +7,8 @@
 #include "lanes.h"
 #include "philox.h"
 
+enum { CELLS = 64 }; /* counters that are drawn from at once */
+
 static void scale_row(const gather_t *g, int64_t position, REAL *out) {
     const REAL scale = (REAL)g->scale;
     assert(position >= 0);
@@ -23,11 +25,19 @@ static void scale_row(const gather_t *g, int64_t position, REAL *out) {
     }
 }
 
+/* Word l of the counter (block, 0, row, step) is for column 4 block + l. */
 static void draw_row(const gather_t *g, int64_t row, REAL *out) {
-    for (ptrdiff_t j = 0; j < g->columns; j += 4) {
-        uint32_t c[4] = {(uint32_t)(j / 4), 0, (uint32_t)row, g->step};
-        philox4x32(c, g->key[0], g->key[1]);
-        for (ptrdiff_t l = 0; l < 4 && j + l < g->columns; l++) out[j + l] = open_uniform(c[l]) < out[j + l];
+    for (ptrdiff_t first = 0; first < g->columns; first += 4 * CELLS) {
+        const ptrdiff_t columns = g->columns - first < 4 * CELLS ? g->columns - first : 4 * CELLS;
+        const int cells = (int)((columns + 4 * LANES - 1) / (4 * LANES)) * LANES; /* whole registers */
+        uint32_t word[4][CELLS];
+        for (int t = 0; t < cells; t++)
+            word[0][t] = (uint32_t)(first / 4 + t), word[1][t] = 0, word[2][t] = (uint32_t)row, word[3][t] = g->step;
+        philox_cells(cells, word[0], word[1], word[2], word[3], g->key[0], g->key[1]);
+        REAL uniform[4 * CELLS];
+        for (int t = 0; t < cells; t++)
+            for (int l = 0; l < 4; l++) uniform[4 * t + l] = open_uniform(word[l][t]);
+        FOR_COLUMNS(j, columns, out[first + j] = uniform[j] < out[first + j]);
     }
 }
 

@@ -23,14 +23,17 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdif
     }
 }
 
-/* `rows` rows of A from row `first` on, and `depth` columns from k on. Where rows lie a multiple of 2 KB apart, as
-   those of 1024 features do, they share a few sets of the L1 cache and push each other out: then they are packed, into
-   a store that holds them already if not `fresh`. */
+/* `rows` rows of A from row `first` on, and `depth` columns from k on. Where rows of x lie a multiple of 2 KB apart, as those
+   of 1024 features do, they share a few sets of the L1 cache and push each other out: then they are packed, into a store
+   that holds them already if not `fresh`. A is x, or x.T where a_row is 1. */
 static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
                         REAL *store, int fresh) {
     const REAL *a = (const REAL *)p->a + first * p->a_row + k * p->a_k;
-    if (p->a_k != 1 || p->a_row % (2048 / sizeof(REAL))) return (rows_t){a, p->a_row, p->a_k};
-    if (fresh) transpose(rows, depth, a, p->a_row, store, rows);
+    const ptrdiff_t x_row = p->a_k == 1 ? p->a_row : p->a_k;
+    if (x_row % (2048 / sizeof(REAL))) return (rows_t){a, p->a_row, p->a_k};
+    if (fresh && p->a_k == 1) transpose(rows, depth, a, p->a_row, store, rows);
+    if (fresh && p->a_k != 1)
+        for (ptrdiff_t j = 0; j < depth; j++) memcpy(store + j * rows, a + j * p->a_k, sizeof(REAL) * rows);
     return (rows_t){store, 1, rows};
 }
 

@@ -36,15 +36,17 @@ typedef struct {
     ptrdiff_t rows, patches, panels;
 } grid_t;
 
-static grid_t grid_of(const dense_product_t *p) {
-    return (grid_t){p->rows, (p->rows + MAX_ROWS - 1) / MAX_ROWS, (p->columns + PANEL - 1) / PANEL};
+/* Where threads share out many rows, their number of patches is a multiple of the threads': so a thread's rows are the
+   same as in FOR_MY_ROWS, and do not change hands between a product and the jobs around it. */
+static grid_t grid_of(const dense_product_t *p, ptrdiff_t threads) {
+    grid_t grid = {p->rows, (p->rows + MAX_ROWS - 1) / MAX_ROWS, (p->columns + PANEL - 1) / PANEL};
+    if (EVEN_HEIGHTS && p->by_rows && grid.patches >= 8 * threads)
+        grid.patches = (grid.patches + threads - 1) / threads * threads;
+    return grid;
 }
 
 static ptrdiff_t first_row(const grid_t *grid, ptrdiff_t patch) {
-    if (EVEN_HEIGHTS) {
-        ptrdiff_t higher = grid->rows % grid->patches;
-        return patch * (grid->rows / grid->patches) + (patch < higher ? patch : higher);
-    }
+    if (EVEN_HEIGHTS) return share(grid->rows, patch, grid->patches);
     return patch * MAX_ROWS < grid->rows ? patch * MAX_ROWS : grid->rows;
 }
 
@@ -110,7 +112,7 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
 static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const dense_product_t *p = job;
-    grid_t grid = grid_of(p);
+    grid_t grid = grid_of(p, threads);
     ptrdiff_t blocks = (grid.patches + PATCHES - 1) / PATCHES;
     if (p->b_sums) sum_rows(p->depth, p->columns, p->b, p->b_k, p->accumulate_b_sums, p->b_sums, thread, threads);
     configure_tiles();

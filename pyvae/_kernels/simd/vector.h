@@ -37,4 +37,8 @@ enum { WIDTH = VECTOR_BYTES / sizeof(REAL) };
 #define LOAD(p) (*(const vector_in_memory *)(p))
 #define STORE(p, x) (*(vector_in_memory *)(p) = (x))
 
+/* relu_real (vmath.h) of each element. */
+typedef __typeof__((vector){0} < 0) bits_of_vector;
+#define RELU_VECTOR(x) ((vector)(~((x) < 0) & (bits_of_vector)(x)))
+
 #endif

@@ -30,7 +30,15 @@ enum { WORD = 64 };
 #if VECTOR_BYTES == 64
 enum { STRIP = 7 }; /* vectors: 28 KB of B, and chains enough to hide the latency of a multiply-add */
 #else
-enum { STRIP = 12 }; /* 24 KB, or 12 */
+enum { STRIP = 13 }; /* 26 KB, or 13 */
+#endif
+
+/* Cycles, measured on AMD's Zen 4 (AVX-512) and Zen 3 (AVX2): of a multiply-add of vectors among all, of one whose element
+   is picked, and of each word of a strip besides. */
+#if VECTOR_BYTES == 64
+static const double OF_ALL = 1.14, PICKED = 1.24, OF_A_WORD = 38;
+#else
+static const double OF_ALL = 0.57, PICKED = 0.75, OF_A_WORD = 35;
 #endif
 
 /* ---- Masks ---------------------------------------------------------------------------------------------------- */
@@ -87,10 +95,21 @@ static void turn(uint64_t square[WORD]) {
         }
 }
 
-/* A thread does whole columns of words. */
+static int64_t sum(ptrdiff_t n, const int64_t *entries) {
+    int64_t total = 0;
+    for (ptrdiff_t i = 0; i < n; i++) total += entries[i];
+    return total;
+}
+
+/* A thread does whole columns of words. Where so little is zero that no product would leave it out, nothing is turned, and
+   all is counted as not zero. */
 static void transpose_mask(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const mask_transpose_t *t = job;
     const mask_t *m = &t->mask;
+    if (PICKED * (double)sum(m->rows, m->entries) >= OF_ALL * (double)(m->rows * m->columns)) {
+        FOR_MY_ROWS(j, m->columns) t->entries[j] = m->rows;
+        return;
+    }
     FOR_MY_ROWS(j, m->word_row) {
         ptrdiff_t columns = m->columns - j * WORD < WORD ? m->columns - j * WORD : WORD;
         int64_t entries[WORD] = {0};
@@ -123,6 +142,7 @@ static void transpose_mask(const void *job, ptrdiff_t thread, ptrdiff_t threads)
 #define SUMS_10(DO) SUMS_9(DO) DO(9)
 #define SUMS_11(DO) SUMS_10(DO) DO(10)
 #define SUMS_12(DO) SUMS_11(DO) DO(11)
+#define SUMS_13(DO) SUMS_12(DO) DO(12)
 
 #define START(j) vector sum##j = resume ? (vector)LOAD(c + j * WIDTH) : (vector){0};
 #define STEP(j) sum##j = FMA_VECTOR(x, LOAD(row + j * WIDTH), sum##j);
@@ -161,12 +181,13 @@ STRIP_KERNEL(9)
 STRIP_KERNEL(10)
 STRIP_KERNEL(11)
 STRIP_KERNEL(12)
+STRIP_KERNEL(13)
 #endif
 
 static strip_kernel *const strip_kernels[STRIP + 1] = {
     NULL,    strip_1, strip_2,  strip_3,  strip_4, strip_5, strip_6, strip_7,
 #if VECTOR_BYTES < 64
-    strip_8, strip_9, strip_10, strip_11, strip_12,
+    strip_8, strip_9, strip_10, strip_11, strip_12, strip_13,
 #endif
 };
 
@@ -239,15 +260,7 @@ static void multiply_part(const masked_product_t *m, ptrdiff_t row, ptrdiff_t ro
     }
 }
 
-/* Whether leaving out the zeros takes less time than multiplying all. In cycles, measured on AMD's Zen 4 (AVX-512) and
-   Zen 3 (AVX2): of a multiply-add of vectors among all, of one whose element is picked, and of each word of a strip
-   besides. */
-#if VECTOR_BYTES == 64
-static const double OF_ALL = 1.14, PICKED = 1.24, OF_A_WORD = 38;
-#else
-static const double OF_ALL = 0.57, PICKED = 0.75, OF_A_WORD = 35;
-#endif
-
+/* Whether leaving out the zeros takes less time than multiplying all. */
 static int pays(const masked_product_t *m, int64_t entries) {
     const dense_product_t *p = &m->product;
     const ptrdiff_t vectors = (p->columns + WIDTH - 1) / WIDTH, strips = (vectors + STRIP - 1) / STRIP;
@@ -256,21 +269,21 @@ static int pays(const masked_product_t *m, int64_t entries) {
     return OF_A_WORD * words + PICKED * picked < OF_ALL * all;
 }
 
-/* The first row of C that is a thread's: the rows before it have thread / threads of the entries, and of the rows. */
+/* The first row of C that is a thread's. Rows of a minibatch are shared out as in FOR_MY_ROWS, so that they stay with a
+   thread; those of dW so that the rows before it have thread / threads of the entries, and of the rows. */
 static ptrdiff_t first_row(const masked_product_t *m, int64_t entries, ptrdiff_t thread, ptrdiff_t threads) {
     const ptrdiff_t rows = m->product.rows, cost = 16; /* of a row, in entries */
     const int64_t before = (entries + cost * rows) * thread / threads;
-    if (thread == threads) return rows;
+    if (m->product.a_k == 1 || thread == threads) return share(rows, thread, threads);
     ptrdiff_t row = 0;
-    for (int64_t sum = 0; sum < before; row++) sum += m->entries[row] + cost;
+    for (int64_t passed = 0; passed < before; row++) passed += m->entries[row] + cost;
     return row;
 }
 
 static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const masked_product_t *m = job;
     const dense_product_t *p = &m->product;
-    int64_t entries = 0;
-    for (ptrdiff_t i = 0; i < p->rows; i++) entries += m->entries[i];
+    const int64_t entries = sum(p->rows, m->entries);
     const int leaves_out = pays(m, entries);
     if (thread == 0) m->ways[leaves_out]++;
     if (!leaves_out) {
