@@ -260,7 +260,8 @@ class Training:
             batch, terms, loss = self.step(self.source, rows, noise)
             norm = math.sqrt(_kernels.sum_of_squares(self.model.parameters.grads))
             self.last_step = loss, batch, terms
-            if not (math.isfinite(loss) and math.isfinite(norm)):
+            known = i > 0 or all_finite(self.model.parameters.values)  # if not, zeros of the rows may hide it
+            if not (known and math.isfinite(loss) and math.isfinite(norm)):
                 raise FloatingPointError(explain(*self.last_step, self.optimizer, epoch, i, self.start.epoch))
             if i == 0:
                 self.start.take(epoch)  # the weights that the epoch begins with are known to be good

@@ -28,7 +28,8 @@ def explain(loss, batch, terms, optimizer, epoch, step, last):
         what = f"the gradient of {gradient}"
     else:
         what = "the norm of the gradient" if math.isfinite(loss) else "the loss"
-    where = f"{what} is not finite in epoch {epoch + 1}, step {step + 1}{_rows(batch, terms)}"
+    rows = _rows(batch, terms) if weight is None else ""  # which rows a weight spoils depends on their zeros
+    where = f"{what} is not finite in epoch {epoch + 1}, step {step + 1}{rows}"
     reach = f"{np.abs(getattr(batch.x, 'values', batch.x)).max(initial=0):g}"
     if optimizer.t == 0:
         remedy = "begin with weights that are finite"

@@ -79,7 +79,7 @@ def test_a_weight_that_is_nan_to_begin_with():
     model.parameters["decoder.0.W"][1, 3] = np.nan
     before = model.parameters.values.copy()
     message = message_of(model)
-    assert message.startswith("the weight decoder.0.W is not finite in epoch 1, step 1 (rows ")
+    assert message.startswith("the weight decoder.0.W is not finite in epoch 1, step 1, ")
     assert message.endswith("before any weight has moved: begin with weights that are finite")
     np.testing.assert_array_equal(model.parameters.values, before)
 
@@ -92,8 +92,33 @@ def test_a_weight_that_is_spoilt_later(value):
         if len(history) == 2:
             model.parameters["encoder.1.b"][0] = value
 
-    assert message_of(model, callbacks=[spoil]).startswith("the weight encoder.1.b is not finite in epoch 3, step 1 ")
+    assert message_of(model, callbacks=[spoil]).startswith("the weight encoder.1.b is not finite in epoch 3, step 1: ")
     np.testing.assert_array_equal(model.parameters.values, weights_after(1))  # those of epoch 2 are what failed
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("column", [0, 1], ids=["of a column of zeros", "of a column with entries"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_weight_behind_zeros(value, column, epoch):
+    """Products that leave out zeros (native, of some size) do not meet it; those that multiply all (twins) do."""
+    rows = np.zeros((128, 130), np.float32)
+    rows[:, 1::9] = 1
+    model = pyvae.VAE.mlp(130, latent_dim=2, hidden=(96,))
+
+    def spoil(history):
+        if len(history) == epoch - 1:
+            model.parameters["encoder.0.W"][column] = value
+
+    spoil([])
+    before = zeros_left_out()
+    message = message_of(model, rows, batch_size=128, callbacks=[spoil])
+    assert message.startswith(f"the weight encoder.0.W is not finite in epoch {epoch}, step 1")
+    assert "row" not in message.partition(" of epoch")[0]
+    assert zeros_left_out() > before or pyvae._kernels.KERNELS != "native"
+
+
+def zeros_left_out():
+    return pyvae._kernels.zeros.products_done()[1] if pyvae._kernels.KERNELS == "native" else 0
 
 
 def test_rows_whose_kl_alone_is_infinite():
