@@ -141,9 +141,11 @@ class SparseSource(DataSource):
         """The Batch of the rows with these numbers; see DataSource. Raises TypeError unless they are whole numbers."""
         rows = check_row_numbers(rows)
         out = np.empty((len(rows), self.n_features), np.float32) if out is None else out
-        X = self.X[rows]
+        begin, counts = self.X.indptr[rows], self.X.indptr[rows + 1] - self.X.indptr[rows]
+        i = np.repeat(np.arange(len(rows)), counts)  # the row of each entry, and its place in the arrays of X
+        entry = np.arange(len(i)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
         out[...] = 0
-        out[np.repeat(np.arange(len(rows)), np.diff(X.indptr)), X.indices] = X.data
+        out[i, self.X.indices[entry]] = self.X.data[entry]
         return Batch(out, weight=_of(rows, self.weight), rows=rows)
 
 
