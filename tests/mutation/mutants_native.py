@@ -40,10 +40,10 @@ BERNOULLI = "return x - sigmoid_real(l)"
 BERNOULLI_BACKWARD = "FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope"
 GAUSSIAN_MEAN = "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]))"
 GAUSSIAN_LOGVAR = "dlogvar[j] = scale * ((difference * difference * exp_real(-logvar[j]) - 1) / 2)"
-CATEGORICAL = "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)"
+CATEGORICAL = "dlogits[first + j] = scale * (x[first + j] - dlogits[first + j] / sum)"
 COUNTS = "simd/count_likelihood.c"
 POISSON = "dlog_rates[j] = scale * (x[j] - exp_real(log_rates[j]))"
-MULTINOMIAL = "dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max) / sum))"
+MULTINOMIAL = "dlogits[j] = scale * (x[j] - n * (dlogits[j] / sum))"
 NEGATIVE_BINOMIAL = "double dl = x[j] * rest - r * s"
 DLOG_R = "(REAL)(scale * (r * (digamma_rise(x[j], r) - softplus) - dl))"
 CLEAR_DLOGITS = "scale * bernoulli_slope(x[j], logits[j]));\n        CLEAR_UNOBSERVED(dlogits);"
@@ -185,11 +185,11 @@ CHANGES = [
     Change("simd/likelihood.c", GAUSSIAN_LOGVAR,
            "dlogvar[j] = scale * ((difference * exp_real(-logvar[j]) - 1) / 2)", "Gaussian: not squared"),
     Change("simd/likelihood.c", "if (!o->dspread) continue;", "if (o->dspread) continue;", "Gaussian: no dlogvar"),
-    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max))",
+    Change("simd/likelihood.c", CATEGORICAL, "dlogits[first + j] = scale * (x[first + j] - dlogits[first + j])",
            "categorical: not normalised"),
-    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * x[j] - exp_below_zero(logits[j] - max) / sum",
+    Change("simd/likelihood.c", CATEGORICAL, "dlogits[first + j] = scale * x[first + j] - dlogits[first + j] / sum",
            "categorical: dlog_px on one term"),
-    Change("simd/likelihood.c", CATEGORICAL, "dlogits[j] = scale * x[j]", "categorical: softmax dropped"),
+    Change("simd/likelihood.c", CATEGORICAL, "dlogits[first + j] = scale * x[first + j]", "categorical: softmax dropped"),
     Change("simd/likelihood.c", "DOUTPUT_ROW(i) + o->edges[g]", "DOUTPUT_ROW(i)", "first group"),
     Change("likelihood.pyx", "self.o.dspread_row = cnp.PyArray_DATA(self.dspread), stride(self.dspread)",
            "self.o.dspread_row = cnp.PyArray_DATA(self.doutputs), stride(self.dspread)", "Gaussian: dlogvar in dmean"),
@@ -200,9 +200,9 @@ CHANGES = [
     Change(COUNTS, POISSON, "dlog_rates[j] = scale * x[j] - exp_real(log_rates[j])",
            "Poisson: dlog_px on one term"),
     Change(COUNTS, POISSON, "dlog_rates[j] = scale * (x[j] - log_rates[j])", "Poisson: the log-rate"),
-    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum)",
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - dlogits[j] / sum)",
            "multinomial: n forgotten"),
-    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - n * exp_below_zero(logits[j] - max))",
+    Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - n * dlogits[j])",
            "multinomial: not normalised"),
     Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * x[j]", "multinomial: softmax dropped"),
     Change(COUNTS, MULTINOMIAL, "dlogits[j] = scale * (x[j] - n / (REAL)o->columns)",

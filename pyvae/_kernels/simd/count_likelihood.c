@@ -32,17 +32,37 @@ static void poisson_backward(const void *job, ptrdiff_t thread, ptrdiff_t thread
     restore_fpstate(saved);
 }
 
+static int all_zero(const REAL *x) {
+    int any = 0;
+    for (int l = 0; l < LANES; l++) any |= x[l] != 0;
+    return !any;
+}
+
+/* sum x_j (l_j - max - log_sum) - log x_j!, as SUM_COLUMNS_DOUBLE would add it up. Most words do not occur in a text: where
+   none of LANES does, their terms are 0 and are left out. */
+static double sum_of_words(ptrdiff_t n, const REAL *x, const REAL *logits, double max, double log_sum) {
+    double lane[LANES] = {0};
+    ptrdiff_t j = 0;
+#define ADD_WORD(l) lane[l] += x[j + l] * ((logits[j + l] - max) - log_sum) - log_factorial(x[j + l])
+    for (; j + LANES <= n; j += LANES) {
+        if (all_zero(x + j)) continue;
+        for (int l = 0; l < LANES; l++) ADD_WORD(l);
+    }
+    for (int l = 0; l < n - j; l++) ADD_WORD(l);
+    ADD_LANES(lane);
+    return lane[0];
+}
+
 /* log p = log n! + sum x_j (l_j - logsumexp(l)) - log x_j!, n = sum x_j */
 static void multinomial(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
-        double max = highest(o->columns, logits), sum, n, total;
+        double max = highest(o->columns, logits), sum, n;
         SUM_COLUMNS_DOUBLE(sum, o->columns, j, exp_double(logits[j] - max));
         SUM_COLUMNS_DOUBLE(n, o->columns, j, x[j]);
-        double log_sum = log_double(sum);
-        SUM_COLUMNS_DOUBLE(total, o->columns, j, x[j] * ((logits[j] - max) - log_sum) - log_factorial(x[j]));
+        double total = sum_of_words(o->columns, x, logits, max, log_double(sum));
         ((REAL *)o->log_px)[i] = (REAL)(total + log_factorial(n));
     }
     restore_fpstate(saved);
@@ -56,9 +76,9 @@ static void multinomial_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
         const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
         REAL scale = ((const REAL *)o->dlog_px)[i], *dlogits = DOUTPUT_ROW(i);
         REAL max = highest(o->columns, logits), sum, n;
-        SUM_COLUMNS(sum, o->columns, j, exp_below_zero(logits[j] - max));
+        SUM_COLUMNS(sum, o->columns, j, dlogits[j] = exp_below_zero(logits[j] - max));
         SUM_COLUMNS(n, o->columns, j, x[j]);
-        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * (x[j] - n * (exp_below_zero(logits[j] - max) / sum)));
+        FOR_COLUMNS(j, o->columns, dlogits[j] = scale * (x[j] - n * (dlogits[j] / sum)));
     }
     restore_fpstate(saved);
 }

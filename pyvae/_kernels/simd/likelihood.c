@@ -108,19 +108,25 @@ static void categorical(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
-/* d log p / d l = x - softmax(l), as the x of a group add up to one */
+/* d log p / d l = x - softmax(l), as the x of a group add up to one. Groups are short: exp goes over all of them at once. */
 static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const observation_t *o = job;
     FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *logits = OUTPUT_ROW(i);
+        REAL *dlogits = DOUTPUT_ROW(i);
         for (ptrdiff_t g = 0; g < o->groups; g++) {
-            REAL scale = ((const REAL *)o->dlog_px)[i] * GROUP_OBSERVED(i, g);
-            const REAL *x = X_ROW(i) + o->edges[g], *logits = OUTPUT_ROW(i) + o->edges[g];
-            REAL *dlogits = DOUTPUT_ROW(i) + o->edges[g];
-            ptrdiff_t n = o->edges[g + 1] - o->edges[g];
-            REAL max = highest(n, logits), sum;
-            SUM_COLUMNS(sum, n, j, exp_below_zero(logits[j] - max));
-            FOR_COLUMNS(j, n, dlogits[j] = scale * (x[j] - exp_below_zero(logits[j] - max) / sum));
+            const ptrdiff_t first = o->edges[g], end = o->edges[g + 1];
+            const REAL max = highest(end - first, logits + first);
+            for (ptrdiff_t j = first; j < end; j++) dlogits[j] = logits[j] - max;
+        }
+        FOR_COLUMNS(j, o->columns, dlogits[j] = exp_below_zero(dlogits[j]));
+        for (ptrdiff_t g = 0; g < o->groups; g++) {
+            const ptrdiff_t first = o->edges[g], n = o->edges[g + 1] - first;
+            const REAL scale = ((const REAL *)o->dlog_px)[i] * GROUP_OBSERVED(i, g);
+            REAL sum;
+            SUM_COLUMNS(sum, n, j, dlogits[first + j]);
+            FOR_COLUMNS(j, n, dlogits[first + j] = scale * (x[first + j] - dlogits[first + j] / sum));
         }
     }
     restore_fpstate(saved);
