@@ -22,6 +22,8 @@ def pyvae_(workload, precision="highest"):
     import pyvae
     from pyvae.training.step import Step
 
+    if precision == "medium" and pyvae._kernels.info()["bf16"] is None:
+        raise RuntimeError("this processor has no bf16: it would be the same as float32")
     pyvae.set_matmul_precision(precision)
     w = WORKLOADS[workload]
     likelihood = {
