@@ -16,14 +16,17 @@ import math
 import numpy as np
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
+HUGE = 2**21  # bytes of a huge page, for which NumPy asks wherever an array is of two of them or more
 
 
 def aligned_empty(shape, dtype):
-    """Like np.empty, with the first element on a 64-byte boundary."""
+    """Like np.empty, with the first element on a 64-byte boundary; from 1 MB on, on that of a huge page, as the weights of
+    a step are more than a processor has small pages at hand for."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
-    buffer = np.empty(size + ALIGNMENT, dtype=np.uint8)
-    start = -buffer.ctypes.data % ALIGNMENT
+    huge = size >= HUGE // 2
+    buffer = np.empty(max(size + HUGE, 2 * HUGE) if huge else size + ALIGNMENT, dtype=np.uint8)
+    start = -buffer.ctypes.data % (HUGE if huge else ALIGNMENT)
     return buffer[start : start + size].view(dtype).reshape(shape)
 
 

@@ -172,6 +172,8 @@ class Training:
         self.callbacks, self.checkpoints, self.epochs, self.patience = callbacks, checkpoints, epochs, patience
         self.step = Step(self.model, plan.objective.at(0.0))
         self.start = EpochStart(self.optimizer, len(self.history))  # of the epoch at hand
+        window = max(1, ORDERED_ROWS // plan.batch_size) * plan.batch_size
+        self.order = np.empty(min(window, len(source)), dtype=np.int64)  # of the rows of the next batches
         self.bar = ProgressBar(epochs, len(source), not progress, done=len(self.history))
 
     def run(self):
@@ -224,11 +226,9 @@ class Training:
     def pass_over_rows(self, epoch):
         """All steps of an epoch: its columns of the history, or None where it was interrupted."""
         n_steps = self.plan.n_steps(len(self.source))
-        batches = max(1, ORDERED_ROWS // self.plan.batch_size)
-        order = np.empty(min(batches * self.plan.batch_size, len(self.source)), dtype=np.int64)
         totals = np.zeros(5)  # weight of the rows; weighted sums of loss, reconstruction and KL; norm of the gradient
         for i in range(n_steps):
-            step_totals, n_rows = self.take_step(epoch, i, n_steps, order)
+            step_totals, n_rows = self.take_step(epoch, i, n_steps)
             totals += step_totals
             weight, _, reconstruction, kl, _ = step_totals
             self.bar.update(epoch, n_rows, reconstruction / weight, kl / weight)
@@ -244,18 +244,18 @@ class Training:
             "grad_norm": norm / n_steps,
         }  # fmt: skip
 
-    def take_step(self, epoch, i, n_steps, order):
+    def take_step(self, epoch, i, n_steps):
         """Step i of an epoch: what it adds to the epoch's totals, and its number of rows."""
         plan, now = self.plan, epoch + i / n_steps
         self.optimizer.learning_rate = plan.learning_rate_at(now)
         self.step.objective = plan.objective.at(now)
         noise = Noise(plan.seed, step=epoch * n_steps + i)
         first, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, len(self.source))
-        place = first % len(order)
+        place = first % len(self.order)
         if place == 0:
-            window = order[: len(self.source) - first]
+            window = self.order[: len(self.source) - first]
             Noise(plan.seed, step=epoch).permutation("order", len(self.source), first, first + len(window), out=window)
-        rows = order[place : place + stop - first]
+        rows = self.order[place : place + stop - first]
         with self.step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
             batch, terms, loss = self.step(self.source, rows, noise)
             norm = math.sqrt(_kernels.sum_of_squares(self.model.parameters.grads))

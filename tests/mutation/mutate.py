@@ -143,7 +143,7 @@ class Copy:
         }
         end = time.monotonic() + SECONDS
         for files in tests:
-            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *files]
+            command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
             try:
                 done = subprocess.run(
                     command, cwd=self.folder, env=environment, capture_output=True, text=True,

@@ -66,7 +66,7 @@ def by_hand(beta_at=lambda time: 1.0, clip_norm=np.inf, weight_decay=0.0):
             {"weight_decay": 0.1, "clip_norm": 0.35, "beta_at": lambda time: time / 5},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(list(value)),
 )
 def test_training_follows_the_formula(options, formula):
     model, history = train(np.float64, **options)

@@ -23,7 +23,7 @@ from pyvae.training.schedules import Constant, CosineDecay, ExponentialDecay, St
         (WarmUp(ExponentialDecay(0.1, 0.25), 2), {0.5: 0.05 / 4, 1: 0.025 / 2, 2: 0.00625}),
         (WarmUp(lambda epoch: 1 + epoch, 2), {1: 1.0, 3: 4.0}),
     ],
-    ids=str,
+    ids=lambda value: getattr(type(value), "__name__", ""),
 )
 def test_formulas(schedule, rates):
     for epoch, rate in rates.items():

@@ -74,6 +74,16 @@ static ptrdiff_t first_patch(const dense_product_t *p, const grid_t *grid, ptrdi
     return cut < 0 ? 0 : patch < grid->patches ? patch : grid->patches;
 }
 
+/* Ask for part `patch` of `patches` of the panel that comes next, from wherever it is into L2: waiting for the memory takes
+   no time beside multiplying. */
+static void fetch_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdiff_t b_k, ptrdiff_t b_column,
+                        ptrdiff_t patch, ptrdiff_t patches) {
+    const ptrdiff_t along = b_column == 1 ? columns : depth, across = b_column == 1 ? depth : columns;
+    const ptrdiff_t row = b_column == 1 ? b_k : b_column;
+    for (ptrdiff_t i = share(across, patch, patches), end = share(across, patch + 1, patches); i < end; i++)
+        for (ptrdiff_t j = 0; j < along; j += 64 / sizeof(REAL)) __builtin_prefetch(b + i * row + j, 0, 2);
+}
+
 /* Those of the patches block .. block_end - 1 that are a thread's, over all of k. */
 static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff_t block, ptrdiff_t block_end,
                            ptrdiff_t thread, ptrdiff_t threads) {
@@ -94,11 +104,14 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
             const REAL *b = (const REAL *)p->b + column * p->b_column + k * p->b_k;
             const REAL *bias = p->bias ? (const REAL *)p->bias + column : NULL;
             pack_panel(depth, columns, b, p->b_k, p->b_column, panel_of_b);
+            const ptrdiff_t first = patch;
             for (; patch < end; patch++) {
                 ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
                 assert(patch - block < PATCHES && rows <= MAX_ROWS && columns <= PANEL && depth <= BLOCK_K);
                 rows_t a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
                 stored[patch - block] = 1;
+                if (column + PANEL < p->columns && end - first > 8)
+                    fetch_panel(depth, columns, b + PANEL * p->b_column, p->b_k, p->b_column, patch - first, end - first);
                 REAL *c = (REAL *)p->c + row * p->c_row + column;
                 patch_of_c(rows, columns, (depth + PACKED_K - 1) / PACKED_K, a, panel_of_b, c, p->c_row, resume);
                 if (last && (bias || p->activation != IDENTITY))
