@@ -42,7 +42,9 @@ def table(measured):
         exact = [name for name in rivals if "bf16" not in name]
         cells = [f"{there[name]['milliseconds']:.3g}" if name in there else "missing" for name in names]
         ratios = [ratio(there, "pyvae", exact), *([ratio(there, "pyvae medium", rivals)] if in_bf16 else [])]
-        lines.append(f"| {workload}: {WORKLOADS[workload]} | " + " | ".join([*cells, *map("{:.2f}".format, ratios)]) + " |")
+        lines.append(
+            f"| {workload}: {WORKLOADS[workload]} | " + " | ".join([*cells, *map("{:.2f}".format, ratios)]) + " |"
+        )
     return lines
 
 

@@ -74,8 +74,8 @@ def draw(results, path):
             axes.plot(density, 1 / ratio, "o" if way else "x", color=line.get_color())
     axes.plot([0, 1], [1, 1], "k:", label="all multiplied")
     axes.plot([0, 1], [0, 1], ":", color="gray", label="time in proportion to the entries")
-    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="share of entries that are not zero", ylabel="time, all multiplied = 1",
-             title="dots: zeros left out; crosses: all multiplied")  # fmt: skip
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="share of entries that are not zero",
+             ylabel="time, all multiplied = 1", title="dots: zeros left out; crosses: all multiplied")  # fmt: skip
     axes.legend()
     figure.savefig(path)
 

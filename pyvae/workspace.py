@@ -20,8 +20,8 @@ HUGE = 2**21  # bytes of a huge page, for which NumPy asks wherever an array is 
 
 
 def aligned_empty(shape, dtype):
-    """Like np.empty, with the first element on a 64-byte boundary; from 1 MB on, on that of a huge page, as the weights of
-    a step are more than a processor has small pages at hand for."""
+    """Like np.empty, with the first element on a 64-byte boundary; from 1 MB on, on that of a huge page, as the arrays
+    of a step are on more small pages than a processor keeps at hand."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     huge = size >= HUGE // 2
