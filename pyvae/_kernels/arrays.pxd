@@ -12,5 +12,6 @@ cdef cnp.ndarray whole_numbers(object numbers, str name)
 cdef cnp.ndarray row_numbers(object rows)
 cdef int take_key(object key, uint32_t *words) except -1
 cdef Py_ssize_t samples_per_row(Py_ssize_t many, Py_ssize_t few, str name) except -1
+cdef void extent(cnp.ndarray a, const char **low, const char **high) noexcept
 cdef int refuse_overlap(cnp.ndarray out, cnp.ndarray other, str name) except -1
 cdef Py_ssize_t stride(cnp.ndarray array) noexcept

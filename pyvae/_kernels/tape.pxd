@@ -14,5 +14,5 @@ cdef bint take_cleared(const void *begin, Py_ssize_t size) except -1
 cdef const void *same_inputs_on_tape(task_t task, const void *job, size_t size) noexcept
 cdef int take_last_off_tape() except -1
 cdef object kept_on_tape(cnp.ndarray array)
-cdef int keep_on_tape(cnp.ndarray array, object made) except -1
+cdef int keep_on_tape(cnp.ndarray array, const char *low, const char *high, object made) except -1
 cdef int written(const char *low, const char *high) except -1

@@ -258,14 +258,15 @@ cdef object kept_on_tape(cnp.ndarray array):
     """What ``keep_on_tape`` keeps of an array of this place, shape and strides on the tape that is being recorded; None
     where there is nothing."""
     cdef Tape tape = recording()
-    return None if tape is None else tape.made.get(place_of(array), (None, None))[1]
+    return None if tape is None else tape.made.get(place_of(array), (None, None, None))[2]
 
 
-cdef int keep_on_tape(cnp.ndarray array, object made) except -1:
-    """Keep what the jobs on the tape that is being recorded make of an array, until a kernel writes to it."""
+cdef int keep_on_tape(cnp.ndarray array, const char *low, const char *high, object made) except -1:
+    """Keep what the jobs on the tape that is being recorded make of an array, which lies from low to before high, until
+    a kernel writes there."""
     cdef Tape tape = recording()
     if tape is not None:
-        tape.made[place_of(array)] = array, made
+        tape.made[place_of(array)] = <size_t>low, <size_t>high, made
     return 0
 
 
@@ -276,11 +277,9 @@ cdef tuple place_of(cnp.ndarray array):
 cdef int written(const char *low, const char *high) except -1:
     """Tell the tape that is being recorded that a kernel writes from low to before high."""
     cdef Tape tape = recording()
-    cdef cnp.ndarray array
-    cdef const char *begin
+    cdef size_t begin, end
     if tape is not None and tape.made:
-        for place, (array, _) in list(tape.made.items()):
-            begin = <const char *>cnp.PyArray_DATA(array)
-            if begin < high and low < begin + array.shape[0] * array.strides[0] and array.shape[0] > 0:
+        for place, (begin, end, _) in list(tape.made.items()):
+            if begin < <size_t>high and <size_t>low < end:
                 del tape.made[place]
     return 0

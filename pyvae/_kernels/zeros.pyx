@@ -5,7 +5,7 @@ every call of a product. On a tape it is made once for all of the products that 
 """
 cimport numpy as cnp
 from libc.string cimport memset
-from pyvae._kernels.arrays cimport stride
+from pyvae._kernels.arrays cimport extent, stride
 from pyvae._kernels.cpu cimport level
 from pyvae._kernels.tape cimport keep_on_tape, kept_on_tape, run, task_t
 
@@ -60,10 +60,13 @@ cdef class Mask:
 
 cdef Mask mask_of(cnp.ndarray x, int real):
     """The mask of a matrix; on a tape the one that was made of it before, unless it was written since."""
+    cdef const char *low
+    cdef const char *high
     found = kept_on_tape(x)
     if found is None:
         found = Mask(x, real)
-        keep_on_tape(x, found)
+        extent(x, &low, &high)
+        keep_on_tape(x, low, high, found)
     return found
 
 

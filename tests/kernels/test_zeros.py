@@ -161,15 +161,22 @@ def test_a_tape_looks_for_the_zeros_of_each_step(rng):
         np.testing.assert_allclose(dW, x.T @ dy, atol=1e-4)
 
 
-def test_a_matrix_that_a_kernel_writes_is_looked_at_again(rng):
-    x, W = with_zeros(rng, 64, 128, np.float32, 0.1), rng.standard_normal((128, 136)).astype(np.float32)
-    other, y = with_zeros(rng, 64, 128, np.float32, 0.1), np.empty((2, 64, 136), np.float32)
+@pytest.mark.parametrize(
+    ("rows", "view"),
+    [(64, lambda x: x), (64, lambda x: x[::-1]), (1, lambda x: x[0][None])],
+    ids=["as it is", "backwards", "one row without a stride"],
+)
+def test_a_matrix_that_a_kernel_writes_is_looked_at_again(rows, view, rng):
+    D, H = 1200 // min(rows, 8), 1000
+    x, W = view(with_zeros(rng, rows, D, np.float32, 0.1)), rng.standard_normal((D, H)).astype(np.float32)
+    other, y = with_zeros(rng, rows, D, np.float32, 0.1), np.empty((2, rows, H), np.float32)
     first = x.copy()
     tape = _kernels.Tape()
     with tape:
         products.dense(x, W, None, None, y[0])
         NATIVE["elementwise"].copy(other, x)
         products.dense(x, W, None, None, y[1])
+    assert len(tape) == 5  # mask, product, copy, mask, product
     for _ in range(2):
         np.testing.assert_allclose(y[0], first @ W, atol=1e-4)
         np.testing.assert_allclose(y[1], other @ W, atol=1e-4)
