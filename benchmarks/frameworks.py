@@ -129,7 +129,7 @@ def draw(results, path):
     for i, name in enumerate(names):
         heights = [r[name].get("milliseconds", 0) / r["pyvae"]["milliseconds"] for r in results.values()]
         axes.bar([x + 0.8 * i / len(names) for x in range(len(results))], heights, 0.8 / len(names), label=name)
-    axes.set_xticks([x + 0.35 for x in range(len(results))], results)
+    axes.set_xticks([x + 0.35 for x in range(len(results))], [name.replace(" ", "\n") for name in results])
     axes.set_ylabel("time per step, pyvae = 1")
     axes.legend(fontsize=8)
     figure.savefig(path)

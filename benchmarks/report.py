@@ -54,7 +54,8 @@ def main():
     machine = measured["machine"]
     text = "\n".join([
         f"Milliseconds per training step, medians of {rounds} interleaved rounds on {machine['processors']} processors "
-        f"({machine['cpu']}, {machine['kernels']}, {machine['date']}); higher ratios are better for us.",
+        f"({machine['cpu']}, {machine['kernels'].removesuffix(', bf16 by None')}, {machine['date']}); higher ratios "
+        "are better for us.",
         "",
         *table(measured),
         "",
