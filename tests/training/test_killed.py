@@ -1,6 +1,6 @@
 """``kill -9`` at random moments of ``pyvae train``, and ``--resume``: the same model to the byte, the same history.
 
-Twice in the suite; ``pytest -m slow -s tests/training/test_killed.py`` does it 50 times and counts in what the
+Twice in the suite; ``pytest -n 0 -m slow -s tests/training/test_killed.py`` does it 50 times and counts in what the
 kills fell.
 """
 

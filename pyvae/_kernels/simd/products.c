@@ -110,7 +110,7 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
                 assert(patch - block < PATCHES && rows <= MAX_ROWS && columns <= PANEL && depth <= BLOCK_K);
                 rows_t a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
                 stored[patch - block] = 1;
-                if (column + PANEL < p->columns && end - first > 8)
+                if (column + PANEL < p->columns && end - first > 8) /* fewer patches leave no time for it */
                     fetch_panel(depth, columns, b + PANEL * p->b_column, p->b_k, p->b_column, patch - first, end - first);
                 REAL *c = (REAL *)p->c + row * p->c_row + column;
                 patch_of_c(rows, columns, (depth + PACKED_K - 1) / PACKED_K, a, panel_of_b, c, p->c_row, resume);
