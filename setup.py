@@ -24,7 +24,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("products", "zeros", "elementwise", "latent", "likelihood", "count_likelihood", "norm"),
+    *("products", "zeros", "elementwise", "latent", "likelihood", "count_likelihood", "norm", "softmax"),
     *("random", "optimizer", "minibatch"),
 ]
 

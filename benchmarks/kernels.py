@@ -58,8 +58,8 @@ def product_cases(limits, threads):
     for rows, n_in, n_out in PRODUCTS:
         x, W, b, dy = array(rows, n_in), array(n_in, n_out, seed=1), array(n_out, seed=2), array(rows, n_out, seed=3)
         y, dx, dW = array(rows, n_out), array(rows, n_in), array(n_in, n_out)
-        steps = round(rows * n_in * n_out / (16 * 28 * threads))
-        limit = None if limits is None else lambda steps=steps: limits.multiply_adds(steps, threads)
+        count = rows * n_in * n_out
+        limit = None if limits is None else lambda count=count: limits.multiply_adds(count, threads)
         name = f"{rows}x{n_in}x{n_out}"
 
         def twin_forward(x=x, W=W, b=b, y=y):
@@ -115,11 +115,10 @@ def pass_cases(limits, threads):
     step(optimizer_ref.adam)
     assert np.allclose(ours, values, rtol=1e-5, atol=1e-7), "Adam"
     others = [array(N_WEIGHTS, seed=i) for i in range(4)]
-    pointers = [a.ctypes.data for a in others]
     yield (
         f"Adam, {N_WEIGHTS} weights", lambda: _kernels.adam(values, grads, m, v, 1e-9, 0.9, 0.999, 1e-8, 10, extents),
         lambda: optimizer_ref.adam(values, grads, m, v, 1e-9, 0.9, 0.999, 1e-8, 10),
-        None if limits is None else lambda: limits.streams(N_WEIGHTS, *pointers, threads), None,
+        None if limits is None else lambda: limits.streams(N_WEIGHTS, *(a.ctypes.data for a in others), threads), None,
     )  # fmt: skip
     normals, rng = np.empty((1000, 1000), np.float32), np.random.default_rng(0)
     rows = np.arange(1000)

@@ -28,8 +28,14 @@ from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.module import register
 from pyvae.noise import Noise
-from pyvae.objectives.elbo import ELBO, LinearWarmUp, elbo
+from pyvae.objectives.capacity import Capacity
+from pyvae.objectives.elbo import ELBO, elbo
+from pyvae.objectives.free_bits import FreeBits
+from pyvae.objectives.importance import ImportanceWeighted
+from pyvae.objectives.kl_weight import Cyclical, LinearWarmUp
+from pyvae.objectives.mmd import MMD
 from pyvae.objectives.terms import Objective, Terms
+from pyvae.objectives.total_correlation import TotalCorrelation
 from pyvae.persistence import load, save
 from pyvae.training.adam import Adam
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
@@ -44,27 +50,32 @@ __all__ = [
     "ELU",
     "FRESH",
     "GELU",
+    "MMD",
     "VAE",
     "Adam",
     "ArraySource",
     "Batch",
     "Bernoulli",
+    "Capacity",
     "Categorical",
     "CheckpointWarning",
     "Checkpoints",
     "Clip",
     "Constant",
     "CosineDecay",
+    "Cyclical",
     "DataSource",
     "Dense",
     "DiagonalGaussian",
     "Dropout",
     "ExponentialDecay",
     "FirstColumns",
+    "FreeBits",
     "GatedDense",
     "Gaussian",
     "GradientError",
     "History",
+    "ImportanceWeighted",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -92,6 +103,7 @@ __all__ = [
     "Symlog",
     "Tanh",
     "Terms",
+    "TotalCorrelation",
     "WarmUp",
     "Weighted",
     "Workspace",

@@ -5,6 +5,7 @@ import pytest
 
 import pyvae
 from pyvae.command import checkup
+from pyvae.command.checks import common
 from pyvae.gradcheck import GradientError, check_gradient, check_layer
 
 
@@ -56,7 +57,7 @@ def forget_bias(layer, dx):
 def test_planted_wrong_gradients_are_found(change):
     layer = WrongDense(change)
     with pytest.raises(GradientError, match="WRONG"):
-        check_layer(layer, checkup.arena_of(layer), np.random.default_rng(0).standard_normal((6, 7)))
+        check_layer(layer, common.arena_of(layer), np.random.default_rng(0).standard_normal((6, 7)))
 
 
 def test_a_first_layer_with_a_backward_of_its_own():

@@ -15,7 +15,7 @@ import pytest
 import pyvae
 from pyvae import Noise, _kernels
 from pyvae.arena import Arena
-from pyvae.command import checkup
+from pyvae.command.checks import common, likelihoods, models
 from pyvae.data.sources import ArraySource, Rows
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.layers.layer import Layer
@@ -45,7 +45,7 @@ PARTS = {
     "DiagonalGaussian": [pyvae.DiagonalGaussian(), pyvae.DiagonalGaussian((-0.5, 0.8))],
     "StandardNormal": [pyvae.StandardNormal()],
 }
-for make in checkup.LIKELIHOODS.values():
+for make in likelihoods.LIKELIHOODS.values():
     PARTS.setdefault(type(make()).__name__, []).append(make())
 every_part = pytest.mark.parametrize(
     "part", [pytest.param(part, id=f"{name} {i}") for name, parts in PARTS.items() for i, part in enumerate(parts)]
@@ -86,7 +86,7 @@ def of_layer(layer, rows):
 
 
 def of_likelihood(likelihood, rows):
-    x = checkup.rows_for(likelihood, N_ROWS, np.random.default_rng(0)).astype(np.float32)
+    x = common.rows_for(likelihood, N_ROWS, np.random.default_rng(0)).astype(np.float32)
     outputs = of_samples(normal(N_ROWS * SAMPLES, likelihood.n_outputs), rows)
     log_px, cache = likelihood.log_density(x[rows], outputs)
     doutputs = likelihood.log_density_backward(of_samples(normal(N_ROWS * SAMPLES), rows), cache)
@@ -205,7 +205,7 @@ def test_trainings_on_other_threads_and_instruction_sets(tmp_path):
 
 
 def test_answers_of_a_deep_model_whatever_rows_share_the_batch():
-    model = checkup.deep_model()
+    model = models.deep_model()
     X = np.random.default_rng(0).random((700, model.n_features))
     whole = model.elbo(X, n_samples=3)
     for rows in ([0], [699, 4, 4], np.arange(300, 320)):

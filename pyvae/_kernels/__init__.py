@@ -35,11 +35,14 @@ FUNCTIONS = {
         "clip_backward",
         "column_sums",
         "copy",
+        "exponential",
         "multiply",
+        "scale_rows",
         "shift",
         "total",
     ),
     "latent": (
+        "gaussian_density_backward",
         "kl",
         "kl_backward",
         "reparameterize",
@@ -56,6 +59,7 @@ FUNCTIONS = {
     "optimizer": ("adam", "clear", "natural_step", "sum_of_squares"),
     "products": ("dense", "dense_dW", "dense_dx"),
     "random": ("bernoulli_draw", "normal", "permutation", "philox4x32", "uniform"),
+    "softmax": ("softmax",),
     "tape": ("Tape",),
 }
 

@@ -27,7 +27,8 @@ cdef extern from "simd/elementwise.h":
         double *out
 
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward, total
+        task_t activate, activate_backward, column_sums, add, multiply, exponential, scale_rows
+        task_t shift, clip, clip_backward, total
 
     int IDENTITY, RELU, LEAKY_RELU
 
@@ -124,6 +125,31 @@ def add(x, y, out):
 
 def multiply(x, y, out):
     combine(True, x, y, out)
+
+
+def exponential(x, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], IDENTITY
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].exponential, &e, sizeof(e), EXPONENTIAL_COST * work_of(&e), (x_, out_))
+
+
+def scale_rows(x, factor, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray factor_ = vector(factor, "factor", real, x_.shape[0])
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation = x_.shape[0], x_.shape[1], IDENTITY
+    e.x, e.x_row, e.y, e.out, e.out_row = (
+        cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(factor_), cnp.PyArray_DATA(out_), stride(out_)
+    )
+    run(elementwise_tables[level][real].scale_rows, &e, sizeof(e), work_of(&e), (x_, factor_, out_))
 
 
 def shift(x, number, out):

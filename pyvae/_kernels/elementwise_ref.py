@@ -98,6 +98,17 @@ def multiply(x, y, out):
     np.multiply(x, y, out=out)
 
 
+def exponential(x, out):
+    """out = exp(x), element by element."""
+    with np.errstate(over="ignore"):
+        np.exp(x, out=out)
+
+
+def scale_rows(x, factor, out):
+    """out_ij = factor_i x_ij: each row times its own number; factor (B,)."""
+    np.multiply(x, factor[:, None], out=out)
+
+
 def shift(x, number, out):
     """out = x + number."""
     np.add(x, number, out=out)

@@ -29,7 +29,8 @@ cdef extern from "simd/latent.h":
         void *dlogvar
 
     ctypedef struct latent_table_t:
-        task_t reparameterize, reparameterize_backward, kl, kl_backward, standard_normal, standard_normal_backward
+        task_t reparameterize, reparameterize_backward, gaussian_density_backward
+        task_t kl, kl_backward, standard_normal, standard_normal_backward
 
 cdef extern from *:
     """static const latent_table_t *const latent_tables[LEVEL_COUNT][2] = LIST_TABLES(latent);"""
@@ -73,6 +74,22 @@ def reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz=None):
     g.dlog_qz = NULL if dlog_qz is None else cnp.PyArray_DATA(dlog_qz_)
     run(latent_tables[level][real].reparameterize_backward, &g, sizeof(g),
         <double>g.rows * g.columns * (g.samples + EXPONENTIAL_COST), (logvar_, eps_, dz_, dmu_, dlogvar_, dlog_qz_))
+
+
+def gaussian_density_backward(dlog_qz, logvar, eps, dz):
+    cdef int real = real_type(logvar, "logvar")
+    cdef cnp.ndarray logvar_ = matrix(logvar, "logvar", real, -1, -1)
+    cdef cnp.ndarray eps_ = contiguous(matrix(eps, "eps", real, -1, logvar_.shape[1]), "eps", False)
+    cdef cnp.ndarray dlog_qz_ = vector(dlog_qz, "dlog_qz", real, eps_.shape[0])
+    cdef cnp.ndarray dz_ = contiguous(output(dz, "dz", real, eps_.shape[0], logvar_.shape[1]), "dz", True)
+    cdef latent_t g
+    memset(&g, 0, sizeof(g))
+    g.rows, g.columns = logvar_.shape[0], logvar_.shape[1]
+    g.samples = samples_per_row(eps_.shape[0], g.rows, "eps")
+    g.logvar, g.logvar_row = cnp.PyArray_DATA(logvar_), stride(logvar_)
+    g.eps, g.z, g.dlog_qz = cnp.PyArray_DATA(eps_), cnp.PyArray_DATA(dz_), cnp.PyArray_DATA(dlog_qz_)
+    run(latent_tables[level][real].gaussian_density_backward, &g, sizeof(g),
+        <double>g.rows * g.columns * g.samples * EXPONENTIAL_COST, (logvar_, eps_, dlog_qz_, dz_))
 
 
 def kl(mu, logvar, out):

@@ -33,6 +33,11 @@ def reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz=None):
         dlogvar -= dlog_qz.reshape(samples[:2]).sum(axis=1, keepdims=True) / 2
 
 
+def gaussian_density_backward(dlog_qz, logvar, eps, dz):
+    """dz = -dlog_qz eps / sigma: the derivative of log N(z; mu, sigma^2) by z alone, at z = mu + sigma eps."""
+    dz[...] = -dlog_qz[:, None] * eps * np.exp(-repeat(logvar, len(eps) // max(len(logvar), 1)) / 2)
+
+
 def kl(mu, logvar, out):
     """KL(N(mu, sigma^2) || N(0, 1)) = 1/2 sum_j (mu_j^2 + exp(logvar_j) - 1 - logvar_j), never negative."""
     out[...] = np.sum(mu * mu + np.maximum(np.expm1(logvar) - logvar, 0), axis=1) / 2

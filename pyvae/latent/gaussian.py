@@ -50,7 +50,7 @@ class DiagonalGaussian(Posterior):
     ValueError unless low < high.
     """
 
-    playable = True
+    playable = pathwise = True
 
     def __init__(self, logvar_bounds=None):
         if logvar_bounds is not None and not logvar_bounds[0] < logvar_bounds[1]:
@@ -106,6 +106,13 @@ class DiagonalGaussian(Posterior):
         _kernels.reparameterize_backward(dz, logvar, eps, dmu, dlogvar, dlog_qz)
         return MuLogvar(dmu, dlogvar)
 
+    def density_backward(self, dlog_qz, cache):
+        """dz (B * k, Z) = -dlog_qz (z - mu) / sigma^2 = -dlog_qz eps / sigma: of log q(z|x) by z alone."""
+        logvar, eps, memory = cache
+        dz = memory.take(eps.shape, eps.dtype)
+        _kernels.gaussian_density_backward(dlog_qz, logvar, eps, dz)
+        return dz
+
     def config(self):
         return {"logvar_bounds": None if self.logvar_bounds is None else list(self.logvar_bounds)}
 
@@ -160,3 +167,12 @@ class StandardNormal(Prior):
     def sample(self, n, latent_dim, noise, dtype=np.float32):
         """z ~ p(z), (n, latent_dim)."""
         return noise.normal("prior", (n, latent_dim), np.arange(n), dtype)
+
+
+def refuse_other_gaussians(posterior, prior, why):
+    """Raise ValueError, saying why, unless the posterior samples as DiagonalGaussian does and the prior is N(0, 1);
+    None: any will do."""
+    if posterior is not None and type(posterior).sample is not DiagonalGaussian.sample:
+        raise ValueError(f"{why}, for which the posterior must be a DiagonalGaussian, not {type(posterior).__name__}")
+    if prior is not None and type(prior).log_density is not StandardNormal.log_density:
+        raise ValueError(f"{why}, for which the prior must be StandardNormal, not {type(prior).__name__}")

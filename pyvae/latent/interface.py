@@ -12,7 +12,12 @@ from pyvae.workspace import FRESH
 
 
 class Posterior(Module):
-    """The interface of z ~ q(z|x), which the encoder's outputs describe."""
+    """The interface of z ~ q(z|x), which the encoder's outputs describe.
+
+    pathwise: True where ``density_backward`` is there, which some estimates of the gradient need.
+    """
+
+    pathwise = False
 
     def n_outputs(self, latent_dim):
         """The number of columns that the encoder makes for latent_dim dimensions."""
@@ -33,6 +38,10 @@ class Posterior(Module):
     def sample_backward(self, dz, dlog_qz, cache):
         """dq, like q, through the samples: dz (B * k, Z); dlog_qz (B * k,), or None where the loss does not depend on
         log q(z|x)."""
+        raise NotImplementedError
+
+    def density_backward(self, dlog_qz, cache):
+        """dz (B * k, Z), for dlog_qz (B * k,): the derivative of log q(z|x) by z alone, with q as it is."""
         raise NotImplementedError
 
 

@@ -18,11 +18,11 @@ from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, check_finite, check_support, chunks_of
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.gaussian import MuLogvar
-from pyvae.models.weights import log_mean_exp, log_weights
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.terms import Objective, kl_of_rows, settled
+from pyvae.objectives.weights import log_mean_and_shares, log_weights
 from pyvae.workspace import FRESH, Workspace
 
 MOST_ROWS = 5_000  # whose z are an aggregate posterior
@@ -174,7 +174,7 @@ class Model(Module):
         source = self._checked(X)
         result = np.empty(len(source))
         for rows, terms, _ in self.terms_of_chunks(source, n_samples, seed):
-            result[rows] = log_mean_exp(log_weights(terms))
+            result[rows], _ = log_mean_and_shares(log_weights(terms))
         self._refuse_overflow("log p(x)", np.isnan(result), source)
         return result
 

@@ -11,7 +11,7 @@ is that of the observed entries; nothing is made up for the others.
 
 import numpy as np
 
-from pyvae.models.weights import log_weights, normalized
+from pyvae.objectives.weights import log_mean_and_shares, log_weights
 
 
 class WeightedChunk:
@@ -35,7 +35,7 @@ def weighted_chunks(model, source, n_samples, seed=0):
         if wrong.size:
             raise FloatingPointError(f"log p(x) of row {rows.start + wrong[0]} cannot be computed: scale the rows")
         outputs, _ = model.decode_rows(terms.z, batch, None)
-        yield WeightedChunk(rows, batch, outputs, normalized(log_w))
+        yield WeightedChunk(rows, batch, outputs, log_mean_and_shares(log_w)[1])
 
 
 def expected(model, source, n_samples=100, seed=0):

@@ -134,8 +134,14 @@ class VAE(Model):
         if dterms.z is not None:
             _kernels.add(dz, dterms.z, out=dz)
 
-        # Two paths lead back to q, that is mu and logvar: the sample z and the KL. Their gradients add up.
         dlog_qz = None if dterms.log_qz is None else dterms.log_qz.reshape(-1)
+        if not dterms.density:  # log q reaches q through z alone
+            _kernels.add(dz, self.posterior.density_backward(dlog_qz, cache.sample), out=dz)
+            dlog_qz = None
+        if dterms.path is not None:
+            _kernels.scale_rows(dz, dterms.path.reshape(-1), out=dz)
+
+        # Two paths lead back to q, that is mu and logvar: the sample z and the KL. Their gradients add up.
         dq = self.posterior.sample_backward(dz, dlog_qz, cache.sample)
         if dterms.kl is not None:
             dq_kl = self.prior.kl_backward(dterms.kl, cache.kl)

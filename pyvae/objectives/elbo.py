@@ -74,27 +74,6 @@ class ELBO(Objective):
         return getattr(self.beta, "settled", lambda epoch: True)(epoch)
 
 
-class LinearWarmUp:
-    """beta min(1, epoch / epochs): a weight of the KL (in nats) that rises from 0 to beta over ``epochs`` epochs.
-
-    Source: Bowman et al. 2016; Soenderby et al. 2016. Raises ValueError for a negative number.
-    """
-
-    def __init__(self, beta, epochs):
-        self.beta = check_number("beta", beta, 0, low_included=True)
-        self.epochs = check_number("kl_warmup", epochs, 0, low_included=True)
-
-    def __repr__(self):
-        return f"LinearWarmUp({self.beta!r}, {self.epochs!r})"
-
-    def __call__(self, epoch):
-        return self.beta if self.settled(epoch) else self.beta * (epoch / self.epochs)
-
-    def settled(self, epoch):
-        """True once it has reached beta."""
-        return epoch >= self.epochs
-
-
 def elbo(terms: Terms, weight: ArrayLike | None = None, beta: float = 1.0, memory: Any = FRESH) -> tuple[float, Terms]:
     """loss, dterms of the objective ELBO(beta), in nats; weight (B,). Raises ValueError where beta is negative or every
     weight is 0."""

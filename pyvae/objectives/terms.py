@@ -31,6 +31,10 @@ class Terms(NamedTuple):
     logvar: np.ndarray | None = None  # (B, Z)
     extra: np.ndarray | None = None  # (B,)       what a model adds to the loss beside the bound
 
+    # Of derivatives alone, for gradients that are estimated otherwise than by the derivative of the loss:
+    path: np.ndarray | None = None  # (B, k)     what each sample's dz is multiplied by on its way to the encoder
+    density: bool = True  # False: log q(z|x) reaches the encoder through z alone
+
 
 class Objective:
     """The interface of objectives: ``loss, dterms = objective(terms, weight, memory)``.

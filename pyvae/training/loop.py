@@ -27,7 +27,8 @@ from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import DataSource, check_support
 from pyvae.models.evaluation import Model
 from pyvae.noise import Noise
-from pyvae.objectives.elbo import ELBO, LinearWarmUp
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.kl_weight import LinearWarmUp
 from pyvae.objectives.terms import Objective, kl_of_rows, total_weight, weighted_sum
 from pyvae.training.adam import Adam, clip_factor
 from pyvae.training.checkpoints import Checkpoints, TrainingState

@@ -6,7 +6,8 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.data.sources import CHUNK_ROWS
-from pyvae.objectives.elbo import ELBO, LinearWarmUp
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.kl_weight import LinearWarmUp
 
 MOST_ROWS = 100_000  # of the data, by which they are known again
 

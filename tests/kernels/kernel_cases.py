@@ -175,6 +175,14 @@ def size_of_activate_backward(a):
     return {"dx": error}
 
 
+def size_of_softmax(a):
+    largest = a.x.max(axis=1, keepdims=True, initial=-np.inf) if a.x.size else np.zeros((len(a.x), 1))
+    far = largest - a.x
+    e = np.exp(-far)
+    shares = e / e.sum(axis=1, keepdims=True)
+    return {"out": shares * (2 + far + row_sum(far * shares)[:, None]), "log_sum": 2 + np.abs(largest[:, 0])}
+
+
 def size_of_layer_norm(a):
     largest = np.abs(a.x).max(axis=1, initial=0)
     r = 1 / np.sqrt(a.x.var(axis=1) + a.epsilon) if a.x.size else np.ones(len(a.x))
@@ -343,6 +351,10 @@ def dense_cases():
     yield Case("copy", {"x": x}, {"out": out}, lambda a: {"out": np.abs(a.x)}, 1, True)
     yield Case("add", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x) + np.abs(a.y)}, 1, True)
     yield Case("multiply", {"x": x, "y": x}, {"out": out}, lambda a: {"out": np.abs(a.x * a.y)}, 1, True)
+    yield Case("exponential", {"x": x}, {"out": out}, lambda a: {"out": np.exp(a.x)}, 4, True)
+    inputs = {"x": x, "factor": Array("B")}
+    yield Case("scale_rows", inputs, {"out": out}, lambda a: {"out": np.abs(a.x * a.factor[:, None])}, 1, True)
+    yield Case("softmax", {"x": x}, {"out": out, "log_sum": Array("B", "empty")}, size_of_softmax, 4, True)
     yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
     size = lambda a: {"returned": len(a.x) * np.sum(np.abs(a.x))}  # noqa: E731
     yield Case("total", {"x": x}, {}, size)
@@ -387,6 +399,14 @@ def gaussian_cases():
         {"dmu": empty, "dlogvar": empty},
         size_of_reparameterize_backward,
         note="dlog_qz",
+    )
+    yield Case(
+        "gaussian_density_backward",
+        {"dlog_qz": Array("K"), "logvar": logvar, "eps": eps},
+        {"dz": Array("KD", "empty")},
+        lambda a: {
+            "dz": np.abs(a.dlog_qz[:, None] * a.eps) * each_row(np.exp(-a.logvar / 2) * (1 + np.abs(a.logvar)), a.eps)
+        },
     )
     yield Case(
         "kl",

@@ -9,21 +9,21 @@ import pytest
 
 import pyvae
 from pyvae.arena import Arena
-from pyvae.command import checkup
+from pyvae.command.checks import common, likelihoods
 from pyvae.gradcheck import check_gradient, check_layer
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softplus"])
 def test_wide_layers(activation, rng):
     layer = pyvae.Dense(9, 200, activation)
-    check_layer(layer, checkup.arena_of(layer), rng.standard_normal((5, 9)))
+    check_layer(layer, common.arena_of(layer), rng.standard_normal((5, 9)))
 
 
-@pytest.mark.parametrize("name", checkup.LIKELIHOODS)
+@pytest.mark.parametrize("name", likelihoods.LIKELIHOODS)
 def test_likelihoods_of_many_rows(name, rng):
-    likelihood = checkup.LIKELIHOODS[name]()
-    checkup.arena_of(likelihood)
-    x = checkup.rows_for(likelihood, 130, rng)
+    likelihood = likelihoods.LIKELIHOODS[name]()
+    common.arena_of(likelihood)
+    x = common.rows_for(likelihood, 130, rng)
     outputs, weights = rng.standard_normal((260, likelihood.n_outputs)), rng.standard_normal(260)
 
     def loss():

@@ -50,6 +50,28 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
+static void exponential(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *x = ROW(x, i);
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, out[j] = exp_real(x[j]));
+    }
+    restore_fpstate(saved);
+}
+
+static void scale_rows(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *x = ROW(x, i), factor = ((const REAL *)e->y)[i];
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, out[j] = factor * x[j]);
+    }
+    restore_fpstate(saved);
+}
+
 static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const elementwise_t *e = job;
@@ -104,5 +126,6 @@ static void total(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 }
 
 const elementwise_table_t TABLE(elementwise) = {
-    activate, activate_backward, column_sums, add, multiply, shift, clip, clip_backward, total,
+    activate,   activate_backward, column_sums, add,           multiply, exponential,
+    scale_rows, shift,             clip,        clip_backward, total,
 };

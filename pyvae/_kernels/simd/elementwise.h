@@ -30,6 +30,8 @@ typedef struct {
     task_t *column_sums;       /* out (+)= the sums of x over the rows; out (columns,) */
     task_t *add;               /* out = x + y */
     task_t *multiply;          /* out = x y */
+    task_t *exponential;       /* out = exp(x) */
+    task_t *scale_rows;        /* out = y_i x_i, a number for each row */
     task_t *shift;             /* out = x + number */
     task_t *clip;              /* out = x, but low below low and high above high */
     task_t *clip_backward;     /* out = x where low <= y <= high, else 0 */

@@ -50,6 +50,21 @@ static void reparameterize_backward(const void *job, ptrdiff_t thread, ptrdiff_t
     restore_fpstate(saved);
 }
 
+static void gaussian_density_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const latent_t *q = job;
+    ptrdiff_t n = q->columns;
+    FOR_MY_ROWS(i, q->rows) {
+        const REAL *logvar = row_of(q->logvar, i, q->logvar_row);
+        for (ptrdiff_t s = i * q->samples; s < (i + 1) * q->samples; s++) {
+            const REAL *eps = row_of(q->eps, s, n), dlog_qz = ((const REAL *)q->dlog_qz)[s];
+            REAL *dz = (REAL *)q->z + s * n;
+            FOR_COLUMNS(j, n, dz[j] = -dlog_qz * eps[j] * exp_real(-logvar[j] / 2));
+        }
+    }
+    restore_fpstate(saved);
+}
+
 static void kl(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const latent_t *q = job;
@@ -98,5 +113,6 @@ static void standard_normal_backward(const void *job, ptrdiff_t thread, ptrdiff_
 }
 
 const latent_table_t TABLE(latent) = {
-    reparameterize, reparameterize_backward, kl, kl_backward, standard_normal, standard_normal_backward,
+    reparameterize,  reparameterize_backward,  gaussian_density_backward, kl, kl_backward,
+    standard_normal, standard_normal_backward,
 };

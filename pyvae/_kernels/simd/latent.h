@@ -15,7 +15,9 @@ typedef struct {
 } latent_t;
 
 typedef struct {
-    task_t *reparameterize, *reparameterize_backward, *kl, *kl_backward, *standard_normal, *standard_normal_backward;
+    task_t *reparameterize, *reparameterize_backward;
+    task_t *gaussian_density_backward; /* writes its dz to z */
+    task_t *kl, *kl_backward, *standard_normal, *standard_normal_backward;
 } latent_table_t;
 
 DECLARE_TABLES(latent)

@@ -1,0 +1,105 @@
+"""Burda, Grosse and Salakhutdinov 2016, table 1: one stochastic layer on MNIST, binarised afresh.
+
+    PYVAE_DATA=... python benchmarks/papers/iwae.py iwae-k1 [--threads 1]
+
+From the authors' code: 784-200-200-50 and back, tanh, sigma = exp(linear), Glorot-uniform weights; the bias of the
+outputs is the logit of the mean picture, clipped to [0.001, 0.999]; batches of 20; the first 59,600 rows; 3,280 epochs
+in stages i = 1 .. 8 of 3^(i-1) epochs, at the rate 1e-4 round(10^(1 - (i-1)/7), 1). Both log densities of z are
+sampled. Adam has beta1 = 0.99 and epsilon = 1e-4, and its second moments begin at 1. There the loss is summed over the
+20 rows of a batch, here it is their mean: epsilon is divided by 20, and the first second moments by 400. -log p(x) is
+estimated from 5,000 samples a row, on test rows that are binarised once; a unit is active where the variance of its
+posterior mean over the rows is above 0.01. The order of rows is a new one in each epoch; in the authors' code it is the
+same in all.
+"""
+
+import numpy as np
+from protocol import Protocol, main
+
+import pyvae
+from pyvae import _kernels
+from pyvae.data import datasets
+from pyvae.data.sources import ArraySource
+from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar
+from pyvae.metrics import active_units
+from pyvae.training.adam import Adam
+from pyvae.workspace import FRESH
+
+TRAINED, BATCH = 59_600, 20
+STAGES = [(sum(3**j for j in range(i)), 1e-4 * round(10 ** (1 - i / 7), 1)) for i in range(8)]  # (first epoch, rate)
+
+
+def rate(epoch):
+    """The learning rate after so many epochs."""
+    return next(rate for first, rate in reversed(STAGES) if epoch >= first)
+
+
+@pyvae.register
+class LogSigmaGaussian(DiagonalGaussian):
+    """q(z|x) = N(mu, sigma^2) of outputs [mu | log sigma]: logvar = 2 log sigma."""
+
+    playable = True
+
+    def split(self, outputs, memory=FRESH):
+        latent_dim = outputs.shape[1] // 2
+        log_sigma = outputs[:, latent_dim:]
+        logvar = memory.take(log_sigma.shape, log_sigma.dtype)
+        _kernels.add(log_sigma, log_sigma, out=logvar)
+        return MuLogvar(outputs[:, :latent_dim], logvar)
+
+    def split_backward(self, dq, outputs, memory=FRESH):
+        doutputs = memory.take(outputs.shape, outputs.dtype)
+        _kernels.copy(dq.mu, out=doutputs[:, : dq.mu.shape[1]])
+        _kernels.add(dq.logvar, dq.logvar, out=doutputs[:, dq.mu.shape[1] :])
+        return doutputs
+
+
+class IWAE(Protocol):
+    """One row of the table."""
+
+    epochs = 3280
+
+    def __init__(self, objective, published):
+        self.objective, self.published = objective, published
+
+    def prepare(self):
+        def dense(n_in, n_out, activation=None):
+            return pyvae.Dense(n_in, n_out, activation, init="glorot")
+
+        encoder = pyvae.Sequential(dense(784, 200, "tanh"), dense(200, 200, "tanh"), dense(200, 100))
+        decoder = pyvae.Sequential(dense(50, 200, "tanh"), dense(200, 200, "tanh"), dense(200, 784))
+        likelihood = pyvae.Bernoulli(784)
+        model = pyvae.VAE(encoder, decoder, likelihood, posterior=LogSigmaGaussian(), seed=self.seed)
+        pictures = datasets.load("mnist").train.X[:TRAINED]
+        mean = pictures.mean(axis=0, dtype=np.float64) / 255
+        likelihood.start(np.clip(mean, 0.001, 0.999), None, decoder.output_bias())
+        optimizer = Adam(model.parameters, beta1=0.99, epsilon=1e-4 / BATCH)
+        optimizer.v[...] = 1 / BATCH**2
+        rows = ArraySource(pictures, scale=1 / 255, binarize="draw")
+        return model, rows, {
+            "batch_size": BATCH, "learning_rate": rate, "objective": self.objective, "optimizer": optimizer
+        }  # fmt: skip
+
+    def measure(self, model):
+        test = datasets.load("mnist").test
+        test = ArraySource(test.X, scale=1 / 255, binarize="draw")
+        mu, _ = model.encode(test)
+        return {
+            "-log p(x)": -model.log_likelihood(test, 5000).mean(),
+            "active units": int(active_units(mu).sum()),
+            "-ELBO": -model.elbo(test, 10).mean(),
+            "-log p(x), last 400 training rows": -model.log_likelihood(last_rows(), 5000).mean(),
+        }
+
+
+def last_rows():
+    """The 400 pictures that are not trained on."""
+    train = datasets.load("mnist").train
+    return ArraySource(train.X[TRAINED:], scale=1 / 255, binarize="draw")
+
+
+PROTOCOLS = {
+    "iwae-k1": IWAE(pyvae.ELBO(kl="sampled"), {"-log p(x)": 86.76, "active units": 19}),
+}
+
+if __name__ == "__main__":
+    main(PROTOCOLS, __doc__)

@@ -1,0 +1,22 @@
+/* The interface of softmax.c. */
+#ifndef PYVAE_SOFTMAX_H
+#define PYVAE_SOFTMAX_H
+
+#include "job.h"
+#include "level.h"
+
+/* x and out are (rows, columns) with a distance from row to row, and may be the same; log_sum has a number per row. */
+typedef struct {
+    ptrdiff_t rows, columns;
+    const void *x;
+    void *out, *log_sum;
+    ptrdiff_t x_row, out_row;
+} softmax_t;
+
+typedef struct {
+    task_t *softmax; /* log_sum = log sum_k exp(x_k), out_k = exp(x_k - log_sum) */
+} softmax_table_t;
+
+DECLARE_TABLES(softmax)
+
+#endif

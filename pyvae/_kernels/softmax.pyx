@@ -1,0 +1,38 @@
+"""Softmax and the logarithm of a sum of exponentials: checks; ``simd/softmax.c`` computes them.
+
+Twin: ``softmax_ref.py``, which defines what every function here returns.
+"""
+cimport numpy as cnp
+from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride
+from pyvae._kernels.cpu cimport level
+from pyvae._kernels.tape cimport EXPONENTIAL_COST, run, task_t
+
+cnp.import_array()
+
+cdef extern from "simd/softmax.h":
+    ctypedef struct softmax_t:
+        Py_ssize_t rows, columns
+        const void *x
+        void *out
+        void *log_sum
+        Py_ssize_t x_row, out_row
+
+    ctypedef struct softmax_table_t:
+        task_t softmax
+
+cdef extern from *:
+    """static const softmax_table_t *const softmax_tables[LEVEL_COUNT][2] = LIST_TABLES(softmax);"""
+    const softmax_table_t *softmax_tables[3][2]
+
+
+def softmax(x, out, log_sum):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, x_.shape[0], x_.shape[1])
+    cdef cnp.ndarray log_sum_ = output_vector(log_sum, "log_sum", real, x_.shape[0])
+    cdef softmax_t s
+    s.rows, s.columns = x_.shape[0], x_.shape[1]
+    s.x, s.x_row, s.out, s.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    s.log_sum = cnp.PyArray_DATA(log_sum_)
+    run(softmax_tables[level][real].softmax, &s, sizeof(s), <double>s.rows * s.columns * EXPONENTIAL_COST,
+        (x_, out_, log_sum_))

@@ -1,0 +1,1 @@
+"""The checks of ``pyvae check``, a file for each kind of part."""

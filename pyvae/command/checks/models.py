@@ -1,0 +1,112 @@
+"""Checks of whole models, and of the float32 gradients that training uses."""
+
+import numpy as np
+
+from pyvae.command.checks.common import check_zero_and_twice, rows_for
+from pyvae.data.sources import Batch
+from pyvae.gradcheck import Check, check_gradient, check_gradients, raise_if_wrong
+from pyvae.layers.activations import GELU
+from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.layers.dense import Dense
+from pyvae.layers.layer import Sequential
+from pyvae.likelihoods.bernoulli import Bernoulli
+from pyvae.likelihoods.categorical import Categorical
+from pyvae.likelihoods.counts import NegativeBinomial
+from pyvae.likelihoods.gaussian import Gaussian
+from pyvae.likelihoods.mixed import Mixed
+from pyvae.models.build import mlp
+from pyvae.models.vae import VAE
+from pyvae.noise import Noise
+from pyvae.objectives.terms import Terms
+
+FLOAT32_TOLERANCE = 1e-4
+
+
+def deep_model():
+    """A model of the parts for deeper networks."""
+    encoder = Sequential(Dense(23, 18), LayerNorm(18), GELU(), Residual(GatedDense(18, 18)), Dropout(0.2), Dense(18, 6))
+    decoder = Sequential(Dense(3, 18, "silu"), Dropout(0.1, number=1), GatedDense(18, 23))
+    return VAE(encoder, decoder, Bernoulli(23))
+
+
+def several_kinds():
+    """A likelihood of 21 columns with each kind of parameter."""
+    return Mixed([Gaussian(6, std="learned", floor=0.1), NegativeBinomial(8), Categorical([3]), Gaussian(4, "shared")])
+
+
+def make_models():
+    """Whole models: name -> (model, number of samples, beta)."""
+    gaussian, categorical = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
+    return {
+        "VAE 37-35-5 ReLU, Bernoulli": (VAE.mlp(37, latent_dim=5, hidden=(35,)), 1, 1.0),
+        "VAE 21-18-13-4 tanh, Gaussian": (VAE.mlp(21, 4, (18, 13), "tanh", gaussian), 3, 0.5),
+        "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", categorical), 2, 2.0),
+        "VAE 21-14-3 tanh, Mixed": (VAE.mlp(21, 3, (14,), "tanh", several_kinds()), 2, 1.0),
+        "VAE of deeper parts": (deep_model(), 2, 1.0),
+        "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+    }
+
+
+def check_models():
+    """Every parameter of whole models, and the derivatives by all terms of a forward pass, not only the ELBO's."""
+    rng = np.random.default_rng(0)
+    checks = []
+    for name, (model, k, beta) in make_models().items():
+        x = rows_for(model.likelihood, 6, rng)
+        checks += [c._replace(name=f"{name}: {c.name}") for c in check_gradients(model, x, n_samples=k, beta=beta)]
+    return checks + check_all_terms()
+
+
+def check_all_terms():
+    """model.backward for losses that are a random linear function of one term, and of all of them."""
+    rng = np.random.default_rng(1)
+    likelihood = Gaussian(9, std="learned")
+    model = VAE(mlp([9, 8, 6], "tanh"), mlp([3, 8, 9], "tanh"), likelihood, dtype=np.float64)
+    arena = model.parameters
+    batch, noise = Batch(rng.standard_normal((4, 9))), Noise.frozen(z=rng.standard_normal((8, 3)))
+    terms, cache = model.forward(batch, noise, k=2)
+    given = {name: term for name, term in terms._asdict().items() if isinstance(term, np.ndarray)}
+    directions = {name: rng.standard_normal(term.shape) for name, term in given.items()}
+    cases = {"all terms": Terms(**directions), **{name: Terms(**{name: d}) for name, d in directions.items()}}
+    checks = []
+    for label, dterms in cases.items():
+        arena.zero_grads()
+        model.backward(cache, dterms)
+        gradients = {name: arena.grad(name).copy() for name in arena.names}
+
+        def loss(dterms=dterms):
+            terms, _ = model.forward(batch, noise, k=2)
+            return float(
+                sum(np.sum(getattr(dterms, n) * getattr(terms, n)) for n in given if getattr(dterms, n) is not None)
+            )
+
+        for name in arena.names:
+            checks.append(check_gradient(loss, arena[name], gradients[name], f"VAE, loss of {label}: {name}"))
+
+    def backward(d):
+        arena.zero_grads()
+        model.backward(cache, Terms(log_px=d))
+        return arena.grads.copy()
+
+    checks += check_zero_and_twice("VAE", backward, directions["log_px"])
+    return raise_if_wrong(checks)
+
+
+def check_float32():
+    """Gradients in float32, as training computes them, against float64, maximum norm per tensor."""
+    rng = np.random.default_rng(0)
+    models = {name: (model, k, beta, 6) for name, (model, k, beta) in make_models().items()}
+    models["VAE 784-400-20 ReLU, Bernoulli"] = (VAE.mlp(784), 1, 1.0, 128)
+    checks = []
+    for name, (model, k, beta, n_rows) in models.items():
+        x = rows_for(model.likelihood, n_rows, rng).astype(np.float32)
+        eps = rng.standard_normal((n_rows * k, model.latent_dim)).astype(np.float32)
+        exact = model.astype(np.float64)
+        model.loss_and_gradients(x, eps, beta)
+        exact.loss_and_gradients(x, eps, beta)
+        for parameter in model.parameters.names:
+            single, double = model.parameters.grad(parameter), exact.parameters.grad(parameter)
+            error = float(np.abs(single - double).max() / np.abs(double).max())
+            label = f"{name}, float32: {parameter}"
+            checks.append(Check(label, error, single.size, 0, error <= FLOAT32_TOLERANCE))
+    return raise_if_wrong(checks)
