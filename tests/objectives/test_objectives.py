@@ -200,7 +200,7 @@ def test_mmd_is_nothing_for_the_prior_itself_and_large_elsewhere():
 
 def test_mmd_pulls_the_aggregate_to_the_prior_and_leaves_the_rows_their_place():
     model = small_model()
-    pyvae.train(model, X, epochs=200, batch_size=60, learning_rate=3e-3, objective=pyvae.MMD(200.0), progress=False)
+    pyvae.train(model, X, epochs=1000, batch_size=60, learning_rate=1e-2, objective=pyvae.MMD(100.0), progress=False)
     mu, logvar = model.encode(X)
     z = mu + np.exp(logvar / 2) * np.random.default_rng(0).standard_normal(mu.shape)
     assert np.abs(z.mean(axis=0)).max() < 0.4 and np.abs(z.std(axis=0) - 1).max() < 0.4
