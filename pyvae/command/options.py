@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyvae import versions
 from pyvae._kernels import PRECISIONS
+from pyvae.command.objective import add_objective
 from pyvae.command.option_values import count, epochs_of_decay, image_shape, kinds, names, number, output_path, sizes
 from pyvae.command.refusals import Parser, Refusal, refuse_rest, refuse_words
 from pyvae.data import datasets, files
@@ -87,6 +88,7 @@ def add_train(command):
     )  # fmt: skip
     add_data(parser)
     add_network(parser)
+    add_objective(parser)
     add_training(parser)
     add_run(parser)
 
@@ -247,8 +249,6 @@ def add_training(parser):
         help="what the rate is multiplied by (default: step 0.1; exponential 0.99, every epoch)",
     )  # fmt: skip
     add("--lr-warmup", type=count(0), default=0, metavar="N", help="epochs in which the rate rises from 0 (default: 0)")
-    add("--beta", type=number(0, INFINITY, True), default=1.0, metavar="X", help="weight of the KL (default: 1)")
-    add("--kl-warmup", type=count(0), default=0, metavar="N", help="epochs in which beta rises from 0 (default: 0)")
     add("--weight-decay", type=number(0, INFINITY, True), default=0.0, metavar="X", help="AdamW's (default: 0)")
     add("--clip-norm", type=number(0, INFINITY), metavar="X", help="greatest norm of a gradient (default: none)")
     add(

@@ -14,6 +14,7 @@ from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
 from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
 from pyvae.command.new_models import new_likelihood, new_model
+from pyvae.command.objective import new_objective
 from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.command.reference import Reference
@@ -23,6 +24,8 @@ from pyvae.data import datasets
 from pyvae.data.sources import DataSource
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
+from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.terms import Objective
 from pyvae.training import loop as training
 from pyvae.training.checkpoints import Checkpoints, CheckpointWarning
 from pyvae.versions import kernels_in_words
@@ -43,6 +46,7 @@ class Job(NamedTuple):
     dataset: datasets.Dataset
     model: VAE
     rate: object  # a number or a schedule
+    objective: Objective
     rows: DataSource  # to train on
     held_out: DataSource | None  # of the data set's training rows
     validation: DataSource | None  # held_out, or a split of the data set
@@ -101,6 +105,7 @@ def prepare(options, out, is_resumed):
     n_trained = round(len(dataset.train) * (1 - options.validation_fraction))
     options.epochs = options.epochs or default_epochs(dataset.epochs, n_trained, options)
     rate = learning_rate(options, options.epochs)
+    objective = new_objective(options, n_trained)
     if options.binarize:
         for source in dataset.splits().values():
             source.binarize = None if options.binarize == "none" else options.binarize
@@ -115,6 +120,7 @@ def prepare(options, out, is_resumed):
     for source in dataset.splits().values():
         check_values(source, likelihood, advice=suited)
     model = new_model(dataset, likelihood, options)
+    objective.check(model, n_trained)
     describe_data(model, options.data, dataset, options.drop)
     rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed)
     validation = held_out or dataset.validation
@@ -123,7 +129,7 @@ def prepare(options, out, is_resumed):
         for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
         if source is not None
     )
-    return Job(dataset, model, rate, rows, held_out, validation, split, reported)
+    return Job(dataset, model, rate, objective, rows, held_out, validation, split, reported)
 
 
 class Run:
@@ -157,6 +163,8 @@ class Run:
         if isinstance(model, StandardizedVAE) or (table is not None and table.log_scale().any()):
             say("scale", SCALED)
         say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
+        if not isinstance(self.job.objective, ELBO):
+            say("loss", f"{self.job.objective}")
         say("kernels", kernels_in_words())
         if self.began is not None:
             say("resumed", f"from {self.began}")
@@ -167,11 +175,11 @@ class Run:
         try:
             self.history = training.train(
                 job.model, job.dataset.train, epochs=options.epochs, batch_size=options.batch_size,
-                learning_rate=job.rate, beta=options.beta,
+                learning_rate=job.rate, objective=job.objective,
                 X_val=None if job.held_out else job.validation or job.dataset.test,
                 validation_fraction=options.validation_fraction, seed=options.seed,
                 progress=not (options.quiet or options.json), weight_decay=options.weight_decay,
-                clip_norm=options.clip_norm, kl_warmup=options.kl_warmup, patience=options.patience,
+                clip_norm=options.clip_norm, patience=options.patience,
                 callbacks=[self._after_epoch], checkpoints=self.checkpoints, resume=self.began is not None,
             )  # fmt: skip
         except FloatingPointError as error:

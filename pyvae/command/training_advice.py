@@ -24,11 +24,10 @@ def training_advice(history, options, n_rows, kl):
     if history.stopped == "epochs" and steps < FEW_STEPS:
         epochs = -(-MORE_STEPS // per_epoch)
         advice.append(f"trained for {counted(steps, 'step')} only: --epochs {epochs} would make {per_epoch * epochs:,}")
-    if options.kl_warmup >= len(history):
-        advice.append(
-            f"the KL never had its full weight: --kl-warmup {options.kl_warmup} is no shorter than the training"
-        )
-    if kl < COLLAPSED and options.beta > 0:
+    if options.kl_warmup and options.kl_warmup >= len(history):
+        never = "was never let to its full capacity" if options.capacity else "never had its full weight"
+        advice.append(f"the KL {never}: --kl-warmup {options.kl_warmup} is no shorter than the training")
+    if kl < COLLAPSED and (options.beta is None or options.beta > 0):
         advice.append(
             f"the KL is {kl:.3f} nats, so z carries nothing of the rows (posterior collapse): try more --epochs, "
             "--kl-warmup, a --beta below 1 or another --likelihood"

@@ -231,7 +231,7 @@ def test_check_a_model(run_folder, capsys):
 
 def test_check_finds_a_wrong_gradient(monkeypatch, capsys):
     monkeypatch.setattr(pyvae.StandardNormal, "log_density_backward", lambda self, d, cache: d[:, None] * cache.z)
-    groups = ("objective", "posterior and prior")  # others have tests of their own
+    groups = ("objectives", "posterior and prior")  # others have tests of their own
     monkeypatch.setattr(checkup, "GROUPS", {name: checkup.GROUPS[name] for name in groups})
     assert main(["check"]) == 1
     out = capsys.readouterr().out
@@ -298,7 +298,8 @@ def test_training_options_reach_train(rng, monkeypatch):
     seen = spy_on_train(monkeypatch)
     options = "--epochs 3 --hidden 4 --beta 0.5 --kl-warmup 2 --weight-decay 0.01 --clip-norm 5 --patience 4 --quiet"
     assert main(["train", "x.npy", *options.split(), "--validation-fraction", "0.2", "--lr", "0.002"]) == 0
-    assert (seen["beta"], seen["kl_warmup"], seen["weight_decay"], seen["clip_norm"]) == (0.5, 2, 0.01, 5)
+    assert repr(seen["objective"]) == repr(pyvae.ELBO(pyvae.LinearWarmUp(0.5, 2)))
+    assert (seen["weight_decay"], seen["clip_norm"]) == (0.01, 5)
     assert (seen["patience"], seen["validation_fraction"], seen["X_val"]) == (4, 0.2, None)
     assert len(seen["X"]) == 50 and seen["learning_rate"] == 0.002
 

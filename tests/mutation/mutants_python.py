@@ -23,7 +23,8 @@ PACKAGE_FILES = (
     "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
     "latent/gaussian.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
-    "likelihoods/mixed.py", "objectives/elbo.py", "models/vae.py",
+    "likelihoods/mixed.py", "objectives/elbo.py", "objectives/importance.py", "objectives/free_bits.py",
+    "objectives/capacity.py", "objectives/total_correlation.py", "objectives/mmd.py", "models/vae.py",
 )  # fmt: skip
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
@@ -167,8 +168,10 @@ def statements_of(body):
 
 def gradient_statements(function):
     """The statements that compute a gradient; none for a function that has nothing to do with one."""
-    if function.name == "__call__" and "terms" in [argument.arg for argument in function.args.args]:  # an objective
-        return [s for s in statements_of(function.body) if re.search(r"dlog_|dkl|^w = ", ast.unparse(s))]
+    is_objective = function.name == "__call__" and "terms" in [argument.arg for argument in function.args.args]
+    if is_objective or function.name in ("total_correlation", "discrepancy"):
+        of_gradient = r"\bd(log_|kl|z|mu|logvar)|slope|path|pull|of_bound|counts|^w = |^c = "
+        return [s for s in statements_of(function.body) if re.search(of_gradient, ast.unparse(s))]
     if "backward" in function.name or function.name in ("dense_dx", "dense_dW", "column_sums", "loss_and_gradients"):
         return [s for s in statements_of(function.body) if not is_text(s)]
     return []

@@ -40,6 +40,7 @@ TESTS = [  # one after the other, the quick ones first
         "tests/training/test_paces.py",
         "tests/data/test_batches.py",
         "tests/kernels/test_zeros.py",
+        "tests/objectives",
     ],
 ]
 SECONDS = 300  # the tests of a mutant have, several times what they take on a machine with nothing else to do

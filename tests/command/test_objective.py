@@ -1,0 +1,88 @@
+"""``pyvae train --objective``: which objective the options ask for, and which do not go together."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyvae
+from pyvae.command.main import main
+
+SMALL = ["--hidden", "8", "--latent", "3", "--epochs", "2", "--quiet", "--out", "run"]
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "objective"),
+    [
+        ("", pyvae.ELBO()),
+        ("--beta 0.5 --kl-warmup 2 --samples 3", pyvae.ELBO(pyvae.LinearWarmUp(0.5, 2), 3)),
+        ("--kl-cycles 3", pyvae.ELBO(pyvae.Cyclical(1.0, 2, 3))),
+        ("--objective iwae", pyvae.ImportanceWeighted(5)),
+        (
+            "--objective iwae --samples 4 --groups 2 --mix 0.1 --gradient doubly-reparameterized",
+            pyvae.ImportanceWeighted(4, "doubly-reparameterized", 2, 0.1),
+        ),
+        ("--objective tc --beta 6", pyvae.TotalCorrelation(6.0, 1437)),
+        ("--objective mmd", pyvae.MMD()),
+        ("--objective mmd --mmd-weight 30 --beta 0.1 --samples 2", pyvae.MMD(30.0, 0.1, 2)),
+        ("--free-bits 0.3", pyvae.FreeBits(0.3)),
+        ("--capacity 5 --kl-warmup 1", pyvae.Capacity(pyvae.LinearWarmUp(5.0, 1))),
+    ],
+)
+def test_options_make_the_objective(words, objective, monkeypatch):
+    seen = {}
+    train = pyvae.train
+
+    def spy(model, X, **options):
+        seen.update(options)
+        return train(model, X, **options)
+
+    monkeypatch.setattr("pyvae.training.loop.train", spy)
+    assert main(["train", *words.split(), *SMALL]) == 0
+    assert repr(seen["objective"]) == repr(objective)
+    told = json.loads(Path("run/config.json").read_text())["options"]
+    assert told["objective"] == (words.split() + ["", "elbo"])[1] if "--objective" in words else "elbo"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--objective iwea", "--objective: it must be one of elbo, iwae, tc, mmd, not 'iwea'; did you mean iwae?"),
+        ("--mix 0.3", "--mix goes with --objective iwae: elbo has no use for it"),
+        ("--objective iwae --beta 2", "--beta goes with --objective elbo, tc or mmd: iwae has no use for it"),
+        ("--objective iwae --mix 1", "--mix: it must be a number from 0 and below 1"),
+        ("--objective tc", "--objective tc needs --beta, the weight of the total correlation, such as --beta 6"),
+        ("--objective tc --beta 2 --free-bits 1", "--free-bits goes with --objective elbo: tc has no use for it"),
+        ("--free-bits 1 --capacity 2", "--free-bits and --capacity say two things about the KL: leave one out"),
+        ("--free-bits 1 --beta 2", "--beta has no place beside --free-bits or --capacity: leave it out"),
+        ("--free-bits 1 --kl-warmup 2", "--kl-warmup has no place beside --free-bits: leave it out"),
+        ("--kl-cycles 2 --kl-warmup 2", "--kl-cycles and --kl-warmup are two ways for beta to rise: leave one out"),
+    ],
+)
+def test_refusals_are_one_sentence_and_leave_nothing(words, sentence, capsys):
+    with pytest.raises(SystemExit) if "argument" in sentence or ": it must" in sentence else _status_2():
+        assert main(["train", *words.split(), *SMALL]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and said.count("\n") == 1 and not Path("run").exists()
+
+
+def _status_2():
+    import contextlib
+
+    return contextlib.nullcontext()
+
+
+def test_a_run_is_resumed_with_its_objective_alone(capsys):
+    assert main(["train", "--free-bits", "0.5", *SMALL]) == 0
+    before = np.loadtxt("run/history.csv", delimiter=",", skiprows=1)
+    assert main(["train", "--resume", "--epochs", "3", "--quiet", "--out", "run"]) == 0
+    after = np.loadtxt("run/history.csv", delimiter=",", skiprows=1)
+    assert len(after) == 3 and (after[:2, :9] == before[:, :9])[~np.isnan(before[:, :9])].all()
+    assert main(["train", "--resume", "--free-bits", "2", "--epochs", "4", "--quiet", "--out", "run"]) == 2
+    assert "--free-bits was 0.5 when the run in run began, not 2.0" in capsys.readouterr().err
