@@ -29,7 +29,7 @@ WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times Z
 
 
 class MMD(Objective):
-    """-log p(x|z) + beta KL + weight MMD^2 between all z of a minibatch and N(0, 1), mean over rows, nats.
+    """-log p(x|z) + beta KL + weight MMD^2 of all z (M, Z) of a minibatch and N(0, 1), mean over rows, nats.
 
     weight: of the discrepancy, which lies below 2. beta: of the KL. n_samples: k samples of z per row. It looks at all
     rows of a minibatch, and so is outside of the promise that a row's numbers do not depend on the rows beside it. The

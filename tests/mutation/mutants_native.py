@@ -32,6 +32,7 @@ SILU = "dy[j] * (s * (1 + y[j] * (1 - s)))"
 SYMLOG = "exp_below_zero(-abs_real(y[j]))"
 GELU = "dy[j] * (p.cdf + y[j] * p.pdf)"
 NORM_DX = "dx[j] = r * (dy[j] * gain[j] - mean - u[j] * mean_along_u)"
+Q_OF_Z = "dz[j] = -dlog_qz * eps[j] * exp_real(-logvar[j] / 2)"
 COLUMN_SUM = "sums[j] += x[j]"
 DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
@@ -108,6 +109,16 @@ CHANGES = [
     Change("simd/activate.h", GELU, "dy[j] * p.cdf", "gelu: the second term"),
     Change("simd/activate.h", GELU, "dy[j] * (p.cdf - y[j] * p.pdf)", "gelu: sign"),
     Change("simd/elementwise.c", "out[j] = x[j] * y[j]", "out[j] = x[j] * x[j]", "products: the first factor twice"),
+    Change("simd/elementwise.c", "out[j] = factor * x[j]", "out[j] = x[j]", "rows: not scaled"),
+    Change("simd/elementwise.c", "((const REAL *)e->y)[i]", "((const REAL *)e->y)[0]", "rows: the first row's factor"),
+    Change("simd/elementwise.c", "out[j] = exp_real(x[j])", "out[j] = 1 + x[j]", "exp: its first two terms"),
+    Change("simd/softmax.c", "out[j] *= share", "out[j] *= 1", "softmax: not normalised"),
+    Change("simd/softmax.c", "exp_real(x[j] - top)", "exp_real(x[j])", "softmax: overflow"),
+    Change("simd/softmax.c", "top + log_real(sum)", "log_real(sum)", "softmax: the highest forgotten"),
+    Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-dlog_qz", "dlog_qz"), "log q by z: sign"),
+    Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-logvar[j] / 2", "-logvar[j]"), "log q by z: sigma^2"),
+    Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-logvar", "logvar"), "log q by z: sigma, not 1 / sigma"),
+    Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace(" * eps[j]", ""), "log q by z: eps forgotten"),
     # Layer normalisation.
     Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - u[j] * mean_along_u)", "dx: the mean forgotten"),
     Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - mean)", "dx: the variance forgotten"),
