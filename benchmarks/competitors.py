@@ -4,6 +4,7 @@ Every competitor is a function that returns ``run(n)``, which does n steps and r
 in nats (without the constants of normal and multinomial distributions), so that what is timed is also seen to learn.
 """
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -41,7 +42,8 @@ def pyvae_(workload, precision="highest"):
     else:
         scale = 1 / 255 if X.dtype == np.uint8 else 1.0
         source = pyvae.ArraySource(X, scale, binarize="draw" if w.rows == "binarised" else None)
-    step, optimizer = Step(model, pyvae.ELBO()), pyvae.Adam(model.parameters, LEARNING_RATE)
+    objective = pyvae.ELBO() if w.samples == 1 else pyvae.ImportanceWeighted(w.samples)
+    step, optimizer = Step(model, objective), pyvae.Adam(model.parameters, LEARNING_RATE)
     picks = batches(w.batch_size)
     steps = iter(range(10**9))
 
@@ -57,6 +59,8 @@ def pyvae_(workload, precision="highest"):
 
 def numpy_(workload):
     w = WORKLOADS[workload]
+    if w.samples > 1:
+        raise RuntimeError("this one is written for a single sample")
     latent, batch_size = w.latent, w.batch_size
     X = float_rows(workload)
     encoder, decoder = first_weights(workload)
@@ -169,9 +173,20 @@ def torch_(workload, compiled=False, bf16=False):
             return squares - sum((a * functional.log_softmax(b, dim=1)).sum() for a, b in groups)
         return functional.binary_cross_entropy_with_logits(outputs, x, reduction="sum")
 
+    def importance_weighted(x, mu, logvar):
+        eps = torch.randn(len(x), w.samples, latent)
+        z = mu + torch.exp(0.5 * logvar) * eps
+        logits = decoder(z)
+        pixels = x.unsqueeze(1).expand(-1, w.samples, -1)
+        log_px = -functional.binary_cross_entropy_with_logits(logits, pixels, reduction="none").sum(dim=2)
+        log_w = log_px - 0.5 * (z**2 - eps**2 - logvar).sum(dim=2)
+        return -(torch.logsumexp(log_w, dim=1) - math.log(w.samples)).mean()
+
     def objective(x):
         x = torch.bernoulli(x) if w.rows == "binarised" else x
         mu, logvar = encoder(torch.log1p(x) if w.rows == "words" else x).split(latent, dim=1)
+        if w.samples > 1:
+            return importance_weighted(x, mu.unsqueeze(1), logvar.unsqueeze(1))
         z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
         kl = 0.5 * (mu.float() ** 2 + logvar.float().exp() - 1 - logvar.float()).sum()
         return (reconstruction(x, decoder(z).float()) + kl) / batch_size
@@ -222,9 +237,19 @@ def jax_(workload, scan=False):
             return loss
         return (jnp.maximum(outputs, 0) - x * outputs + jnp.log1p(jnp.exp(-jnp.abs(outputs)))).sum()
 
+    def importance_weighted(decoder, x, mu, logvar, key):
+        eps = jax.random.normal(key, (len(x), w.samples, w.latent))
+        z = mu + jnp.exp(0.5 * logvar) * eps
+        outputs = mlp(decoder, z)
+        terms = jnp.maximum(outputs, 0) - x[:, None] * outputs + jnp.log1p(jnp.exp(-jnp.abs(outputs)))
+        log_w = -terms.sum(axis=2) - 0.5 * (z**2 - eps**2 - logvar).sum(axis=2)
+        return -(jax.nn.logsumexp(log_w, axis=1) - math.log(w.samples)).mean()
+
     def objective(parameters, x, key):
         encoder, decoder = parameters
         mu, logvar = jnp.split(mlp(encoder, jnp.log1p(x) if w.rows == "words" else x), 2, axis=1)
+        if w.samples > 1:
+            return importance_weighted(decoder, x, mu[:, None], logvar[:, None], key)
         z = mu + jnp.exp(0.5 * logvar) * jax.random.normal(key, mu.shape)
         kl = 0.5 * (mu**2 + jnp.exp(logvar) - 1 - logvar).sum()
         return (reconstruction(x, mlp(decoder, z)) + kl) / w.batch_size
