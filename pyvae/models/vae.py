@@ -135,7 +135,7 @@ class VAE(Model):
             _kernels.add(dz, dterms.z, out=dz)
 
         dlog_qz = None if dterms.log_qz is None else dterms.log_qz.reshape(-1)
-        if not dterms.density:  # log q reaches q through z alone
+        if dterms.density is False:  # log q reaches q through z alone
             _kernels.add(dz, self.posterior.density_backward(dlog_qz, cache.sample), out=dz)
             dlog_qz = None
         if dterms.path is not None:

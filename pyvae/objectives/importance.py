@@ -83,7 +83,9 @@ class ImportanceWeighted(Objective):
         dlog_px[...] = -w * (of_elbo + of_bound)
         dlog_pz[...] = -w * of_bound if is_closed else dlog_px
         dlog_qz[...] = -dlog_pz
-        dterms = Terms(log_px=dlog_px, log_pz=dlog_pz, log_qz=dlog_qz, density=self.gradient == "standard")
+        dterms = Terms(
+            log_px=dlog_px, log_pz=dlog_pz, log_qz=dlog_qz, density=None if self.gradient == "standard" else False
+        )
         if is_closed:
             dkl = memory.take((rows,), dtype)
             dkl[:, None] = self.mix * w

@@ -33,7 +33,7 @@ class Terms(NamedTuple):
 
     # Of derivatives alone, for gradients that are estimated otherwise than by the derivative of the loss:
     path: np.ndarray | None = None  # (B, k)     what each sample's dz is multiplied by on its way to the encoder
-    density: bool = True  # False: log q(z|x) reaches the encoder through z alone
+    density: bool | None = None  # False: log q(z|x) reaches the encoder through z alone
 
 
 class Objective:
