@@ -20,7 +20,8 @@ class Binarized(Protocol):
     published, epochs = {"-log p(x)": 89.78}, 500
 
     def __init__(self, hidden):
-        self.hidden = hidden
+        self.hidden, layers = hidden, "-".join(map(str, hidden))
+        self.what = f"fixed binarised MNIST, 784-{layers}-40 ReLU"
 
     def prepare(self):
         model = pyvae.VAE.mlp(784, latent_dim=40, hidden=self.hidden, seed=self.seed)

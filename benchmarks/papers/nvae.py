@@ -19,6 +19,7 @@ class NVAE(Protocol):
     epochs = 500
 
     def __init__(self, latent_dim, published):
+        self.what = f"N-VAE's comparison, MNIST binarised afresh, z = {latent_dim}"
         self.latent_dim, self.published = latent_dim, {"-log p(x)": published}
 
     def prepare(self):

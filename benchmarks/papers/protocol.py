@@ -14,6 +14,7 @@ import hashlib
 import json
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -29,10 +30,11 @@ STEPS = 100
 class Protocol:
     """A training as a paper describes it.
 
-    published: the paper's figures, by the names that ``measure`` gives ours. epochs: in all.
+    what: the protocol in a few words. published: the paper's figures, by the names that ``measure`` gives ours.
+    epochs: in all.
     """
 
-    published, epochs, seed = {}, None, 0
+    what, published, epochs, seed = "", {}, None, 0
 
     def prepare(self):
         """model, rows to train on, and the arguments of ``pyvae.train`` for them but epochs and seed."""
@@ -86,6 +88,8 @@ def run(name, protocol, folder, progress=True):
         return history
     started = time.perf_counter()
     record = {
+        "what": protocol.what,
+        "script": type(protocol).__module__.replace("__main__", Path(sys.argv[0]).stem),
         "published": protocol.published,
         "figures": protocol.measure(model),
         "seed": protocol.seed,
