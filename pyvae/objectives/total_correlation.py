@@ -62,12 +62,14 @@ class TotalCorrelation(Objective):
     def total_correlation(self, z, mu, logvar, weight=None, memory=FRESH):
         """TC of samples z (M, D), one from each posterior mu, logvar (M, D), nats; and its derivatives by the three."""
         (rows, dims), dtype = z.shape, z.dtype
-        precision = np.empty((rows, dims), dtype)
-        _kernels.exponential(np.negative(logvar), precision)  # 1 / sigma^2
+        mu, logvar = np.ascontiguousarray(mu.T), np.ascontiguousarray(logvar.T)  # (D, M)
+        precision = np.empty((dims, rows), dtype)
+        _kernels.exponential(-logvar, precision)  # 1 / sigma^2
         # (M, D, M): row i of z, dimension d, posterior j
-        away = z[:, :, None] - mu.T
-        far = away * away * precision.T
-        log_q = (far + (logvar + dtype.type(LOG_2_PI)).T) / -2
+        away = z[:, :, None] - mu
+        pull = away * precision
+        far = away * pull
+        log_q = (far + (logvar + dtype.type(LOG_2_PI))) * dtype.type(-0.5)
         log_W = self.log_weights(rows, weight).astype(dtype)
         joint, joint_sum = self.shares(log_q.sum(axis=1) + log_W)  # (M, M), (M,)
         marginal, marginal_sum = self.shares((log_q + log_W[:, None, :]).reshape(rows * dims, rows))
@@ -77,8 +79,8 @@ class TotalCorrelation(Objective):
 
         dlog_q = (joint[:, None, :] - marginal.reshape(rows, dims, rows)) * c.astype(dtype)[:, None, None]
         dz, dmu, dlogvar = (memory.take((rows, dims), dtype) for _ in range(3))
-        pull = dlog_q * away * precision.T
-        np.negative(pull.sum(axis=2), out=dz)
+        pull *= dlog_q
+        dz[...] = -pull.sum(axis=2)
         dmu[...] = pull.sum(axis=0).T
         dlogvar[...] = (dlog_q * (far - 1)).sum(axis=0).T / 2
         return tc, dz, dmu, dlogvar
