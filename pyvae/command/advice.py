@@ -54,6 +54,7 @@ BARE = {
 
 # Arguments of Python functions, as their messages call them, and the options that set them.
 ARGUMENTS = {
+    "a beta below 1, free bits or another likelihood": "a --beta below 1, --free-bits or another --likelihood",
     "batch_size": "--batch-size",
     "give ArraySource(X, missing=True)": "add --missing",
     "clip_norm": "--clip-norm",
@@ -61,6 +62,7 @@ ARGUMENTS = {
     "kinds names": "--kinds names",
     "kl_warmup": "--kl-warmup",
     "learning_rate": "--lr",
+    "more epochs": "more --epochs",
     "n must be a whole number from": "-n must be a whole number from",
     "n must be a whole number of threads": "--threads must be a whole number",
     "n_samples": "--samples",

@@ -203,7 +203,7 @@ class Run:
             raise self.failure or Refusal(
                 f"the trained model has an ELBO of {-(reconstruction + kl)}; nothing was saved: try a smaller --lr"
             )
-        self.advice = training_advice(self.history, self.options, len(self.job.rows), kl)
+        self.advice = training_advice(self.history, self.options, len(self.job.rows))
         scale = log_scale(source, self.job.dataset.table)
         return reconstruction + float(scale.mean()), kl
 

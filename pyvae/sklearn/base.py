@@ -25,10 +25,10 @@ from pyvae.models.build import mlp_parts
 from pyvae.models.vae import VAE
 from pyvae.sklearn.columns import ArrayColumns, TableColumns
 from pyvae.training.adam import Adam
+from pyvae.training.advice import COLLAPSED
 from pyvae.training.loop import train
 
 SAMPLES = 100  # of z for each row in a score
-COLLAPSED = 0.01  # nats of KL, all dimensions together
 OF_THE_MODEL = ("n_components", "hidden_layer_sizes", "activation", "likelihood", "kinds")
 
 

@@ -20,13 +20,15 @@ class History:
 
     best_epoch: the epoch, counted from 1, whose weights the model ends with, if one was chosen: the best one by a
     validation_fraction, or the last one before numbers stopped being finite. stopped: why training ended, "epochs" (all
-    done), "patience", "interrupted", "callback" or "not finite"; None while it goes on.
+    done), "patience", "interrupted", "callback" or "not finite"; None while it goes on. advice: sentences on what may
+    have spoiled it, once it has ended (advice.py).
     """
 
     def __init__(self):
         self.epochs = []  # a dict per epoch
         self.best_epoch = None
         self.stopped = None
+        self.advice = []
 
     def __len__(self):
         return len(self.epochs)

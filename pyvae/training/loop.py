@@ -31,6 +31,7 @@ from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.kl_weight import LinearWarmUp
 from pyvae.objectives.terms import Objective, kl_of_rows, total_weight, weighted_sum
 from pyvae.training.adam import Adam, clip_factor
+from pyvae.training.advice import advice
 from pyvae.training.checkpoints import Checkpoints, TrainingState
 from pyvae.training.held_out import evaluate, split
 from pyvae.training.history import History
@@ -186,6 +187,7 @@ class Training:
             finally:
                 self.leave()
         self.choose_weights()
+        self.history.advice = advice(self.history, self.plan.objective)
         return self.history
 
     def reason_to_stop(self):

@@ -130,7 +130,7 @@ def test_a_warm_up_that_never_ends_and_a_collapse_are_said(rng, monkeypatch, cap
     assert "nats, so z carries nothing of the rows (posterior collapse): try more --epochs" in capsys.readouterr().err
     assert main([*line, "--kl-warmup", "100"]) == 0
     said = capsys.readouterr().err
-    assert "the KL never had its full weight: --kl-warmup 100 is no shorter than the training" in said
+    assert "the KL never had its full weight: its warm-up is no shorter than the training, of 100 epochs" in said
 
 
 def test_validation_fraction_reports_training_rows(scikit_learn):

@@ -224,3 +224,17 @@ def test_many_small_strata_are_all_trained_on(rng):
     train, validation = training.split(source, None, 0.25, 0)
     np.testing.assert_array_equal(np.bincount(source.strata[train.numbers]), np.full(20, 8))
     np.testing.assert_array_equal(np.bincount(source.strata[validation.numbers]), np.full(20, 3))
+
+
+def test_the_history_says_what_spoils_most_trainings(rng):
+    X = (rng.random((200, 4)) < 0.5).astype(np.float32)  # columns that are independent: z has nothing to carry
+
+    def advice(**options):
+        model = pyvae.VAE.mlp(4, latent_dim=2, hidden=(4,))
+        return pyvae.train(model, X, batch_size=20, progress=False, **options).advice
+
+    (collapse,) = advice(epochs=100, beta=50.0)
+    assert "z carries nothing of the rows (posterior collapse): try more epochs, a kl_warmup" in collapse
+    (warm_up,) = advice(epochs=3, objective=pyvae.Capacity(pyvae.LinearWarmUp(2.0, 3)))
+    assert warm_up == "the KL never had its full weight: its warm-up is no shorter than the training, of 3 epochs"
+    assert advice(epochs=4, objective=pyvae.Capacity(pyvae.LinearWarmUp(2.0, 3))) == []
