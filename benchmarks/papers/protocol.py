@@ -66,7 +66,6 @@ class Enough(Exception):
 def first_steps(protocol):
     """SHA-256 of the weights after the first 100 steps of a training, which has the same bits on all processors."""
     model, rows, arguments = protocol.prepare()
-    arguments.pop("patience", None), arguments.pop("validation_fraction", None)
     try:
         pyvae.train(
             model, FirstSteps(rows, STEPS), epochs=protocol.epochs, seed=protocol.seed, progress=False, **arguments
