@@ -1,6 +1,7 @@
 """Softmax and the logarithm of a sum of exponentials: the definition, in NumPy.
 
-x, out, dx, dout (B, K); log_sum (B,). Nothing overflows: what is exponentiated is the distance from the row's highest number.
+x, out, dx, dout (B, K); log_sum (B,). Nothing overflows: what is exponentiated is the distance from the row's highest
+number.
 """
 
 import numpy as np

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, check_finite, check_support, chunks_of
 from pyvae.latent.aggregate import AggregatePosterior
+from pyvae.latent.encode import Encode
 from pyvae.latent.gaussian import MuLogvar
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
@@ -51,6 +52,10 @@ class Model(Module):
         """The decoder's outputs (B * k, n_outputs) for samples z (B * k, Z) of the rows of a batch, and a cache. The
         batch is None where z belong to no rows."""
         raise NotImplementedError
+
+    def encode_for_prior(self):
+        """(encode,), the last argument of a prior that uses the encoder; () for any other."""
+        return (Encode(self.encoder, self.posterior),) if self.prior.uses_encoder else ()
 
     def source(self, X, name="X", training=False):
         """X, an array (N, D) or a DataSource, as a DataSource of the numbers that forward takes. training: True for
@@ -130,7 +135,8 @@ class Model(Module):
         chunks = []
         for rows in chunks_of(n, self.decoder.n_out):
             noise = Noise(seed).from_row(int(rows[0]))
-            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype)
+            encode = () if latent else self.encode_for_prior()
+            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype, *encode)
             chunks.append(self.decode(z) if mean else self.likelihood.draw(self.decode_rows(z, None, None)[0], noise))
         return np.concatenate(chunks)
 

@@ -48,8 +48,8 @@ def same_bits(a, b):
 
 # --- Every kernel ----------------------------------------------------------------------------------------------------
 
-# Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, N
-# numbers in an arena, P = 2 D columns. There is work for several threads in each, and no size is a multiple of a block's.
+# Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, P = 2
+# D columns, N numbers in an arena. There is work for several threads in each, and no size is a multiple of a block's.
 SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001, "P": 262}
 DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
