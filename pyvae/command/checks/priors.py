@@ -33,15 +33,12 @@ def check_priors():
         encode = {"encode": Encode(encoder, DiagonalGaussian())} if prior.uses_encoder else {}
         z, dlog_pz = rng.standard_normal((9, getattr(prior, "latent_dim", 6))), rng.standard_normal(9)
 
-        def forward(prior=prior, z=z, encode=encode):
-            return prior.log_density(z, **encode)
+        def loss(prior=prior, z=z, encode=encode, dlog_pz=dlog_pz):
+            return float(dlog_pz @ prior.log_density(z, **encode)[0])
 
-        def loss(forward=forward, dlog_pz=dlog_pz):
-            return float(dlog_pz @ forward()[0])
-
-        def backward(d, prior=prior, arena=arena, cache=forward()[1]):
+        def backward(d, prior=prior, arena=arena, z=z, encode=encode):
             arena.zero_grads()
-            return np.append(prior.log_density_backward(d, cache), arena.grads)
+            return np.append(prior.log_density_backward(d, prior.log_density(z, **encode)[1]), arena.grads)
 
         dz = backward(dlog_pz)[: z.size].reshape(z.shape)
         gradients = {parameter: arena.grad(parameter).copy() for parameter in arena.names}
