@@ -86,7 +86,8 @@ class Flow(Prior):
         du = memory.take(u.shape, u.dtype)
         _kernels.standard_normal_backward(dlog_pz, u, du)
         for i in reversed(range(self.n_layers)):
-            (kept, moved), (z, outputs, net_cache) = self.halves[i], couplings[i]
+            kept, moved = self.halves[i]
+            z, outputs, net_cache = couplings[i]
             dz, doutputs = memory.take(u.shape, u.dtype), memory.take(outputs.shape, u.dtype)
             _kernels.coupling_backward(du[:, moved], dlog_pz, z[:, moved], outputs, dz[:, moved], doutputs)
             through_net = self.nets[i].backward(doutputs, net_cache)

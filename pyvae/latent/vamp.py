@@ -64,7 +64,8 @@ class VampPrior(Prior):
         dz, dq, _ = mixture_density_backward(dlog_pz, cache.mixture)
         du = cache.encode.backward(dq, cache.encoded)
         if self.clip is not None:
-            _kernels.clip_backward(du, self.U, *self.clip, dx=du)
+            low, high = self.clip
+            _kernels.clip_backward(du, self.U, low, high, dx=du)
         _kernels.add(self.dU, du, out=self.dU)
         return dz
 

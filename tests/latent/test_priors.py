@@ -1,5 +1,4 @@
-"""Priors that learn: what a gradient check cannot see of densities and samples; and the models and trainings with them.
-"""
+"""Priors that learn: what a gradient check cannot see of densities and samples; and the models and trainings with them."""
 
 import copy
 import pickle
