@@ -43,7 +43,7 @@ class FlowCache(NamedTuple):
 
 @register
 class Flow(Prior):
-    """log p(z) = log N(f^-1(z); 0, 1) + log |det df^-1/dz|, f made of couplings (RealNVP, Dinh et al. 2017).
+    """log p(z) = log N(f^-1(z); 0, 1) + log |det df^-1/dz|, in nats, f made of couplings (RealNVP, Dinh et al. 2017).
 
     latent_dim: Z, at least 2, as one half moves the other. n_layers: couplings, of which two move all columns once.
     hidden: sizes of the hidden layers of each coupling's net, tanh. Raises ValueError for smaller numbers.

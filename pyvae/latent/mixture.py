@@ -65,7 +65,7 @@ def mixture_sample(n, q, weights, noise):
 
 @register
 class Mixture(Prior):
-    """p(z) = sum_k w_k N(z; mu_k, diag(sigma_k^2)), all of it learned.
+    """log p(z) = log sum_k w_k N(z; mu_k, diag(sigma_k^2)), in nats, all of it learned.
 
     latent_dim: Z. K: the number of components. ``mu`` and ``logvar`` are (K, Z), ``logits`` (K,). At first the means
     are drawn from N(0, 1), logvar is 0 and the weights are equal. Raises ValueError for numbers below 1.

@@ -34,7 +34,8 @@ class VampCache(NamedTuple):
 
 @register
 class VampPrior(Prior):
-    """p(z) = 1/K sum_k q(z|u_k), the pseudo-inputs ``U`` (K, n_features) learned (Tomczak and Welling 2018).
+    """log p(z) = log 1/K sum_k q(z|u_k), in nats, the rows u_k of ``U`` (K, n_features) learned (Tomczak and Welling
+    2018).
 
     clip: None, or (low, high), between which pseudo-inputs are held, with derivative 0 outside: (0, 1) for pictures, as
     the authors' hard tanh does. mean, std: of the normal distribution from which U is drawn at first. Rows of the data

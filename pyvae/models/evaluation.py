@@ -143,10 +143,14 @@ class Model(Module):
     def aggregate_posterior(self, X: ArrayLike | DataSource, seed: int = 0) -> AggregatePosterior:
         """The density of z over the rows of X (N, D), or over 5,000 of them, evenly spread: where new rows should come
         from. Raises what ``elbo`` raises."""
+        return AggregatePosterior.fit(self.posterior_samples(X, seed), Noise(seed))
+
+    def posterior_samples(self, X: ArrayLike | DataSource, seed: int = 0) -> np.ndarray:
+        """z ~ q(z|x), one of each row of X (N, D), or of 5,000 of them, evenly spread: (n, Z). Raises what ``elbo``
+        raises."""
         source = self._checked(X)
         rows = np.linspace(0, len(source) - 1, min(len(source), MOST_ROWS)).astype(int)
-        samples = [terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)]
-        return AggregatePosterior.fit(np.concatenate(samples), Noise(seed))
+        return np.concatenate([terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)])
 
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.

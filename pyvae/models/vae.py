@@ -6,8 +6,7 @@ One pass forward, for a row x:
                            |                  |
                            +--> KL            +--> log p(z), log q(z|x)
 
-and one backward. Two paths lead back to mu and logvar, through the sample z and through the KL; their derivatives add
-up.
+and one backward. Two paths lead back to mu and logvar, through the sample z and the KL; their derivatives add up.
 """
 
 from collections.abc import Sequence

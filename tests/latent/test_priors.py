@@ -1,4 +1,4 @@
-"""Priors that learn: what a gradient check cannot see of densities and samples; and the models and trainings with them."""
+"""Priors that learn: densities and samples, which a gradient check cannot see; and models and trainings with them."""
 
 import copy
 import pickle
