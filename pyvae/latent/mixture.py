@@ -75,6 +75,7 @@ class Mixture(Prior):
 
     def __init__(self, latent_dim, K):
         self.latent_dim, self.K = check_count("latent_dim", latent_dim, 1), check_count("K", K, 1)
+        self.width = self.K
 
     def log_density(self, z, memory=FRESH):
         """log p(z) (N,), nats, for z (N, Z)."""

@@ -46,6 +46,7 @@ class VampPrior(Prior):
 
     def __init__(self, n_features, K, clip=None, mean=0.05, std=0.01):
         self.n_features, self.K = check_count("n_features", n_features, 1), check_count("K", K, 1)
+        self.width = self.K
         if clip is not None and not clip[0] < clip[1]:
             raise ValueError(f"clip must be None or (low, high) with low < high, not {clip!r}")
         self.clip = None if clip is None else tuple(clip)

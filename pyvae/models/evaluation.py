@@ -199,7 +199,7 @@ class Model(Module):
         are. Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
         workspace = Workspace()
-        for rows in chunks_of(len(source), self.decoder.n_out * n_samples):
+        for rows in chunks_of(len(source), max(self.decoder.n_out, self.prior.width) * n_samples):
             memory = workspace.begin()
             batch = source.minibatch(rows, noise, self.parameters.dtype, memory)
             yield slice(rows[0], rows[-1] + 1), batch, memory

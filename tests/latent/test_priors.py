@@ -333,6 +333,13 @@ def test_a_model_that_does_not_fit_is_refused(prior, posterior, message):
         pyvae.VAE(pyvae.Dense(D, 2 * Z), pyvae.Dense(Z, D), pyvae.Gaussian(D), prior=prior, posterior=posterior)
 
 
+def test_a_wide_mixture_is_evaluated_in_small_chunks():
+    """Its densities of all samples and components would be 2.4 GB."""
+    model = pyvae.VAE(pyvae.Dense(3, 4), pyvae.Dense(2, 3), pyvae.Gaussian(3), prior=pyvae.Mixture(2, 1000))
+    chunks = [len(batch.x) for _, batch, _ in model.chunks(ArraySource(X[:, :3]), 10_000, Noise(0))]
+    assert chunks == [1] * len(X)
+
+
 def test_encode_is_given_to_priors_that_use_it_alone():
     assert make_model("Mixture").encode_for_prior() == ()
     (encode,) = make_model("VampPrior").encode_for_prior()
