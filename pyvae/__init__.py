@@ -10,8 +10,11 @@ In three lines:
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.latent.flow import Flow
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
+from pyvae.latent.mixture import Mixture
+from pyvae.latent.vamp import VampPrior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.layers.dense import Dense
@@ -70,6 +73,7 @@ __all__ = [
     "Dropout",
     "ExponentialDecay",
     "FirstColumns",
+    "Flow",
     "FreeBits",
     "GatedDense",
     "Gaussian",
@@ -82,6 +86,7 @@ __all__ = [
     "Likelihood",
     "LinearWarmUp",
     "Mixed",
+    "Mixture",
     "MuLogvar",
     "Multinomial",
     "NegativeBinomial",
@@ -104,6 +109,7 @@ __all__ = [
     "Tanh",
     "Terms",
     "TotalCorrelation",
+    "VampPrior",
     "WarmUp",
     "Weighted",
     "Workspace",

@@ -28,7 +28,8 @@ BARS = 50  # of latent dimensions, at most
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#000000", "#92dadd")
 
 
-def _figure(width, height, layout="constrained"):
+def make_figure(width, height, layout="constrained"):
+    """A Figure of so many inches that no window shows."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def learning_curves(history, validation="validation"):
     lie far above all others, and a curve is read where it flattens. So the frame fits the other epochs, and the words
     below it name the epochs outside.
     """
-    figure = _figure(10, 3.2)
+    figure = make_figure(10, 3.2)
     epochs = history["epoch"]
     marker = "." if len(epochs) <= 20 else None  # a single epoch would be no line
     titles = {"loss": "negative ELBO", "reconstruction": "reconstruction, -log p(x|z)", "kl": "KL(q(z|x) || p(z))"}
@@ -91,7 +92,7 @@ def kl_per_dimension(kl, active=None):
     order = np.argsort(-kl, kind="stable")[:BARS]
     n_bars = len(order)
     used = np.ones(len(kl), bool) if active is None else np.asarray(active)
-    figure = _figure(10, 3.2)
+    figure = make_figure(10, 3.2)
     axes = figure.subplots()
     axes.bar(np.arange(n_bars), kl[order], color=np.where(used[order], "tab:blue", "tab:gray"))
     if active is not None:
@@ -127,7 +128,7 @@ def latent_scatter(mu, labels=None, dimensions=(0, 1)):
     if len(dimensions) != 2:
         raise ValueError(f"dimensions must be two, across and up, not {dimensions!r}")
     across, up = _check_dimensions(dimensions, mu.shape[1])
-    figure = _figure(6.8, 6)
+    figure = make_figure(6.8, 6)
     axes = figure.subplots()
     style = {"s": 8 if len(mu) > 1000 else 18, "linewidths": 0}
     if labels is None:
@@ -265,7 +266,7 @@ def _grid(images, image_shape, value_range, columns, lines=None, across=None, xl
     # Every pixel is the same whole number of dots, so that none is drawn wider than its neighbour.
     dots = max(1, min(math.ceil(GRID_WIDTH / canvas.shape[1]), GRID_HEIGHT // canvas.shape[0]))
     size = np.array(canvas.shape[::-1]) * dots
-    figure = _figure(*size / DPI, layout=None)
+    figure = make_figure(*size / DPI, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_facecolor(GRID_TINT)
     grays = LinearSegmentedColormap.from_list("grays", ["black", "white"], GRID_GRAYS)

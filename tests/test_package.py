@@ -23,7 +23,7 @@ FLOORS = [
     ["persistence"],
     ["data"],
     ["models"],
-    ["training", "metrics", "plots"],
+    ["training", "metrics", "plots", "prior_plots"],
     ["sklearn"],
     ["command"],
     ["datasets", "tables", "entry", "__init__", "__main__"],

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 import pyvae
-from pyvae import plots
+from pyvae import plots, prior_plots
 from pyvae.command import pictures
 from pyvae.data.datasets import Dataset
 from pyvae.data.sources import ArraySource, Rows
@@ -353,3 +353,23 @@ def test_without_matplotlib_there_are_no_pictures_and_a_word(tmp_path, monkeypat
 def test_settings_are_those_of_the_model():
     model = SimpleNamespace(metadata={"image_shape": [4, 4], "value_range": [0.0, 1.0]})
     assert pictures.settings(model) == ([4, 4], [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "prior", [pyvae.StandardNormal(), pyvae.Mixture(2, 3), pyvae.VampPrior(6, 4), pyvae.Flow(2)], ids=lambda p: type(p)
+)
+def test_the_prior_lies_in_contours_over_the_points_of_the_posterior(prior, rng):
+    model = pyvae.VAE(pyvae.Dense(6, 4), pyvae.Dense(2, 6), pyvae.Gaussian(6), prior=prior)
+    X = rng.standard_normal((40, 6))
+    axes = prior_plots.prior_and_posterior(model, X, seed=3).axes[0]
+    points, contours = axes.collections
+    np.testing.assert_array_equal(points.get_offsets(), model.posterior_samples(X, seed=3))
+    on_them = np.concatenate([path.vertices for path in contours.get_paths()[-1:]]).astype(np.float32)
+    log_pz = model.prior.log_density(on_them, pyvae.FRESH, *model.encode_for_prior())[0]
+    assert len(contours.levels) == 4 and np.abs(log_pz - contours.levels[-1]).max() < 0.05
+    assert type(prior).__name__ in axes.get_figure().legends[0].get_texts()[1].get_text()
+
+
+def test_the_prior_of_a_plane_alone_is_drawn(rng):
+    with pytest.raises(ValueError, match="model must have two latent dimensions to show their plane, not 3"):
+        prior_plots.prior_and_posterior(pyvae.VAE.mlp(6, 3, (4,)), rng.random((5, 6)))

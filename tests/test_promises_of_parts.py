@@ -7,6 +7,7 @@ the registry, so that a new layer, likelihood, posterior or prior is asked for h
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyvae import Noise, _kernels
 from pyvae.arena import Arena
 from pyvae.command.checks import common, likelihoods, models
 from pyvae.data.sources import ArraySource, Rows
+from pyvae.latent.encode import Encode
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.layers.layer import Layer
 from pyvae.likelihoods.likelihood import Likelihood
@@ -44,6 +46,9 @@ PARTS = {
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],
     "DiagonalGaussian": [pyvae.DiagonalGaussian(), pyvae.DiagonalGaussian((-0.5, 0.8))],
     "StandardNormal": [pyvae.StandardNormal()],
+    "Mixture": [pyvae.Mixture(WIDTH, 37)],
+    "VampPrior": [pyvae.VampPrior(23, 150), pyvae.VampPrior(23, 37, (0, 1), 0.5, 0.5)],
+    "Flow": [pyvae.Flow(WIDTH, 3, (67,))],
 }
 for make in likelihoods.LIKELIHOODS.values():
     PARTS.setdefault(type(make()).__name__, []).append(make())
@@ -106,18 +111,21 @@ def of_posterior(posterior, rows):
     return results
 
 
-def of_prior(prior, rows):
-    log_pz, cache = prior.log_density(of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows))
+def of_prior(prior, rows, encoder):
+    encode = (Encode(encoder, pyvae.DiagonalGaussian()),) if prior.uses_encoder else ()
+    z = of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
+    log_pz, cache = prior.log_density(z, pyvae.FRESH, *encode)
     return {"log_pz": log_pz, "dz": prior.log_density_backward(of_samples(normal(N_ROWS * SAMPLES), rows), cache)}
 
 
 def results_of(part, rows=None):
     """What the part computes for each of these rows (all), and the gradients of its parameters over all of them."""
-    part = build(part.describe())
-    arena = Arena({"part": part}, np.float32, 0)
+    part, encoder = build(part.describe()), pyvae.Dense(23, 2 * WIDTH)
+    arena = Arena({"part": part, "encoder": encoder}, np.float32, 0)
     arena.values += 0.1 * normal(arena.values.size)
     kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.DiagonalGaussian: of_posterior}
-    of_part = next((function for kind, function in kinds.items() if isinstance(part, kind)), of_prior)
+    last = partial(of_prior, encoder=encoder)
+    of_part = next((function for kind, function in kinds.items() if isinstance(part, kind)), last)
     return of_part(part, np.arange(N_ROWS) if rows is None else rows), arena.grads
 
 

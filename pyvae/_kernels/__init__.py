@@ -23,10 +23,12 @@ from pyvae._kernels.settings import (
 )
 
 FUNCTIONS = {
+    "components": ("gaussian_components", "gaussian_components_backward"),
     "count_likelihood": (
         *("poisson", "poisson_backward", "multinomial", "multinomial_backward"),
         *("negative_binomial", "negative_binomial_backward"),
     ),
+    "couplings": ("coupling", "coupling_backward", "coupling_inverse"),
     "elementwise": (
         "activate",
         "activate_backward",
@@ -59,7 +61,7 @@ FUNCTIONS = {
     "optimizer": ("adam", "clear", "natural_step", "sum_of_squares"),
     "products": ("dense", "dense_dW", "dense_dx"),
     "random": ("bernoulli_draw", "normal", "permutation", "philox4x32", "uniform"),
-    "softmax": ("softmax",),
+    "softmax": ("log_softmax", "log_softmax_backward", "softmax"),
     "tape": ("Tape",),
 }
 

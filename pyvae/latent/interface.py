@@ -46,7 +46,14 @@ class Posterior(Module):
 
 
 class Prior(Module):
-    """The interface of z ~ p(z): training pulls the posterior towards it, and new rows are generated from it."""
+    """The interface of z ~ p(z): training pulls the posterior towards it, and new rows are generated from it.
+
+    uses_encoder: True where p(z) depends on the model's own encoder; ``log_density`` and ``sample`` then have a last
+    argument, ``encode``, which the model gives them (latent/encode.py). width: how many numbers ``log_density`` makes
+    of each z, by which an evaluation chooses how many rows it takes at once.
+    """
+
+    uses_encoder, width = False, 1
 
     def log_density(self, z, memory=FRESH):
         """log p(z) (B * k,), nats, for z (B * k, Z), and a cache."""
@@ -68,3 +75,6 @@ class Prior(Module):
     def sample(self, n, latent_dim, noise, dtype=np.float32):
         """z ~ p(z), (n, latent_dim)."""
         raise NotImplementedError
+
+    def check(self, model):
+        """Raise ValueError, in a sentence, where it does not fit the model."""

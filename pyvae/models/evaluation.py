@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from pyvae.arguments import check_count, check_number
 from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, check_finite, check_support, chunks_of
 from pyvae.latent.aggregate import AggregatePosterior
+from pyvae.latent.encode import Encode
 from pyvae.latent.gaussian import MuLogvar
 from pyvae.module import Module
 from pyvae.noise import ROWS, Noise
@@ -51,6 +52,10 @@ class Model(Module):
         """The decoder's outputs (B * k, n_outputs) for samples z (B * k, Z) of the rows of a batch, and a cache. The
         batch is None where z belong to no rows."""
         raise NotImplementedError
+
+    def encode_for_prior(self):
+        """(encode,), the last argument of a prior that uses the encoder; () for any other."""
+        return (Encode(self.encoder, self.posterior),) if self.prior.uses_encoder else ()
 
     def source(self, X, name="X", training=False):
         """X, an array (N, D) or a DataSource, as a DataSource of the numbers that forward takes. training: True for
@@ -130,17 +135,22 @@ class Model(Module):
         chunks = []
         for rows in chunks_of(n, self.decoder.n_out):
             noise = Noise(seed).from_row(int(rows[0]))
-            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype)
+            encode = () if latent else self.encode_for_prior()
+            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype, *encode)
             chunks.append(self.decode(z) if mean else self.likelihood.draw(self.decode_rows(z, None, None)[0], noise))
         return np.concatenate(chunks)
 
     def aggregate_posterior(self, X: ArrayLike | DataSource, seed: int = 0) -> AggregatePosterior:
         """The density of z over the rows of X (N, D), or over 5,000 of them, evenly spread: where new rows should come
         from. Raises what ``elbo`` raises."""
+        return AggregatePosterior.fit(self.posterior_samples(X, seed), Noise(seed))
+
+    def posterior_samples(self, X: ArrayLike | DataSource, seed: int = 0) -> np.ndarray:
+        """z ~ q(z|x), one of each row of X (N, D), or of 5,000 of them, evenly spread: (n, Z). Raises what ``elbo``
+        raises."""
         source = self._checked(X)
         rows = np.linspace(0, len(source) - 1, min(len(source), MOST_ROWS)).astype(int)
-        samples = [terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)]
-        return AggregatePosterior.fit(np.concatenate(samples), Noise(seed))
+        return np.concatenate([terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)])
 
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.
@@ -189,7 +199,7 @@ class Model(Module):
         are. Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
         workspace = Workspace()
-        for rows in chunks_of(len(source), self.decoder.n_out * n_samples):
+        for rows in chunks_of(len(source), max(self.decoder.n_out, self.prior.width) * n_samples):
             memory = workspace.begin()
             batch = source.minibatch(rows, noise, self.parameters.dtype, memory)
             yield slice(rows[0], rows[-1] + 1), batch, memory

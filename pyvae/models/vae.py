@@ -6,8 +6,7 @@ One pass forward, for a row x:
                            |                  |
                            +--> KL            +--> log p(z), log q(z|x)
 
-and one backward. Two paths lead back to mu and logvar, through the sample z and through the KL; their derivatives add
-up.
+and one backward. Two paths lead back to mu and logvar, through the sample z and the KL; their derivatives add up.
 """
 
 from collections.abc import Sequence
@@ -78,6 +77,7 @@ class VAE(Model):
                 f"encoder makes {encoder.n_out} columns, but the {type(self.posterior).__name__} of the decoder's "
                 f"{self.latent_dim} latent dimensions takes {wanted}"
             )
+        self.prior.check(self)
         self.parameters = Arena(self.children(), dtype, seed)
         self.parameters.set_paces(likelihood.paces(decoder.output_bias()))
 
@@ -110,7 +110,7 @@ class VAE(Model):
         eps = noise.normal("z", shape, batch.rows, dtype, out=memory.take(shape, dtype))
         z, log_qz, sample_cache = self.posterior.sample(q, eps, memory)
         kl, kl_cache = self.prior.kl(self.posterior, q, memory)
-        log_pz, prior_cache = self.prior.log_density(z, memory)
+        log_pz, prior_cache = self.prior.log_density(z, memory, *self.encode_for_prior())
 
         decoded, decoder_cache = self.decode_rows(z, batch, layer_noise, memory)
         log_px, likelihood_cache = self.likelihood.log_density(batch.x, decoded, memory, batch.observed)

@@ -38,7 +38,8 @@ KEY = (0x12345678, 0xFEDCBA98)
 
 
 class Array(NamedTuple):
-    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D) and its kind."""
+    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D, P = 2 D) and its
+    kind."""
 
     shape: str
     kind: str = "normal"
@@ -52,7 +53,7 @@ class Sizes(NamedTuple):
     H: int
 
     def shape(self, letters):
-        sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D}
+        sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D, "P": 2 * self.D}
         return tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
 
 
@@ -183,6 +184,17 @@ def size_of_softmax(a):
     return {"out": shares * (2 + far + row_sum(far * shares)[:, None]), "log_sum": 2 + np.abs(largest[:, 0])}
 
 
+def size_of_log_softmax(a):
+    largest = a.x.max(axis=1, keepdims=True, initial=-np.inf) if a.x.size else np.zeros((len(a.x), 1))
+    far = largest - a.x
+    shares = np.exp(-far) / np.exp(-far).sum(axis=1, keepdims=True)
+    return {"out": far + (2 + np.log(max(a.x.shape[1], 1)) + row_sum((1 + far) * shares)[:, None])}
+
+
+def size_of_log_softmax_backward(a):
+    return {"dx": np.abs(a.dout) + np.exp(a.out) * (2 + np.abs(a.out)) * row_sum(a.dout)[:, None]}
+
+
 def size_of_layer_norm(a):
     largest = np.abs(a.x).max(axis=1, initial=0)
     r = 1 / np.sqrt(a.x.var(axis=1) + a.epsilon) if a.x.size else np.ones(len(a.x))
@@ -218,6 +230,50 @@ def size_of_reparameterize_backward(a):
         "dmu": k * by_row(np.abs(a.dz), rows),
         "dlogvar": (k + 1) * by_row(np.abs(a.dz * a.eps), rows) * np.exp(a.logvar / 2) + k * through_log_q,
     }
+
+
+def components_of(a):
+    """|z - mu| and its product with the precision, as large as its error with that of the exponential, (B, H, D)."""
+    distance = np.abs(a.z[:, None] - a.mu)
+    return distance, distance * np.exp(-a.logvar) * (1 + np.abs(a.logvar))
+
+
+def size_of_components(a):
+    distance, scaled = components_of(a)
+    terms = distance * scaled + np.abs(a.logvar) + np.log(2 * np.pi)
+    return {"out": max(a.z.shape[1], 1) * np.sum(terms, axis=2)}
+
+
+def size_of_components_backward(a):
+    distance, scaled = components_of(a)
+    dout, rows = np.abs(a.dout)[:, :, None], max(len(a.z), 1)
+    return {
+        "dz": max(len(a.mu), 1) * np.sum(dout * scaled, axis=1),
+        "dmu": rows * np.sum(dout * scaled, axis=0),
+        "dlogvar": rows * np.sum(dout * (scaled * distance + 1), axis=0),
+    }
+
+
+def coupling_of(a):
+    """e^s, with its error as a multiple of eps, and shift."""
+    raw, shift = np.split(a.outputs, 2, axis=1)
+    return np.exp(np.tanh(raw)), np.abs(shift)
+
+
+def size_of_coupling(a):
+    scale, shift = coupling_of(a)
+    return {"y": 2 * scale * np.abs(a.x) + shift, "log_det": row_sum(np.log(scale)) + np.abs(a.log_det)}
+
+
+def size_of_coupling_inverse(a):
+    scale, shift = coupling_of(a)
+    return {"x": 2 * (np.abs(a.y) + shift) / scale}
+
+
+def size_of_coupling_backward(a):
+    scale, _ = coupling_of(a)
+    dx = 2 * scale * np.abs(a.dy)
+    return {"dx": dx, "doutputs": np.hstack([dx * np.abs(a.x) + np.abs(a.dlog_det)[:, None], np.abs(a.dy)])}
 
 
 def size_of_bernoulli(a):
@@ -355,6 +411,9 @@ def dense_cases():
     inputs = {"x": x, "factor": Array("B")}
     yield Case("scale_rows", inputs, {"out": out}, lambda a: {"out": np.abs(a.x * a.factor[:, None])}, 1, True)
     yield Case("softmax", {"x": x}, {"out": out, "log_sum": Array("B", "empty")}, size_of_softmax, 4, True)
+    yield Case("log_softmax", {"x": x}, {"out": out}, size_of_log_softmax, 4, True)
+    inputs = {"dout": x, "out": x}
+    yield Case("log_softmax_backward", inputs, {"dx": out}, size_of_log_softmax_backward, 4, True)
     yield Case("shift", {"x": x, "number": 0.3}, {"out": out}, lambda a: {"out": np.abs(a.x) + 0.3}, 1, True)
     size = lambda a: {"returned": len(a.x) * np.sum(np.abs(a.x))}  # noqa: E731
     yield Case("total", {"x": x}, {}, size)
@@ -434,6 +493,21 @@ def gaussian_cases():
         lambda a: {"dz": np.abs(a.dlog_pz[:, None] * a.z)},
         1,
     )
+
+
+def prior_cases():
+    z, component = Array("BD"), Array("HD")
+    inputs = {"z": z, "mu": component, "logvar": component}
+    yield Case("gaussian_components", inputs, {"out": Array("BH", "empty")}, size_of_components)
+    empty = Array("HD", "empty")
+    outputs = {"dz": Array("BD", "empty"), "dmu": empty, "dlogvar": empty}
+    yield Case("gaussian_components_backward", {"dout": Array("BH"), **inputs}, outputs, size_of_components_backward)
+    inputs, empty = {"x": z, "outputs": Array("BP")}, Array("BD", "empty")
+    yield Case("coupling", inputs, {"y": empty, "log_det": Array("B")}, size_of_coupling, 4, True)
+    inverse = {"y": z, "outputs": Array("BP")}
+    yield Case("coupling_inverse", inverse, {"x": empty}, size_of_coupling_inverse, 4, True)
+    inputs, outputs = {"dy": z, "dlog_det": Array("B"), **inputs}, {"dx": empty, "doutputs": Array("BP", "empty")}
+    yield Case("coupling_backward", inputs, outputs, size_of_coupling_backward, 4, True)
 
 
 def likelihood_cases():
@@ -518,7 +592,8 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, size, factor=16)
 
 
-CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *likelihood_cases(), *count_cases()]
+CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *prior_cases()]
+CASES += [*likelihood_cases(), *count_cases()]
 CASES += with_unobserved([*likelihood_cases(), *count_cases()])
 CASES += [*random_cases(), *gather_cases(), *adam_cases()]
 CASE = {str(case): case for case in CASES}

@@ -59,6 +59,13 @@ EXTREMES = [
     ("kl", "logvar", LOGVARS[:-1]),
     ("kl", "logvar", (1e3, 0)),
     ("kl_backward", "logvar", LOGVARS),
+    ("gaussian_components", "logvar", LOGVARS),
+    ("gaussian_components_backward", "logvar", LOGVARS),
+    ("gaussian_components", "z", LOGITS),
+    ("log_softmax", "x", LOGITS),
+    ("coupling", "outputs", LOGITS),
+    ("coupling_inverse", "outputs", LOGITS),
+    ("coupling_backward", "outputs", LOGITS),
     ("adam", "grads", (-1e15, -1e-15, 0, 1e-15, 1e15)),
 ]
 
@@ -79,6 +86,7 @@ def is_decided_by_comparison(case, argument):
         or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
         or case.kernel == "clip_backward"
         or (case.note == "no dx" and argument in ("r", "gain"))
+        or (case.kernel == "coupling_backward" and argument == "outputs")  # half of which are the shift
     )
 
 

@@ -48,9 +48,9 @@ def same_bits(a, b):
 
 # --- Every kernel ----------------------------------------------------------------------------------------------------
 
-# Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, N
-# numbers in an arena. There is work for several threads in each, and no size is a multiple of a block's.
-SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001}
+# Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, P = 2
+# D columns, N numbers in an arena. There is work for several threads in each, and no size is a multiple of a block's.
+SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001, "P": 262}
 DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
 LIKELIHOOD = {"x": "BD", "logits": "KD"}
@@ -79,6 +79,14 @@ BY_ROWS = [
     ("kl_backward", {"dkl": "B", "mu": "BD", "logvar": "BD"}, {"dmu": "BD", "dlogvar": "BD"}),
     ("standard_normal", {"z": "KD"}, {"log_pz": "K"}),
     ("standard_normal_backward", {"dlog_pz": "K", "z": "KD"}, {"dz": "KD"}),
+    ("gaussian_components", {"z": "BD", "mu": "HD", "logvar": "HD"}, {"out": "BH"}),
+    ("coupling", {"x": "BD", "outputs": "BP"}, {"y": "BD", "log_det": "B"}),
+    ("coupling_inverse", {"y": "BD", "outputs": "BP"}, {"x": "BD"}),
+    (
+        "coupling_backward",
+        {"dy": "BD", "dlog_det": "B", "x": "BD", "outputs": "BP"},
+        {"dx": "BD", "doutputs": "BP"},
+    ),
     ("clip", {"x": "BD", "low": -0.5, "high": 0.8}, {"out": "BD"}),
     ("clip_backward", {"dy": "BD", "x": "BD", "low": -0.5, "high": 0.8}, {"dx": "BD"}),
     ("bernoulli", LIKELIHOOD, {"log_px": "K"}),
@@ -107,6 +115,8 @@ BY_ROWS = [
     ("exponential", {"x": "BD"}, {"out": "BD"}),
     ("scale_rows", {"x": "BD", "factor": "B"}, {"out": "BD"}),
     ("softmax", {"x": "BD"}, {"out": "BD", "log_sum": "B"}),
+    ("log_softmax", {"x": "BD"}, {"out": "BD"}),
+    ("log_softmax_backward", {"dout": "BD", "out": "BD"}, {"dx": "BD"}),
     ("shift", {"x": "BD", "number": 0.3}, {"out": "BD"}),
     ("uniform", DRAW, {"out": "KD"}),
     ("normal", DRAW, {"out": "KD"}),
@@ -121,6 +131,11 @@ OVER_ROWS = [  # these add up over the rows, or know of none
         "layer_norm_backward",
         {"dy": "BD", "u": "BD", "r": "B", "gain": "D"},
         {"dx": "BD", "dgain": "D", "dbias": "D"},
+    ),
+    (
+        "gaussian_components_backward",
+        {"dout": "BH", "z": "BD", "mu": "HD", "logvar": "HD"},
+        {"dz": "BD", "dmu": "HD", "dlogvar": "HD"},
     ),
     (
         "adam",

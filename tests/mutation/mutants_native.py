@@ -33,6 +33,10 @@ SYMLOG = "exp_below_zero(-abs_real(y[j]))"
 GELU = "dy[j] * (p.cdf + y[j] * p.pdf)"
 NORM_DX = "dx[j] = r * (dy[j] * gain[j] - mean - u[j] * mean_along_u)"
 Q_OF_Z = "dz[j] = -dlog_qz * eps[j] * exp_real(-logvar[j] / 2)"
+LOG_SOFTMAX = "dx[j] = dout[j] - exp_real(out[j]) * sum"
+COMPONENT_ROW = "sum -= BROADCAST(dout[l]) * (d * LOAD(component[l].precision + j))"
+COMPONENT_SUM = "g = BROADCAST(dout[i * step]) * (d * precision)"
+DRAW = "draw[j] = (through_x * x[j] + dlog_det) * (1 - s * s)"
 COLUMN_SUM = "sums[j] += x[j]"
 DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
@@ -113,12 +117,39 @@ CHANGES = [
     Change("simd/elementwise.c", "((const REAL *)e->y)[i]", "((const REAL *)e->y)[0]", "rows: the first row's factor"),
     Change("simd/elementwise.c", "out[j] = exp_real(x[j])", "out[j] = 1 + x[j]", "exp: its first two terms"),
     Change("simd/softmax.c", "out[j] *= share", "out[j] *= 1", "softmax: not normalised"),
-    Change("simd/softmax.c", "exp_real(x[j] - top)", "exp_real(x[j])", "softmax: overflow"),
+    Change("simd/softmax.c", "out[j] = exp_real(x[j] - top)", "out[j] = exp_real(x[j])", "softmax: overflow"),
     Change("simd/softmax.c", "top + log_real(sum)", "log_real(sum)", "softmax: the highest forgotten"),
     Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-dlog_qz", "dlog_qz"), "log q by z: sign"),
     Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-logvar[j] / 2", "-logvar[j]"), "log q by z: sigma^2"),
     Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace("-logvar", "logvar"), "log q by z: sigma, not 1 / sigma"),
     Change("simd/latent.c", Q_OF_Z, Q_OF_Z.replace(" * eps[j]", ""), "log q by z: eps forgotten"),
+    # Priors that learn: mixtures and couplings.
+    Change("simd/softmax.c", LOG_SOFTMAX, "dx[j] = dout[j]", "log softmax: what the sum does forgotten"),
+    Change("simd/softmax.c", LOG_SOFTMAX, LOG_SOFTMAX.replace("exp_real(out[j])", "out[j]"), "log softmax: no exp"),
+    Change("simd/softmax.c", LOG_SOFTMAX, LOG_SOFTMAX.replace("- exp", "+ exp"), "log softmax: sign"),
+    Change("simd/components.c", COMPONENT_ROW, COMPONENT_ROW.replace("-=", "+="), "dz: sign"),
+    Change("simd/components.c", COMPONENT_ROW, COMPONENT_ROW.replace("dout[l]", "dout[0]"),
+           "dz: the first component's share for all"),
+    Change("simd/components.c", COMPONENT_ROW, "sum -= BROADCAST(dout[l]) * d", "dz: the precision forgotten"),
+    Change("simd/components.c", COMPONENT_SUM, COMPONENT_SUM.replace(" * (d * precision)", " * d"),
+           "dmu and dlogvar: the precision forgotten"),
+    Change("simd/components.c", COMPONENT_SUM, COMPONENT_SUM.replace("dout[i * step]", "dout[i]"),
+           "dmu and dlogvar: another component's dout"),
+    Change("simd/components.c", "sum_of_squares += g * d", "sum_of_squares += g", "dlogvar: not squared"),
+    Change("simd/components.c", "of[j] = (of[j] - sum) / 2", "of[j] = of[j] / 2", "dlogvar: log sigma forgotten"),
+    Change("simd/components.c", "of[j] = (of[j] - sum) / 2", "of[j] = of[j] - sum", "dlogvar: twice"),
+    Change("simd/components.c", "take_columns(dmu, to_dmu, width)", "take_columns(dmu, to_dmu, 0)",
+           "dmu: the last rows alone"),
+    Change("simd/components.c", "take_columns(dz, of_row, width)", "take_columns(dz, of_row, 0)",
+           "dz: the last components alone"),
+    Change("simd/components.c", "(const REAL *)c->dout + row * K + k, K", "(const REAL *)c->dout + k, K",
+           "dmu and dlogvar: the first rows' dout"),
+    Change("simd/couplings.c", DRAW, DRAW.replace(" + dlog_det", ""), "coupling: the determinant forgotten"),
+    Change("simd/couplings.c", DRAW, DRAW.replace(" * (1 - s * s)", ""), "coupling: the slope of tanh forgotten"),
+    Change("simd/couplings.c", DRAW, DRAW.replace("through_x * x[j]", "d * x[j]"), "coupling: draw without e^s"),
+    Change("simd/couplings.c", "dx[j] = through_x", "dx[j] = d", "coupling: dx without e^s"),
+    Change("simd/couplings.c", "dshift[j] = d", "dshift[j] = through_x", "coupling: dshift with e^s"),
+    Change("simd/couplings.c", "through_x = d * exp_real(s)", "through_x = d * exp_real(-s)", "coupling: e^-s"),
     # Layer normalisation.
     Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - u[j] * mean_along_u)", "dx: the mean forgotten"),
     Change("simd/norm.c", NORM_DX, "dx[j] = r * (dy[j] * gain[j] - mean)", "dx: the variance forgotten"),

@@ -41,6 +41,7 @@ TESTS = [  # one after the other, the quick ones first
         "tests/data/test_batches.py",
         "tests/kernels/test_zeros.py",
         "tests/objectives",
+        "tests/latent/test_priors.py",
     ],
 ]
 SECONDS = 300  # the tests of a mutant have, several times what they take on a machine with nothing else to do

@@ -24,6 +24,10 @@ def several_kinds():
     return pyvae.Mixed([pyvae.Mixed(parts[:2]), parts[2]])
 
 
+def with_prior(prior):
+    return pyvae.VAE(pyvae.Dense(37, 6), pyvae.Dense(3, 37), pyvae.Bernoulli(37), prior=prior)
+
+
 MODELS = {
     "bernoulli": (lambda: pyvae.VAE.mlp(37, 5, (64, 33)), GRAY),
     "tanh": (lambda: pyvae.VAE.mlp(37, 5, (64,), "tanh"), GRAY),
@@ -39,6 +43,9 @@ MODELS = {
         lambda: pyvae.VAE.mlp(37, 5, (20,), likelihood=several_kinds()),
         np.hstack([REAL[:, :23], ONE_HOT[:, 23:]]),
     ),
+    "mixture prior": (lambda: with_prior(pyvae.Mixture(3, 21)), GRAY),
+    "VampPrior": (lambda: with_prior(pyvae.VampPrior(37, 21, (0, 1), 0.5, 0.5)), GRAY),
+    "flow prior": (lambda: with_prior(pyvae.Flow(3)), GRAY),
     "activations as layers": (
         lambda: pyvae.VAE(
             pyvae.Sequential(pyvae.Dense(37, 8), pyvae.Tanh(), pyvae.Dense(8, 6)),

@@ -5,16 +5,18 @@
 #include "job.h"
 #include "level.h"
 
-/* x and out are (rows, columns) with a distance from row to row, and may be the same; log_sum has a number per row. */
+/* x, dout and out are (rows, columns) with a distance from row to row; x and out may be the same. log_sum has a number
+   per row. */
 typedef struct {
     ptrdiff_t rows, columns;
-    const void *x;
+    const void *x, *dout;
     void *out, *log_sum;
-    ptrdiff_t x_row, out_row;
+    ptrdiff_t x_row, dout_row, out_row;
 } softmax_t;
 
 typedef struct {
     task_t *softmax; /* log_sum = log sum_k exp(x_k), out_k = exp(x_k - log_sum) */
+    task_t *log_softmax, *log_softmax_backward; /* the latter reads out from x and writes its dx to out */
 } softmax_table_t;
 
 DECLARE_TABLES(softmax)

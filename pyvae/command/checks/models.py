@@ -5,6 +5,9 @@ import numpy as np
 from pyvae.command.checks.common import check_zero_and_twice, rows_for
 from pyvae.data.sources import Batch
 from pyvae.gradcheck import Check, check_gradient, check_gradients, raise_if_wrong
+from pyvae.latent.flow import Flow
+from pyvae.latent.mixture import Mixture
+from pyvae.latent.vamp import VampPrior
 from pyvae.layers.activations import GELU
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.layers.dense import Dense
@@ -34,6 +37,11 @@ def several_kinds():
     return Mixed([Gaussian(6, std="learned", floor=0.1), NegativeBinomial(8), Categorical([3]), Gaussian(4, "shared")])
 
 
+def with_prior(prior):
+    """A model of three latent dimensions and 11 columns, whose KL is sampled."""
+    return VAE(mlp([11, 9, 6], "tanh"), mlp([3, 9, 11], "tanh"), Bernoulli(11), prior=prior)
+
+
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
     gaussian, categorical = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
@@ -43,6 +51,9 @@ def make_models():
         "VAE 21-16-3 softplus, Categorical": (VAE.mlp(21, 3, (16,), "softplus", categorical), 2, 2.0),
         "VAE 21-14-3 tanh, Mixed": (VAE.mlp(21, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "VAE of deeper parts": (deep_model(), 2, 1.0),
+        "VAE 11-9-3, Mixture": (with_prior(Mixture(3, 5)), 2, 1.0),
+        "VAE 11-9-3, VampPrior": (with_prior(VampPrior(11, 5, (0, 1), mean=0.5, std=0.5)), 2, 0.5),
+        "VAE 11-9-3, Flow": (with_prior(Flow(3, 2, (8,))), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
     }
 
