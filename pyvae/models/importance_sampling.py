@@ -8,7 +8,7 @@ With the shares v_s = w_s / sum_t w_t, whose sum of squares is V (1/k where all 
     standard error of log m  sd(m) / m = sqrt(Var(w) / k) / m,  Var(w) = k/(k - 1) (1/k sum w^2 - m^2)     delta method
                              = sqrt((V - 1/k) k/(k - 1))
 
-So log sum w and V are all that is kept of the samples drawn so far. When those of another chunk join them, a and b being
+So log sum w and V are all that is kept of the samples drawn so far. When those of another chunk join them, with a and b
 the shares of the two in the sum of all weights:
 
     log sum w = log(exp(log sum w_1) + exp(log sum w_2))        V = a^2 V_1 + b^2 V_2
