@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.data.sources import CHUNK_NUMBERS
 from pyvae.noise import Noise
 from pyvae.objectives.weights import log_weights
 from pyvae.workspace import Workspace
+
+MOST_NUMBERS = 2**22  # of a layer, made from the samples of one row together: 5,000 samples of 784 pixels are one chunk
 
 
 class LogLikelihood(NamedTuple):
@@ -54,7 +55,7 @@ def log_likelihood(model, source, n_samples, seed=0):
     """The LogLikelihood of each row of a DataSource, nats (Burda et al. 2016, eq. 8); NaN where numbers overflow, and
     -inf where all weights are 0."""
     noise, workspace = Noise(seed), Workspace()
-    most = max(1, CHUNK_NUMBERS // model.numbers_per_sample())  # samples of one row in a chunk
+    most = max(1, MOST_NUMBERS // model.numbers_per_sample())  # samples of one row in a chunk
     log_sum, V = np.empty(len(source)), np.empty(len(source))
     for rows, batch, _ in model.chunks(source, n_samples, noise):
         weights = RunningWeights(len(batch.x))
