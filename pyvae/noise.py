@@ -7,6 +7,7 @@ gradient check requires. The generator is Philox4x32-10 (see ``_kernels/random_r
     key = SeedSequence([seed, stream]).generate_state(2),   counter = (block of four columns, sample, row, step)
 """
 
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -42,11 +43,13 @@ class Noise:
     """The random numbers of one step: ``Noise(seed, step).normal("z", shape, rows)``.
 
     ``shape`` is (B * k, columns) for the k samples of B rows, samples of a row next to each other; ``rows`` holds the
-    row numbers. seed is any whole number from 0; step and row numbers must be below 2^32, else it raises OverflowError.
+    row numbers. seed is any whole number from 0; step, row and sample numbers must be below 2^32, else it raises
+    OverflowError.
     """
 
     rows = None  # row numbers of the batch, for masks; see ``at``
     first = 0  # the number of row 0; see ``from_row``
+    first_sample = 0  # the number of each row's first sample; see ``from_sample``
     numbers = ()  # of the part that draws; see ``part``
 
     def __init__(self, seed, step=0):
@@ -58,37 +61,43 @@ class Noise:
     def normal(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent standard normal numbers, (B * k, columns); float32 and float64 agree to a few last places."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.normal(self.key(name), self.step, self._counted(rows), out)
+        _kernels.normal(self.key(name), self.step, self._counted(rows), out, self.first_sample)
         return out
 
     def uniform(self, name, shape, rows, dtype=np.float32, out=None):
         """Independent uniform numbers in the open interval (0, 1), (B * k, columns)."""
         out = np.empty(shape, dtype) if out is None else out
-        _kernels.uniform(self.key(name), self.step, self._counted(rows), out)
+        _kernels.uniform(self.key(name), self.step, self._counted(rows), out, self.first_sample)
         return out
 
     def bernoulli(self, name, probability, rows, out=None):
         """1 with the given probability, else 0, independently; shaped like ``probability``, (B * k, columns)."""
         out = np.empty(probability.shape, probability.dtype) if out is None else out
-        _kernels.bernoulli_draw(self.key(name), self.step, self._counted(rows), probability, out)
+        _kernels.bernoulli_draw(self.key(name), self.step, self._counted(rows), probability, out, self.first_sample)
         return out
 
     def from_row(self, first):
         """The noise of the rows from number ``first`` on, which are then called 0, 1, ..."""
-        noise = Noise(self.seed, self.step)
-        noise.numbers, noise.first = self.numbers, first
+        noise = copy(self)
+        noise.first = first
+        return noise
+
+    def from_sample(self, first):
+        """The noise of each row's samples from number ``first`` on: those beyond, if ``first`` of them are drawn."""
+        noise = copy(self)
+        noise.first_sample = first
         return noise
 
     def at(self, rows):
         """The same noise for layers, which do not know the numbers of their rows."""
         noise = Noise(self.seed, self.step)
-        noise.rows = rows
+        noise.rows, noise.first_sample = rows, self.first_sample
         return noise
 
     def part(self, number):
         """Other numbers under the same names, for part ``number`` of a whole that draws nothing itself."""
-        noise = Noise(self.seed, self.step)
-        noise.numbers, noise.first = (*self.numbers, number), self.first
+        noise = copy(self)
+        noise.numbers = (*self.numbers, number)
         return noise
 
     def keep(self, number, shape, rate, dtype=np.float32, out=None):
@@ -98,7 +107,7 @@ class Noise:
             raise ValueError("a dropout mask belongs to rows: use noise.at(rows)")
         out = np.empty(shape, dtype) if out is None else out
         key, probability = _key(self.seed, "dropout", number), np.full(shape, 1 - rate, out.dtype)
-        _kernels.bernoulli_draw(key, self.step, self.rows, probability, out)
+        _kernels.bernoulli_draw(key, self.step, self.rows, probability, out, self.first_sample)
         out /= out.dtype.type(1 - rate)
         return out
 

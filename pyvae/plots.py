@@ -118,6 +118,22 @@ def kl_per_dimension(kl, active=None):
     return figure
 
 
+def rate_distortion(points, labels=None):
+    """Models by rate and distortion, bars of a standard error, and the line of the best ELBO, which is R + D constant.
+
+    points: as metrics.rate_distortion gives them. labels: a list of a word for each, such as its beta.
+    """
+    axes = (figure := _figure(6.8, 5)).subplots()
+    axes.errorbar(*points[:2], points.distortion_error, points.rate_error, "o-", color="tab:blue", capsize=3)
+    for place, word in zip(zip(*points[:2], strict=True), labels or (), strict=False):
+        axes.annotate(f"{word}", place, (6, 6), textcoords="offset points")
+    best = min(zip(*points[:2], strict=True), key=sum)
+    axes.axline(best, slope=-1, ls="--", color="tab:gray", label=f"ELBO {-sum(best):.1f} nats, the best")
+    axes.set(xlabel="rate, KL(q(z|x) || p(z)), nats per row", ylabel="distortion, -log p(x|z), nats per row")
+    axes.legend()
+    return figure
+
+
 def latent_scatter(mu, labels=None, dimensions=(0, 1)):
     """The rows' posterior means (N, Z) along two latent dimensions.
 

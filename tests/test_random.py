@@ -93,6 +93,20 @@ def test_a_sample_is_the_same_for_any_number_of_samples(kind, k):
 
 
 @every_kind
+@pytest.mark.parametrize(("first", "stop"), [(0, 3), (2, 7), (6, 7)])
+def test_later_samples_are_those_of_a_row_that_has_all_of_them(kind, first, stop):
+    seven = draw(kind, Noise(3), shape=(7 * 7, 10)).reshape(7, 7, 10)
+    later = draw(kind, Noise(3).from_sample(first), shape=(7 * (stop - first), 10)).reshape(7, stop - first, 10)
+    np.testing.assert_array_equal(later, seven[:, first:stop])
+
+
+def test_masks_of_later_samples():
+    whole, later = (noise.at(np.arange(3)) for noise in (Noise(3), Noise(3).from_sample(4)))
+    masks = whole.keep(0, (3 * 6, 50), 0.5).reshape(3, 6, 50)
+    np.testing.assert_array_equal(later.keep(0, (3 * 2, 50), 0.5).reshape(3, 2, 50), masks[:, 4:])
+
+
+@every_kind
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 9])
 def test_a_column_is_the_same_for_any_number_of_columns(kind, columns):
     np.testing.assert_array_equal(draw(kind, Noise(3), shape=(7, columns)), draw(kind, Noise(3))[:, :columns])

@@ -18,7 +18,7 @@ cdef extern from "simd/random.h":
         uint32_t key[2]
         uint32_t step
         const cnp.int64_t *rows
-        Py_ssize_t out_rows, samples, columns
+        Py_ssize_t out_rows, samples, columns, first_sample
         const void *probability
         void *out
         int kind
@@ -67,7 +67,7 @@ def philox4x32(counter, key):
     return c
 
 
-cdef draw(int kind, object key, object step, object rows, object probability, object out):
+cdef draw(int kind, object key, object step, object rows, object probability, object out, object first_sample):
     cdef int real = real_type(out, "out")
     cdef cnp.ndarray rows_ = row_numbers(rows)
     cdef cnp.ndarray out_ = contiguous(output(out, "out", real, -1, -1), "out", True)
@@ -78,6 +78,9 @@ cdef draw(int kind, object key, object step, object rows, object probability, ob
     d.step = step
     d.rows = <const cnp.int64_t *>cnp.PyArray_DATA(rows_)
     d.samples = samples_per_row(out_.shape[0], rows_.shape[0], "out")
+    d.first_sample = first_sample
+    if not 0 <= d.first_sample <= (<Py_ssize_t>1 << 32) - d.samples:
+        raise OverflowError(f"samples must lie in 0 .. 2^32 - 1, not from {first_sample} on")
     d.out_rows, d.columns, d.out, d.kind = out_.shape[0], out_.shape[1], cnp.PyArray_DATA(out_), kind
     if kind == BERNOULLI:
         probability_ = np.ascontiguousarray(matrix(probability, "probability", real, out_.shape[0], d.columns))
@@ -87,16 +90,16 @@ cdef draw(int kind, object key, object step, object rows, object probability, ob
         (rows_, probability_, out_))
 
 
-def uniform(key, step, rows, out):
-    draw(UNIFORM, key, step, rows, None, out)
+def uniform(key, step, rows, out, first_sample=0):
+    draw(UNIFORM, key, step, rows, None, out, first_sample)
 
 
-def normal(key, step, rows, out):
-    draw(NORMAL, key, step, rows, None, out)
+def normal(key, step, rows, out, first_sample=0):
+    draw(NORMAL, key, step, rows, None, out, first_sample)
 
 
-def bernoulli_draw(key, step, rows, probability, out):
-    draw(BERNOULLI, key, step, rows, probability, out)
+def bernoulli_draw(key, step, rows, probability, out, first_sample=0):
+    draw(BERNOULLI, key, step, rows, probability, out, first_sample)
 
 
 def permutation(key, epoch, n, start, out):

@@ -4,7 +4,8 @@ Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy 
 four 32-bit words and a key of two to four random words. Here counter = (block of four columns, sample, row, step): a
 number depends on where it belongs, not on what was drawn before it, by which thread, or beside which rows.
 
-Shapes: rows (B,) are row numbers; out (B * k, columns), the k samples of a row next to each other.
+Shapes: rows (B,) are row numbers; out (B * k, columns), the k samples of a row next to each other, whose numbers are
+first_sample, first_sample + 1, ...
 """
 
 import numpy as np
@@ -39,39 +40,41 @@ def check_rows(rows):
     return rows
 
 
-def _words(key, step, rows, shape):
+def _words(key, step, rows, shape, first_sample):
     """uint32 words (B * k, blocks of columns, 4)."""
     if not 0 <= step < 2**32:
         raise OverflowError(f"step must lie in 0 .. 2^32 - 1, not {step}")
     rows, blocks, k = check_rows(rows), (shape[1] + 3) // 4, shape[0] // max(len(rows), 1)
+    if not 0 <= first_sample <= 2**32 - k:
+        raise OverflowError(f"samples must lie in 0 .. 2^32 - 1, not from {first_sample} on")
     counter = np.empty((len(rows), k, blocks, 4), dtype=np.uint64)
     counter[..., 0] = np.arange(blocks)
-    counter[..., 1] = np.arange(k)[:, None]
+    counter[..., 1] = np.arange(first_sample, first_sample + k)[:, None]
     counter[..., 2] = rows[:, None, None]
     counter[..., 3] = step
     return philox4x32(counter, key).reshape(shape[0], blocks, 4)
 
 
-def uniform(key, step, rows, out):
+def uniform(key, step, rows, out, first_sample=0):
     """out = (floor(w / 2^9) + 1/2) / 2^23: the open interval (0, 1), exact in float32 and float64."""
-    words = _words(key, step, rows, out.shape)
+    words = _words(key, step, rows, out.shape, first_sample)
     words = words.reshape(len(out), 4 * words.shape[1])[:, : out.shape[1]]
     out[...] = ((words >> 9) + 0.5) * 2.0**-23
 
 
-def normal(key, step, rows, out):
+def normal(key, step, rows, out, first_sample=0):
     """Box and Muller (1958): words (w0, w1) make r cos a and r sin a, (w2, w3) the next two, with
     r = sqrt(-2 log((w0 + 1/2) / 2^32)) and a = 2 pi w1 / 2^32."""
-    words = _words(key, step, rows, out.shape).astype(np.float64)
+    words = _words(key, step, rows, out.shape, first_sample).astype(np.float64)
     radius = np.sqrt(-2 * np.log((words[..., 0::2] + 0.5) / 2**32))
     angle = words[..., 1::2] * (2 * np.pi / 2**32)
     pairs = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
     out[...] = pairs.reshape(len(out), 4 * words.shape[1])[:, : out.shape[1]]
 
 
-def bernoulli_draw(key, step, rows, probability, out):
+def bernoulli_draw(key, step, rows, probability, out, first_sample=0):
     """out = 1 where the uniform number at that place is below the probability, else 0."""
-    uniform(key, step, rows, out)
+    uniform(key, step, rows, out, first_sample)
     out[...] = out < probability
 
 

@@ -4,6 +4,7 @@
     mnist           60,000 + 10,000 images of 28 x 28, gray values in [0, 1] (LeCun et al. 1998)
     fashion-mnist   the same sizes and values (Xiao et al. 2017)
     binarized-mnist 50,000 + 10,000 + 10,000 images of 28 x 28, black and white (Larochelle and Murray 2011)
+    sprites         36,000 + 4,500 images of 32 x 32, black and white, drawn from known factors (sprites.py)
 
 MNIST and Fashion-MNIST are read from $PYVAE_DATA/mnist and $PYVAE_DATA/fashion-mnist (default: the user's cache folder)
 under their original file names. Missing files are downloaded there once. Every file's SHA-256 is checked each time. The
@@ -13,7 +14,6 @@ fixed binarised MNIST is not downloaded: it must lie in $PYVAE_DATA/binarized-mn
 import hashlib
 import math
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,9 @@ import numpy as np
 from pyvae.arguments import did_you_mean, shown
 from pyvae.data import csv_files, files
 from pyvae.data.columns import warn_of_few_fractions
-from pyvae.data.sources import ArraySource, DataSource, SparseSource
+from pyvae.data.dataset import Dataset
+from pyvae.data.sources import ArraySource, SparseSource
+from pyvae.data.sprites import sprites
 from pyvae.data.tables import Table, TableSource
 from pyvae.noise import Noise
 
@@ -49,33 +51,7 @@ SHA256 = {
     ), strict=True)),
 }  # fmt: skip
 
-
-@dataclass
-class Dataset:
-    """Rows to train on and, if there is a split, rows to test on and rows to validate on."""
-
-    name: str
-    train: DataSource
-    test: DataSource | None = None
-    validation: DataSource | None = None
-    train_labels: np.ndarray | None = None
-    test_labels: np.ndarray | None = None
-    image_shape: tuple | None = None  # (height, width) of a row, where rows are pictures
-    epochs: int = 10  # enough to see something
-    table: Table | None = None  # the table that encoded the rows, if one did
-
-    def splits(self):
-        """The existing sources by their names, in the order test, validation, train."""
-        named = {"test": self.test, "validation": self.validation, "train": self.train}
-        return {name: source for name, source in named.items() if source is not None}
-
-    def value_range(self):
-        """The least and the greatest value of the first thousand rows, drawn as black and white in pictures."""
-        x = self.train.gather(np.arange(min(1000, len(self.train)))).x
-        return float(x.min()), float(x.max())
-
-
-NAMES = ("digits", "mnist", "fashion-mnist", "binarized-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "binarized-mnist", "sprites")
 
 
 def load(name, image_shape=None):
@@ -87,8 +63,7 @@ def load(name, image_shape=None):
     if name in NAMES:
         if image_shape is not None:
             raise ValueError(f"an image shape is given for files only: leave it out, {name} has its own")
-        loaders = {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist, "binarized-mnist": binarized_mnist}
-        return loaders[name]()
+        return dict(zip(NAMES, (digits, mnist, fashion_mnist, binarized_mnist, sprites), strict=True))[name]()
     if Path(name).suffix or Path(name).exists() or files.is_readable(name):
         return from_file(name, image_shape)
     raise ValueError(

@@ -19,11 +19,11 @@ from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, che
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.encode import Encode
 from pyvae.latent.gaussian import MuLogvar
-from pyvae.module import Module
+from pyvae.models.importance_sampling import LogLikelihood, log_likelihood
+from pyvae.module import Module, owners
 from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.terms import Objective, kl_of_rows, settled
-from pyvae.objectives.weights import log_mean_and_shares, log_weights
 from pyvae.workspace import FRESH, Workspace
 
 MOST_ROWS = 5_000  # whose z are an aggregate posterior
@@ -179,13 +179,16 @@ class Model(Module):
         """The importance-weighted estimate of log p(x) of each row of X, (N,), nats (Burda et al. 2016, eq. 8):
 
         log 1/k sum_s p(x|z_s) p(z_s) / q(z_s|x), z_s ~ q(z|x), k = n_samples. Its expectation is a lower bound that
-        rises with k. Raises what ``elbo`` raises.
+        rises with k. ``metrics.log_likelihood`` gives its standard error, too. Raises what ``elbo`` raises.
         """
+        return self.importance_sampled(X, n_samples, seed).log_likelihood
+
+    def importance_sampled(self, X: ArrayLike | DataSource, n_samples: int, seed: int = 0) -> LogLikelihood:
+        """The estimate of ``log_likelihood``, its standard error and the effective sample size, (N,) each, of each row
+        of X (N, D); see importance_sampling.py. Raises what ``elbo`` raises."""
         source = self._checked(X)
-        result = np.empty(len(source))
-        for rows, terms, _ in self.terms_of_chunks(source, n_samples, seed):
-            result[rows], _ = log_mean_and_shares(log_weights(terms))
-        self._refuse_overflow("log p(x)", np.isnan(result), source)
+        result = log_likelihood(self, source, n_samples, seed)
+        self._refuse_overflow("log p(x)", np.isnan(result.log_likelihood), source)
         return result
 
     def terms_of_chunks(self, source, n_samples, seed=0):
@@ -199,10 +202,15 @@ class Model(Module):
         are. Raises ValueError unless n_samples is a whole number from 1."""
         check_count("n_samples", n_samples, 1, ROWS)
         workspace = Workspace()
-        for rows in chunks_of(len(source), max(self.decoder.n_out, self.prior.width) * n_samples):
+        for rows in chunks_of(len(source), self.numbers_per_sample() * n_samples):
             memory = workspace.begin()
             batch = source.minibatch(rows, noise, self.parameters.dtype, memory)
             yield slice(rows[0], rows[-1] + 1), batch, memory
+
+    def numbers_per_sample(self):
+        """The most numbers that the prior, or a layer of the decoder, makes from one sample of z."""
+        widths = (getattr(part, "n_out", None) or 1 for _, part in owners({"decoder": self.decoder}))
+        return max(self.prior.width, *widths)
 
     def _checked(self, X, name="X"):
         source = self.source(X, name)

@@ -99,9 +99,10 @@ class StandardizedVAE(VAE):
         reconstruction, kl = super().elbo_terms(X, n_samples, seed)
         return reconstruction + self.log_scale(X), kl
 
-    def log_likelihood(self, X, n_samples=5000, seed=0):
-        """See Model; (N,), nats of the rows as given."""
-        return super().log_likelihood(X, n_samples, seed) - self.log_scale(X)
+    def importance_sampled(self, X, n_samples, seed=0):
+        """See Model; (N,) each, nats of the rows as given."""
+        result = super().importance_sampled(X, n_samples, seed)
+        return result._replace(log_likelihood=result.log_likelihood - self.log_scale(X))
 
     def log_scale(self, X):
         """The number to subtract from log p(x) of each standardised row for that of the row as given, (N,), nats; 0 if

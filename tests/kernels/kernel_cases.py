@@ -370,9 +370,12 @@ def twin_size(name, function):
 
     def size(a):
         out = np.empty_like(getattr(a, name))
-        function(
-            *(getattr(a, argument) for argument in inspect.signature(function).parameters if argument != name), out
-        )
+        given = {
+            argument: getattr(a, argument)
+            for argument in inspect.signature(function).parameters
+            if hasattr(a, argument)
+        }
+        function(**given | {name: out})
         return {name: np.abs(out)}
 
     return size
@@ -564,6 +567,7 @@ def random_cases():
     yield Case("uniform", draw, out)
     yield Case("bernoulli_draw", {**draw, "probability": Array("KD", "unit")}, out)
     yield Case("normal", draw, out, twin_size("out", TWINS["random"].normal), factor=8)
+    yield Case("uniform", {**draw, "first_sample": 2**32 - 50}, out, note="later samples")
     yield Case("philox4x32", {"counter": Array("BD4", "words", np.uint32), "key": KEY}, {})
     out = {"out": Array("B", "empty", np.int64)}
     yield Case("permutation", {"key": KEY, "epoch": 3, "n": 1000, "start": 3}, out)

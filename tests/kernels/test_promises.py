@@ -120,6 +120,7 @@ BY_ROWS = [
     ("shift", {"x": "BD", "number": 0.3}, {"out": "BD"}),
     ("uniform", DRAW, {"out": "KD"}),
     ("normal", DRAW, {"out": "KD"}),
+    ("normal", {**DRAW, "first_sample": 1000}, {"out": "KD"}),
     ("bernoulli_draw", {**DRAW, "probability": "KD"}, {"out": "KD"}),
     *(("gather", {**GATHER, "binarize": binarize}, {"out": "BD"}) for binarize in (None, "threshold", "draw")),
 ]

@@ -37,6 +37,13 @@ def test_uniforms_are_the_words_of_their_place(modules, real):
             np.testing.assert_array_equal(out[i * k + sample], right)
 
 
+@pytest.mark.parametrize("first_sample", [-1, 2**32 - 1, 2**32])
+@both
+def test_sample_numbers_that_overflow(modules, first_sample):
+    with pytest.raises(OverflowError):
+        modules["random"].uniform(KEY, 0, [0], np.empty((2, 3), np.float32), first_sample)
+
+
 @both
 def test_philox_needs_four_words(modules):
     with pytest.raises(ValueError):

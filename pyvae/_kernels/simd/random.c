@@ -52,7 +52,7 @@ static void fill(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
         int cells = 0;
         for (; cells < CELLS && r < end; cells++) {
             block[cells] = (uint32_t)b;
-            sample[cells] = (uint32_t)(r % d->samples);
+            sample[cells] = (uint32_t)(d->first_sample + r % d->samples);
             row[cells] = (uint32_t)d->rows[r / d->samples];
             if (++b == blocks) b = 0, r++;
         }

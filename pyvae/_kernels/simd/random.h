@@ -11,6 +11,7 @@ typedef struct {
     uint32_t key[2], step;
     const int64_t *rows; /* global number of each row, below 2^32 */
     ptrdiff_t out_rows, samples, columns;
+    ptrdiff_t first_sample;  /* the number of a row's first sample */
     const void *probability; /* Bernoulli: (rows * samples, columns), contiguous */
     void *out;               /* likewise */
     int kind;
@@ -26,7 +27,7 @@ typedef struct {
 } order_t;
 
 typedef struct {
-    task_t *fill;    /* of a draw_t: output row r belongs to rows[r / samples] and is its sample r % samples */
+    task_t *fill;    /* of a draw_t: output row r is sample first_sample + r % samples of rows[r / samples] */
     task_t *permute; /* of an order_t */
 } random_table_t;
 
