@@ -24,7 +24,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("products", "zeros", "elementwise", "latent", "likelihood", "count_likelihood", "norm", "softmax"),
+    *("products", "zeros", "elementwise", "latent", "cholesky", "planar_flow"),
+    *("likelihood", "count_likelihood", "norm", "softmax"),
     *("random", "optimizer", "minibatch"),
 ]
 
