@@ -10,8 +10,10 @@ In three lines:
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.latent.full_gaussian import FullGaussian
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
+from pyvae.latent.planar_flow import PlanarFlow
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
 from pyvae.layers.dense import Dense
@@ -71,6 +73,7 @@ __all__ = [
     "ExponentialDecay",
     "FirstColumns",
     "FreeBits",
+    "FullGaussian",
     "GatedDense",
     "Gaussian",
     "GradientError",
@@ -87,6 +90,7 @@ __all__ = [
     "NegativeBinomial",
     "Noise",
     "Objective",
+    "PlanarFlow",
     "Poisson",
     "Posterior",
     "Prior",
