@@ -9,7 +9,9 @@ def kl_per_dimension(mu, logvar):
     """The KL of each latent dimension, mean over rows, (Z,), nats; they add up to the mean KL of the rows.
 
     KL_j = 1/B sum_i 1/2 (mu_ij^2 + exp(logvar_ij) - 1 - logvar_ij)  (Kingma and Welling 2014, appendix B), for mu and
-    logvar (B, Z), as ``model.encode`` gives them. Summed over rows in double.
+    logvar (B, Z), as ``model.encode`` gives them. Summed over rows in double. The prior is N(0, 1). Where q(z|x) is not
+    a diagonal Gaussian, each number is the least KL that a dimension of this mean and variance can have, reached by a
+    Gaussian; their sum is then no more than the KL of the rows.
     """
     mu, logvar = np.asarray(mu, np.float64), np.asarray(logvar, np.float64)
     return 0.5 * (mu**2 + np.expm1(logvar) - logvar).mean(axis=0)
