@@ -43,6 +43,8 @@ PARTS = {
     "GatedDense": [pyvae.GatedDense(WIDTH, 67)],
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],
     "DiagonalGaussian": [pyvae.DiagonalGaussian(), pyvae.DiagonalGaussian((-0.5, 0.8))],
+    "FullGaussian": [pyvae.FullGaussian()],
+    "PlanarFlow": [pyvae.PlanarFlow(2)],
     "StandardNormal": [pyvae.StandardNormal()],
 }
 for make in likelihoods.LIKELIHOODS.values():
@@ -94,15 +96,19 @@ def of_likelihood(likelihood, rows):
 
 
 def of_posterior(posterior, rows):
-    outputs, eps = normal(N_ROWS, 2 * WIDTH)[rows], of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
+    outputs = normal(N_ROWS, posterior.n_outputs(WIDTH))[rows]
+    eps = of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
     q, prior = posterior.split(outputs), pyvae.StandardNormal()
     z, log_qz, sample_cache = posterior.sample(q, eps)
     kl, kl_cache = prior.kl(posterior, q)
     through_z = posterior.sample_backward(of_samples(2 * normal(N_ROWS * SAMPLES, WIDTH), rows), log_qz, sample_cache)
-    through_kl = prior.kl_backward(normal(N_ROWS)[rows], kl_cache)
-    results = {"z": z, "log_qz": log_qz, "kl": kl}
-    for name, gradients in (("z", through_z), ("KL", through_kl)):
-        results[f"doutputs through {name}"] = posterior.split_backward(gradients, outputs)
+    results = {"z": z, "log_qz": log_qz, "doutputs through z": posterior.split_backward(through_z, outputs)}
+    if kl is not None:
+        through_kl = prior.kl_backward(normal(N_ROWS)[rows], kl_cache)
+        results |= {"kl": kl, "doutputs through KL": posterior.split_backward(through_kl, outputs)}
+    if posterior.pathwise:
+        results["dz of the density"] = posterior.density_backward(log_qz, sample_cache)
+        assert np.isfinite(results["dz of the density"]).all()
     return results
 
 
@@ -116,7 +122,7 @@ def results_of(part, rows=None):
     part = build(part.describe())
     arena = Arena({"part": part}, np.float32, 0)
     arena.values += 0.1 * normal(arena.values.size)
-    kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.DiagonalGaussian: of_posterior}
+    kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.Posterior: of_posterior}
     of_part = next((function for kind, function in kinds.items() if isinstance(part, kind)), of_prior)
     return of_part(part, np.arange(N_ROWS) if rows is None else rows), arena.grads
 

@@ -10,11 +10,13 @@ from pyvae.command.checks.layers import check_layers
 from pyvae.command.checks.likelihoods import check_likelihoods
 from pyvae.command.checks.models import check_float32, check_models
 from pyvae.command.checks.objectives import check_objectives
+from pyvae.command.checks.posteriors import check_posteriors
 
 GROUPS = {
     "layers": check_layers,
     "likelihoods": check_likelihoods,
     "posterior and prior": check_gaussian,
+    "posteriors": check_posteriors,
     "objectives": check_objectives,
     "whole models": check_models,
     "float32 against float64": check_float32,

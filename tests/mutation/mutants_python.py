@@ -21,13 +21,14 @@ from typing import NamedTuple
 
 PACKAGE_FILES = (
     "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
-    "latent/gaussian.py",
+    "latent/gaussian.py", "latent/full_gaussian.py", "latent/planar_flow.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "models/vae.py",
 )  # fmt: skip
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
-    "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py",
+    "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py", "_kernels/cholesky_ref.py",
+    "_kernels/planar_flow_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pyvae.command.checks.common import check_zero_and_twice, rows_for
+from pyvae.command.checks.posteriors import posterior_models
 from pyvae.data.sources import Batch
 from pyvae.gradcheck import Check, check_gradient, check_gradients, raise_if_wrong
 from pyvae.layers.activations import GELU
@@ -44,6 +45,7 @@ def make_models():
         "VAE 21-14-3 tanh, Mixed": (VAE.mlp(21, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "VAE of deeper parts": (deep_model(), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+        **posterior_models(),
     }
 
 
