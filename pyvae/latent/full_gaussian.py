@@ -65,12 +65,12 @@ class FullGaussian(Posterior):
         return 2 * latent_dim + latent_dim * (latent_dim - 1) // 2
 
     def split(self, outputs, memory=FRESH):
-        """mu, log_diagonal (B, Z) and lower (B, Z (Z - 1) / 2), from the encoder's outputs (B, Z (Z + 3) / 2)."""
+        """mu, log_diagonal (B, Z) and lower (B, Z (Z - 1) / 2), from the encoder's outputs (B, n_outputs)."""
         Z = (math.isqrt(9 + 8 * outputs.shape[1]) - 3) // 2
         return MuCholesky(outputs[:, :Z], outputs[:, Z : 2 * Z], outputs[:, 2 * Z :])
 
     def split_backward(self, dq, outputs, memory=FRESH):
-        """doutputs (B, Z (Z + 3) / 2) = [dmu | dlog_diagonal | dlower]."""
+        """doutputs (B, n_outputs) = [dmu | dlog_diagonal | dlower]."""
         doutputs = memory.take(outputs.shape, outputs.dtype)
         for gradient, place in zip(dq, self.split(doutputs), strict=True):
             _kernels.copy(gradient, out=place)
