@@ -24,8 +24,8 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("products", "zeros", "elementwise", "latent", "likelihood", "count_likelihood", "norm", "softmax"),
-    *("components", "couplings", "random", "optimizer", "minibatch"),
+    *("products", "zeros", "elementwise", "softmax", "latent", "cholesky", "planar_flow", "components", "couplings"),
+    *("likelihood", "count_likelihood", "norm", "random", "optimizer", "minibatch"),
 ]
 
 # No more than what cpu.pyx asks the processor for: -march=x86-64-v3 would allow half a dozen features besides.

@@ -11,9 +11,11 @@ from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_pre
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.latent.flow import Flow
+from pyvae.latent.full_gaussian import FullGaussian
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.latent.mixture import Mixture
+from pyvae.latent.planar_flow import PlanarFlow
 from pyvae.latent.vamp import VampPrior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
@@ -75,6 +77,7 @@ __all__ = [
     "FirstColumns",
     "Flow",
     "FreeBits",
+    "FullGaussian",
     "GatedDense",
     "Gaussian",
     "GradientError",
@@ -92,6 +95,7 @@ __all__ = [
     "NegativeBinomial",
     "Noise",
     "Objective",
+    "PlanarFlow",
     "Poisson",
     "Posterior",
     "Prior",

@@ -13,6 +13,7 @@ import numpy as np
 
 from pyvae.arguments import check_count
 from pyvae.data.validation import check_array
+from pyvae.latent.gaussian import is_standard_normal, refuse_other_gaussians
 from pyvae.models.metrics import ACTIVE_VARIANCE
 from pyvae.models.metrics import kl_per_dimension as measure_kl
 
@@ -82,11 +83,12 @@ def _outside_the_frame(epochs, outside):
     return f" ({first} lies outside the frame)" if first == last else f" ({first} to {last} lie outside the frame)"
 
 
-def kl_per_dimension(kl, active=None):
+def kl_per_dimension(kl, active=None, diagonal=True):
     """A bar for the KL of each latent dimension (Z,), nats, the highest first, and at most the 50 highest.
 
     kl: as metrics.kl_per_dimension gives it. active (Z,): True for the dimensions that count as used, by the rule of
-    metrics.active_units; the title says how many, and the others are gray.
+    metrics.active_units; the title says how many, and the others are gray. diagonal: False where q(z|x) is not a
+    diagonal Gaussian, so that the numbers are lower bounds, and the title says so.
     """
     kl = np.asarray(kl)
     order = np.argsort(-kl, kind="stable")[:BARS]
@@ -114,7 +116,8 @@ def kl_per_dimension(kl, active=None):
     axes.set_xlabel(f"latent dimension, by KL{others}")
     axes.set_ylabel("nats per row")
     counted = "" if active is None else f", {used.sum()} of {len(kl)} dimensions active"
-    axes.set_title(f"KL(q(z|x) || p(z)): {kl.sum():.1f} nats{counted}", fontsize=10)
+    what = "KL(q(z|x) || p(z)):" if diagonal else "KL(q(z|x) || p(z)), from means and variances alone: at least"
+    axes.set_title(f"{what} {kl.sum():.1f} nats{counted}", fontsize=10)
     return figure
 
 
@@ -123,7 +126,7 @@ def rate_distortion(points, labels=None):
 
     points: as metrics.rate_distortion gives them. labels: a list of a word for each, such as its beta.
     """
-    axes = (figure := _figure(6.8, 5)).subplots()
+    axes = (figure := make_figure(6.8, 5)).subplots()
     axes.errorbar(*points[:2], points.distortion_error, points.rate_error, "o-", color="tab:blue", capsize=3)
     for place, word in zip(zip(*points[:2], strict=True), labels or (), strict=False):
         axes.annotate(f"{word}", place, (6, 6), textcoords="offset points")
@@ -197,12 +200,14 @@ def manifold(model, image_shape, value_range=(0, 1), side=20):
     """E[x|z] over the plane of a two-dimensional latent space, side * side pictures (Kingma and Welling 2014, app. A).
 
     Across and up, z takes the standard normal's quantiles at (i + 1/2) / side, i = 0 .. side - 1, so that every picture
-    stands for the same probability under the prior. Raises ValueError for another number of latent dimensions.
+    stands for the same probability under the prior. Raises ValueError for another number of latent dimensions, or for
+    another prior than N(0, 1).
     """
     from scipy.special import ndtri
 
     if model.latent_dim != 2:
         raise ValueError(f"model must have two latent dimensions to show their plane, not {model.latent_dim}")
+    refuse_other_gaussians(None, getattr(model, "prior", None), "the plane shows quantiles of N(0, 1)")
     side = check_count("side", side, 2)
     quantiles = ndtri((np.arange(side) + 0.5) / side)
     z = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)  # the first line is the uppermost
@@ -235,11 +240,17 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
     """E[x|z] where one dimension of z goes from -3 to 3 and the others stay at the posterior mean of the row x (D,).
 
     A line for each of ``dimensions`` (None: those with the highest KL, ten at most, the highest first). kl (Z,): the
-    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone). name: the name
-    of x in the picture, such as "test row 0". Raises ValueError for dimensions that the model does not have.
+    KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone; it is not shown
+    where the prior is not N(0, 1), and dimensions must be given). name: the name of x in the picture, such as "test row
+    0". Raises ValueError for dimensions that the model does not have.
     """
     mu, logvar = model.encode(np.reshape(x, (1, -1)))
-    kl = measure_kl(mu, logvar) if kl is None else np.asarray(kl)
+    prior = getattr(model, "prior", None)
+    if kl is None and (prior is None or is_standard_normal(prior)):
+        kl = measure_kl(mu, logvar)
+    elif kl is None and dimensions is None:
+        refuse_other_gaussians(None, prior, "dimensions are ordered by their KL with N(0, 1)")
+    kl = None if kl is None else np.asarray(kl)
     dimensions = np.argsort(-kl, kind="stable")[:10] if dimensions is None else dimensions
     dimensions = _check_dimensions(dimensions, model.latent_dim)
     values = np.linspace(-3, 3, check_count("steps", steps, 2))
@@ -248,7 +259,8 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
         z[line, :, dimension] = values
     return _grid(
         model.decode(z.reshape(-1, model.latent_dim)), image_shape, value_range, steps,
-        lines={i: f"dimension {j + 1}\nKL {kl[j]:.2f} nats" for i, j in enumerate(dimensions)},
+        lines={i: f"dimension {j + 1}" + ("" if kl is None else f"\nKL {kl[j]:.2f} nats")
+               for i, j in enumerate(dimensions)},
         across={i: f"{value:g}" for i, value in enumerate(values.round(2))},
         xlabel=f"z of this dimension; the others stay at the posterior mean of {name}",
     )  # fmt: skip

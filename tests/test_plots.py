@@ -373,3 +373,47 @@ def test_the_prior_lies_in_contours_over_the_points_of_the_posterior(prior, rng)
 def test_the_prior_of_a_plane_alone_is_drawn(rng):
     with pytest.raises(ValueError, match="model must have two latent dimensions to show their plane, not 3"):
         prior_plots.prior_and_posterior(pyvae.VAE.mlp(6, 3, (4,)), rng.random((5, 6)))
+
+
+class WidePrior(pyvae.StandardNormal):
+    """N(0, 4)."""
+
+    def log_density(self, z, memory=pyvae.FRESH):
+        log_pz, cache = super().log_density(z / 2, memory)
+        return log_pz - z.dtype.type(z.shape[1] * np.log(2)), cache
+
+
+def with_parts(prior=None, posterior=None):
+    posterior = posterior or pyvae.DiagonalGaussian()
+    model = pyvae.VAE(
+        pyvae.Dense(6, posterior.n_outputs(2)), pyvae.Dense(2, 6), pyvae.Bernoulli(6), prior=prior, posterior=posterior
+    )
+    model.metadata = {"image_shape": (2, 3), "value_range": (0, 1)}
+    return model
+
+
+def test_what_holds_for_the_standard_normal_alone_is_refused_or_left_out(rng):
+    model, x = with_parts(WidePrior()), rng.random(6)
+    with pytest.raises(ValueError, match=r"shows quantiles of N\(0, 1\), for which the prior must be StandardNormal"):
+        plots.manifold(model, (2, 3))
+    with pytest.raises(ValueError, match=r"ordered by their KL with N\(0, 1\), for which the prior must be Standard"):
+        plots.traversals(model, x, (2, 3))
+    figure = plots.traversals(model, x, (2, 3), dimensions=(1, 0))
+    assert words(figure.axes[0].yaxis) == ["dimension 2", "dimension 1"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "left_out"),
+    [
+        ({"prior": WidePrior()}, {"kl_per_dimension.png", "manifold.png"}),
+        ({"posterior": pyvae.FullGaussian()}, set()),
+        ({"posterior": pyvae.PlanarFlow(2)}, set()),
+    ],
+)
+def test_pictures_of_runs_with_other_parts(parts, left_out, rng):
+    rows = pyvae.ArraySource(rng.random((30, 6)).astype(np.float32))
+    figures = pictures._draw(with_parts(**parts), None, history(3), rows, None, "test", "validation")
+    assert set(pictures.NAMES) - set(figures) == left_out
+    if not left_out:
+        title = figures["kl_per_dimension.png"].axes[0].get_title()
+        assert title.startswith("KL(q(z|x) || p(z)), from means and variances alone: at least ")

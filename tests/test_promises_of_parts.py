@@ -45,6 +45,8 @@ PARTS = {
     "GatedDense": [pyvae.GatedDense(WIDTH, 67)],
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],
     "DiagonalGaussian": [pyvae.DiagonalGaussian(), pyvae.DiagonalGaussian((-0.5, 0.8))],
+    "FullGaussian": [pyvae.FullGaussian()],
+    "PlanarFlow": [pyvae.PlanarFlow(2)],
     "StandardNormal": [pyvae.StandardNormal()],
     "Mixture": [pyvae.Mixture(WIDTH, 37)],
     "VampPrior": [pyvae.VampPrior(23, 150), pyvae.VampPrior(23, 37, (0, 1), 0.5, 0.5)],
@@ -99,15 +101,19 @@ def of_likelihood(likelihood, rows):
 
 
 def of_posterior(posterior, rows):
-    outputs, eps = normal(N_ROWS, 2 * WIDTH)[rows], of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
+    outputs = normal(N_ROWS, posterior.n_outputs(WIDTH))[rows]
+    eps = of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
     q, prior = posterior.split(outputs), pyvae.StandardNormal()
     z, log_qz, sample_cache = posterior.sample(q, eps)
     kl, kl_cache = prior.kl(posterior, q)
     through_z = posterior.sample_backward(of_samples(2 * normal(N_ROWS * SAMPLES, WIDTH), rows), log_qz, sample_cache)
-    through_kl = prior.kl_backward(normal(N_ROWS)[rows], kl_cache)
-    results = {"z": z, "log_qz": log_qz, "kl": kl}
-    for name, gradients in (("z", through_z), ("KL", through_kl)):
-        results[f"doutputs through {name}"] = posterior.split_backward(gradients, outputs)
+    results = {"z": z, "log_qz": log_qz, "doutputs through z": posterior.split_backward(through_z, outputs)}
+    if kl is not None:
+        through_kl = prior.kl_backward(normal(N_ROWS)[rows], kl_cache)
+        results |= {"kl": kl, "doutputs through KL": posterior.split_backward(through_kl, outputs)}
+    if posterior.pathwise:
+        results["dz of the density"] = posterior.density_backward(log_qz, sample_cache)
+        assert np.isfinite(results["dz of the density"]).all()
     return results
 
 
@@ -123,7 +129,7 @@ def results_of(part, rows=None):
     part, encoder = build(part.describe()), pyvae.Dense(23, 2 * WIDTH)
     arena = Arena({"part": part, "encoder": encoder}, np.float32, 0)
     arena.values += 0.1 * normal(arena.values.size)
-    kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.DiagonalGaussian: of_posterior}
+    kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.Posterior: of_posterior}
     last = partial(of_prior, encoder=encoder)
     of_part = next((function for kind, function in kinds.items() if isinstance(part, kind)), last)
     return of_part(part, np.arange(N_ROWS) if rows is None else rows), arena.grads

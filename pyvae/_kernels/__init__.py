@@ -23,6 +23,10 @@ from pyvae._kernels.settings import (
 )
 
 FUNCTIONS = {
+    "cholesky": (
+        *("full_gaussian", "full_gaussian_backward", "full_gaussian_density_backward"),
+        *("full_gaussian_kl", "full_gaussian_kl_backward"),
+    ),
     "components": ("gaussian_components", "gaussian_components_backward"),
     "count_likelihood": (
         *("poisson", "poisson_backward", "multinomial", "multinomial_backward"),
@@ -59,6 +63,7 @@ FUNCTIONS = {
     "minibatch": ("gather",),
     "norm": ("layer_norm", "layer_norm_backward"),
     "optimizer": ("adam", "clear", "natural_step", "sum_of_squares"),
+    "planar_flow": ("planar", "planar_backward"),
     "products": ("dense", "dense_dW", "dense_dx"),
     "random": ("bernoulli_draw", "normal", "permutation", "philox4x32", "uniform"),
     "softmax": ("log_softmax", "log_softmax_backward", "softmax"),

@@ -12,12 +12,14 @@ from pyvae.command.checks.likelihoods import check_likelihoods
 from pyvae.command.checks.metrics import check_metrics
 from pyvae.command.checks.models import check_float32, check_models
 from pyvae.command.checks.objectives import check_objectives
+from pyvae.command.checks.posteriors import check_posteriors
 from pyvae.command.checks.priors import check_priors
 
 GROUPS = {
     "layers": check_layers,
     "likelihoods": check_likelihoods,
     "posterior and prior": check_gaussian,
+    "posteriors": check_posteriors,
     "priors that learn": check_priors,
     "objectives": check_objectives,
     "metrics": check_metrics,

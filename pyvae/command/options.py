@@ -125,8 +125,8 @@ def add_reconstruct(command):
 def add_encode(command):
     parser = command(
         "encode", "write the posterior of every row",
-        "Write mu and logvar of q(z|x) = N(mu, exp(logvar)) for every row of a split, in its order. A .npz file holds "
-        "both, as does a .csv in columns mu_1 .. logvar_1 ..; a .npy file holds mu.",
+        "Write mu and logvar, the mean and the log variance of each latent dimension under q(z|x), for every row of a "
+        "split, in its order. A .npz file holds both, as does a .csv in columns mu_1 .. logvar_1 ..; a .npy holds mu.",
         "pyvae encode runs/mnist --split train --out latents.npz",
     )  # fmt: skip
     add_model(parser)

@@ -7,11 +7,12 @@ import numpy as np
 
 from pyvae import plots
 from pyvae.data.sources import Rows
+from pyvae.latent.gaussian import is_diagonal, is_standard_normal
 from pyvae.models import metrics
 from pyvae.persistence import write_file
 
 # The pictures that a run may leave. The last five need rows that are pictures, manifold.png exactly two latent
-# dimensions, and latent.png at least two.
+# dimensions, and latent.png at least two. kl_per_dimension.png and manifold.png hold for the prior N(0, 1) alone.
 NAMES = (
     "learning_curves.png",
     "kl_per_dimension.png",
@@ -87,13 +88,14 @@ def _draw(model, latent, history, rows, labels, split, validation):
     if len(rows) > ENCODED_ROWS:
         numbers = np.linspace(0, len(rows) - 1, ENCODED_ROWS).astype(np.int64)  # from all over: files may be sorted
     mu, logvar = model.encode(Rows(rows, numbers))
-    kl = metrics.kl_per_dimension(mu, logvar)
-    figures = {
-        "learning_curves.png": plots.learning_curves(history, validation),
-        "kl_per_dimension.png": plots.kl_per_dimension(kl, metrics.active_units(mu)),
-    }
+    figures, kl, use = {"learning_curves.png": plots.learning_curves(history, validation)}, None, mu.var(axis=0)
+    if is_standard_normal(model.prior):
+        kl = use = metrics.kl_per_dimension(mu, logvar)
+        diagonal = is_diagonal(model.posterior)
+        figures["kl_per_dimension.png"] = plots.kl_per_dimension(kl, metrics.active_units(mu), diagonal)
+    most_used = np.argsort(-use, kind="stable")
     if model.latent_dim > 1:
-        highest = (0, 1) if model.latent_dim == 2 else np.argsort(-kl, kind="stable")[:2]
+        highest = (0, 1) if model.latent_dim == 2 else most_used[:2]
         figures["latent.png"] = plots.latent_scatter(mu, _colours(labels, numbers), highest)
     if "image_shape" not in model.metadata:
         return figures
@@ -104,8 +106,10 @@ def _draw(model, latent, history, rows, labels, split, validation):
     figures["samples.png"] = plots.image_grid(model.sample(64, latent=latent), *image)
     figures["reconstructions.png"] = plots.reconstructions(x, model.reconstruct(x), *image)
     figures["interpolation.png"] = plots.interpolation(model, x[:pairs], x[-pairs:], *image)
-    figures["traversals.png"] = plots.traversals(model, x[0], *image, kl=kl, name=f"{split} row 0")
-    if model.latent_dim == 2:
+    figures["traversals.png"] = plots.traversals(
+        model, x[0], *image, dimensions=most_used[:10], kl=kl, name=f"{split} row 0"
+    )
+    if model.latent_dim == 2 and is_standard_normal(model.prior):
         figures["manifold.png"] = plots.manifold(model, *image)
     return figures
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.latent.interface import Posterior, Prior
+from pyvae.latent.interface import Posterior, Prior, is_of_its_samples
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
@@ -39,6 +39,12 @@ class MuLogvar(NamedTuple):
 class SampleCache(NamedTuple):
     logvar: np.ndarray  # (B, Z)
     eps: np.ndarray  # (B * k, Z)
+    memory: object
+
+
+class KLCache(NamedTuple):
+    mu: np.ndarray  # (B, Z)
+    logvar: np.ndarray  # (B, Z)
     memory: object
 
 
@@ -113,18 +119,29 @@ class DiagonalGaussian(Posterior):
         _kernels.gaussian_density_backward(dlog_qz, logvar, eps, dz)
         return dz
 
+    def kl_to_standard_normal(self, q, memory=FRESH):
+        """KL(q || N(0, 1)) (B,), nats, never negative, and a cache."""
+        kl = memory.take((len(q.mu),), q.mu.dtype)
+        _kernels.kl(q.mu, q.logvar, kl)
+        return kl, KLCache(q.mu, q.logvar, memory)
+
+    def kl_to_standard_normal_backward(self, dkl, cache):
+        """dmu = dkl mu and dlogvar = dkl (sigma^2 - 1) / 2, for dkl (B,) the loss's derivative by each row's KL."""
+        mu, logvar, memory = cache
+        dmu, dlogvar = memory.take(mu.shape, mu.dtype), memory.take(mu.shape, mu.dtype)
+        _kernels.kl_backward(dkl, mu, logvar, dmu, dlogvar)
+        return MuLogvar(dmu, dlogvar)
+
+    def closed_moments(self, q):
+        """mu and logvar themselves, (B, Z) each."""
+        return q
+
     def config(self):
         return {"logvar_bounds": None if self.logvar_bounds is None else list(self.logvar_bounds)}
 
 
 class PriorCache(NamedTuple):
     z: np.ndarray  # (B * k, Z)
-    memory: object
-
-
-class KLCache(NamedTuple):
-    mu: np.ndarray  # (B, Z)
-    logvar: np.ndarray  # (B, Z)
     memory: object
 
 
@@ -148,31 +165,37 @@ class StandardNormal(Prior):
         return dz
 
     def kl(self, posterior, q, memory=FRESH):
-        """KL(q || N(0, 1)) (B,), nats, never negative, in closed form, and a cache; None, None if z is sampled
-        otherwise than by DiagonalGaussian, or if a subclass of this prior has another density."""
-        is_diagonal = getattr(type(posterior), "sample", None) is DiagonalGaussian.sample
-        if not is_diagonal or type(self).log_density is not StandardNormal.log_density:
+        """KL(q || N(0, 1)) (B,), nats, in the closed form that the posterior knows, and a cache; None, None if it knows
+        none for the way it samples z, or if a subclass of this prior has another density."""
+        if not is_standard_normal(self) or not is_of_its_samples(posterior, "kl_to_standard_normal"):
             return None, None
-        kl = memory.take((len(q.mu),), q.mu.dtype)
-        _kernels.kl(q.mu, q.logvar, kl)
-        return kl, KLCache(q.mu, q.logvar, memory)
+        kl, cache = posterior.kl_to_standard_normal(q, memory)
+        return kl, (posterior, cache)
 
     def kl_backward(self, dkl, cache):
-        """dmu = dkl mu and dlogvar = dkl (sigma^2 - 1) / 2, for dkl (B,) the loss's derivative by each row's KL."""
-        mu, logvar, memory = cache
-        dmu, dlogvar = memory.take(mu.shape, mu.dtype), memory.take(mu.shape, mu.dtype)
-        _kernels.kl_backward(dkl, mu, logvar, dmu, dlogvar)
-        return MuLogvar(dmu, dlogvar)
+        """dq, like q, for dkl (B,) the loss's derivative by each row's KL: the posterior's."""
+        posterior, cache = cache
+        return posterior.kl_to_standard_normal_backward(dkl, cache)
 
     def sample(self, n, latent_dim, noise, dtype=np.float32):
         """z ~ p(z), (n, latent_dim)."""
         return noise.normal("prior", (n, latent_dim), np.arange(n), dtype)
 
 
+def is_diagonal(posterior):
+    """True if it samples z as DiagonalGaussian does."""
+    return type(posterior).sample is DiagonalGaussian.sample
+
+
+def is_standard_normal(prior):
+    """True if it has the density of StandardNormal."""
+    return type(prior).log_density is StandardNormal.log_density
+
+
 def refuse_other_gaussians(posterior, prior, why):
     """Raise ValueError, saying why, unless the posterior samples as DiagonalGaussian does and the prior is N(0, 1);
     None: any will do."""
-    if posterior is not None and type(posterior).sample is not DiagonalGaussian.sample:
+    if posterior is not None and not is_diagonal(posterior):
         raise ValueError(f"{why}, for which the posterior must be a DiagonalGaussian, not {type(posterior).__name__}")
-    if prior is not None and type(prior).log_density is not StandardNormal.log_density:
+    if prior is not None and not is_standard_normal(prior):
         raise ValueError(f"{why}, for which the prior must be StandardNormal, not {type(prior).__name__}")

@@ -5,10 +5,15 @@ passes. A prior gives log p(z), samples for new rows, and the KL between the two
 latent dimensions, k samples a row, next to each other.
 """
 
+import math
+
 import numpy as np
 
 from pyvae.module import Module
+from pyvae.noise import Noise
 from pyvae.workspace import FRESH
+
+MOMENT_SAMPLES, TOGETHER = 1000, 20  # samples of z in ``moments``, and how many of each row at a time
 
 
 class Posterior(Module):
@@ -43,6 +48,59 @@ class Posterior(Module):
     def density_backward(self, dlog_qz, cache):
         """dz (B * k, Z), for dlog_qz (B * k,): the derivative of log q(z|x) by z alone, with q as it is."""
         raise NotImplementedError
+
+    def kl_to_standard_normal(self, q, memory=FRESH):
+        """KL(q(z|x) || N(0, 1)) (B,), nats, and a cache; None, None where it has no closed form."""
+        return None, None
+
+    def kl_to_standard_normal_backward(self, dkl, cache):
+        """dq, like q, through that KL, for dkl (B,)."""
+        raise NotImplementedError
+
+    def closed_moments(self, q):
+        """Mean and log variance of each dimension of z, (B, Z) each; None where they have no closed form."""
+        return None
+
+    def moments(self, q, latent_dim):
+        """Mean and log variance of each dimension of z ~ q(z|x), (B, Z) each: exact where it knows a closed form for
+        the way it samples z, else those of 1,000 samples, made of the same noise for every row, in pairs eps, -eps."""
+        closed = self.closed_moments(q) if is_of_its_samples(self, "closed_moments") else None
+        return sampled_moments(self, q, latent_dim) if closed is None else closed
+
+
+def is_of_its_samples(posterior, closed_form):
+    """True if the method of this name belongs to the way the posterior samples z: False where a subclass has a
+    ``sample`` of its own, and the closed form of its parent."""
+    classes = type(posterior).__mro__
+    first = {name: next(i for i, c in enumerate(classes) if name in vars(c)) for name in ("sample", closed_form)}
+    return first[closed_form] <= first["sample"]
+
+
+def sampled_moments(posterior, q, latent_dim):
+    """Mean and log variance, (B, Z) float64 each, of MOMENT_SAMPLES samples z a row, in double.
+
+    The variance is the mean square of the distance from a first estimate of the mean, less the square of the mean's.
+    """
+    half, dtype = MOMENT_SAMPLES // 2, q[0].dtype
+    eps = Noise(0).normal("z", (half, latent_dim), np.zeros(1, int), dtype)
+    eps = np.stack([eps, -eps], axis=1).reshape(-1, TOGETHER, latent_dim)
+    centre, total, squares = None, 0.0, 0.0
+    for some in eps:
+        z, _, _ = posterior.sample(q, np.tile(some, (len(q[0]), 1)))
+        z = z.reshape(len(q[0]), TOGETHER, latent_dim).astype(np.float64)
+        if centre is None:
+            centre = z.mean(axis=1)
+        away = z - centre[:, None]
+        total, squares = total + away.sum(axis=1), squares + (away**2).sum(axis=1)
+    mean = total / MOMENT_SAMPLES
+    return centre + mean, log_of_variance(squares / MOMENT_SAMPLES - mean**2)
+
+
+def log_of_variance(variance):
+    """The logarithm of variances (B, Z), float64, in the C library: NumPy's differs between processors. A variance of 0
+    counts as the smallest number."""
+    logarithm = np.frompyfunc(math.log, 1, 1)
+    return logarithm(np.maximum(variance, np.finfo(np.float64).tiny)).astype(np.float64)
 
 
 class Prior(Module):

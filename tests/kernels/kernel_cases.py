@@ -38,8 +38,8 @@ KEY = (0x12345678, 0xFEDCBA98)
 
 
 class Array(NamedTuple):
-    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D, P = 2 D) and its
-    kind."""
+    """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D, P = 2 D, T = D (D -
+    1) / 2 below a diagonal, F = 2 D + 1 of a flow) and its kind."""
 
     shape: str
     kind: str = "normal"
@@ -54,6 +54,7 @@ class Sizes(NamedTuple):
 
     def shape(self, letters):
         sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D, "P": 2 * self.D}
+        sizes |= {"T": self.D * (self.D - 1) // 2, "F": 2 * self.D + 1}
         return tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
 
 
@@ -75,6 +76,7 @@ def values_of(array, shape, rng, real, activation=None):
     kinds = {
         "normal": lambda: rng.standard_normal(shape),
         "unit": lambda: rng.random(shape),
+        "small": lambda: (rng.random(shape) - 0.5) / 64,
         "positive": lambda: rng.standard_normal(shape) ** 2,
         "one-hot": lambda: one_hot(rng, shape),
         "counts": lambda: rng.negative_binomial(0.2, 0.01, shape),
@@ -274,6 +276,89 @@ def size_of_coupling_backward(a):
     scale, _ = coupling_of(a)
     dx = 2 * scale * np.abs(a.dy)
     return {"dx": dx, "doutputs": np.hstack([dx * np.abs(a.x) + np.abs(a.dlog_det)[:, None], np.abs(a.dy)])}
+
+
+def size_of_full_gaussian(a):
+    L = TWINS["cholesky"].factor_of(a.log_diagonal, np.abs(a.lower)) * (1 + a.mu.shape[1] / 64)
+    z = np.einsum("bij,bkj->bki", L, TWINS["cholesky"].by_row(np.abs(a.eps), len(a.mu)))
+    diagonal = each_row(np.exp(a.log_diagonal) * np.abs(a.log_diagonal), a.eps) * np.abs(a.eps)
+    return {
+        "z": each_row(np.abs(a.mu), a.eps) + z.reshape(a.eps.shape) + diagonal,
+        "log_qz": row_sum(a.eps**2 + 2 * np.abs(each_row(a.log_diagonal, a.eps)) + np.log(2 * np.pi)),
+    }
+
+
+def size_of_full_gaussian_backward(a):
+    absolute = {name: np.abs(getattr(a, name)) for name in ("dz", "eps")}
+    size = {name: np.zeros_like(getattr(a, name)) for name in ("dmu", "dlog_diagonal", "dlower")}
+    TWINS["cholesky"].full_gaussian_backward(**absolute, log_diagonal=a.log_diagonal, **size)
+    size["dlog_diagonal"] *= 1 + np.abs(a.log_diagonal)
+    k = len(a.eps) // max(len(a.log_diagonal), 1)
+    if getattr(a, "dlog_qz", None) is not None:
+        size["dlog_diagonal"] += by_row(np.abs(a.dlog_qz[:, None]), len(a.log_diagonal))
+    return {name: (k + 1) * value for name, value in size.items()}
+
+
+def size_of_full_gaussian_density_backward(a):
+    """The same substitution in absolute numbers, in which nothing cancels."""
+    dz = np.empty_like(a.dz)
+    twin = TWINS["cholesky"].full_gaussian_density_backward
+    twin(-np.abs(a.dlog_qz), a.log_diagonal, -np.abs(a.lower), np.abs(a.eps), dz)
+    return {"dz": (1 + a.eps.shape[1] / 64) * dz}
+
+
+def size_of_full_gaussian_kl(a):
+    v = 2 * a.log_diagonal
+    return {"out": row_sum(a.mu**2 + np.abs(np.expm1(v)) + np.abs(v)) + row_sum(a.lower**2)}
+
+
+class PlanarSizes:
+    """What a planar flow adds up, in absolute numbers: s = w.u, a = w.z + b, u^, D and what their rounding does."""
+
+    def __init__(self, a):
+        Z, rows = a.z.shape[1], len(a.flow)
+        f, z = TWINS["planar_flow"].direction_of(a.flow), TWINS["planar_flow"].by_row(a.z, rows)
+        self.h, self.g, self.D = TWINS["planar_flow"].bend_of(f, z)
+        u, w = np.abs(a.flow[:, None, :Z]), np.abs(a.flow[:, None, Z : 2 * Z])
+        long = 1 + Z / 64
+        self.u, self.w, self.inverse = u, w, f.inverse
+        self.s = long * (w * u).sum(axis=2)
+        self.a = long * (w * np.abs(z)).sum(axis=2) + np.abs(f.b)
+        self.c = (np.abs(f.rise) + 1 + self.s) * f.inverse
+        self.u_hat = u + self.c[..., None] * w
+        self.error_of_h = np.abs(self.h) + self.g * self.a
+        of_rise = f.slope * self.s + np.abs(f.rise) + (f.inverse == 0)
+        near_0 = np.where(self.D < 1e-6, self.a**2, 0)  # where h is so small that its rounding is all of it
+        of_D = 2 * np.abs(self.h) * self.error_of_h * (1 + np.abs(f.rise)) + self.h**2 + self.g * of_rise + near_0
+        self.error_of_log_D = of_D / self.D
+        self.slope, self.rise, self.long = f.slope * (1 + self.s), np.abs(f.rise) + of_rise + 1, long
+
+
+def size_of_planar(a):
+    p = PlanarSizes(a)
+    out = (p.u_hat * (np.abs(p.h) + p.error_of_h)[..., None]).reshape(a.z.shape)
+    log_D = np.abs(np.log(p.D)) + p.error_of_log_D
+    return {"out": np.abs(a.z) + out, "log_qz": np.abs(a.log_qz) + log_D.reshape(-1)}
+
+
+def size_of_planar_backward(a):
+    p, rows = PlanarSizes(a), len(a.flow)
+    d, z = (TWINS["planar_flow"].by_row(np.abs(b), rows) for b in (a.dout, a.z))
+    dlog_qz = getattr(a, "dlog_qz", None)
+    dlog_D = 0 * p.h if dlog_qz is None else TWINS["planar_flow"].by_row(np.abs(dlog_qz), rows)
+    along = p.long * (p.u_hat * d).sum(axis=2)
+    through_D = dlog_D * p.rise / p.D * (1 + p.error_of_log_D)
+    h, g = np.abs(p.h) + p.error_of_h, p.g * (1 + 2 * p.a) + 1e-30  # which float takes as 0 below 1e-38
+    da = g * (along + 2 * through_D * h) + p.g * 2 * through_D * p.error_of_h
+    k = 1 + z.shape[1]
+    du_hat = (h[..., None] * d).sum(axis=1)
+    through_w = p.long * (du_hat * p.w[:, 0]).sum(axis=1, keepdims=True)
+    ds = through_w * (1 + p.slope) * p.inverse
+    ds += (dlog_D * g * p.slope / p.D * (1 + p.error_of_log_D)).sum(axis=1, keepdims=True)
+    u, w = p.u[:, 0], p.w[:, 0]
+    dw = (da[..., None] * z).sum(axis=1) + p.c * du_hat + ds * u + 2 * through_w * p.c * p.inverse * w
+    dflow = np.concatenate([du_hat + ds * w, dw, da.sum(axis=1, keepdims=True)], axis=1)
+    return {"dz": (d + da[..., None] * p.w).reshape(a.z.shape), "dflow": k * dflow}
 
 
 def size_of_bernoulli(a):
@@ -513,6 +598,42 @@ def prior_cases():
     yield Case("coupling_backward", inputs, outputs, size_of_coupling_backward, 4, True)
 
 
+def full_gaussian_cases():
+    mu, eps, dlog_qz = Array("BD"), Array("KD"), Array("K")
+    q = {"log_diagonal": Array("BD"), "lower": Array("BT")}
+    dq = {"dmu": Array("BD", "empty"), "dlog_diagonal": Array("BD", "empty"), "dlower": Array("BT", "empty")}
+    z = {"z": Array("KD", "empty"), "log_qz": Array("K", "empty")}
+    yield Case("full_gaussian", {"mu": mu, **q, "eps": eps}, z, size_of_full_gaussian)
+    inputs = {"dz": Array("KD"), "log_diagonal": Array("BD"), "eps": eps}
+    yield Case("full_gaussian_backward", inputs, dq, size_of_full_gaussian_backward)
+    inputs = {**inputs, "dlog_qz": dlog_qz}
+    yield Case("full_gaussian_backward", inputs, dq, size_of_full_gaussian_backward, note="dlog_qz")
+    well_conditioned = {"log_diagonal": Array("BD", "small"), "lower": Array("BT", "small")}
+    inputs = {"dlog_qz": dlog_qz, **well_conditioned, "eps": eps}
+    dz = {"dz": Array("KD", "empty")}
+    yield Case("full_gaussian_density_backward", inputs, dz, size_of_full_gaussian_density_backward, 8)
+    yield Case("full_gaussian_kl", {"mu": mu, **q}, {"out": Array("B", "empty")}, size_of_full_gaussian_kl)
+    yield Case(
+        "full_gaussian_kl_backward",
+        {"dkl": Array("B"), "mu": mu, **q},
+        dq,
+        lambda a: {
+            name: np.abs(out) for name, out in run_twin(CASE["full_gaussian_kl_backward"], vars(a), np.float64).items()
+        },
+        factor=8,
+    )
+
+
+def planar_cases():
+    inputs = {"z": Array("KD"), "flow": Array("BF")}
+    outputs = {"out": Array("KD", "empty"), "log_qz": Array("K")}
+    yield Case("planar", inputs, outputs, size_of_planar, 8, True)
+    inputs, outputs = {"dout": Array("KD"), **inputs}, {"dz": Array("KD", "empty"), "dflow": Array("BF", "empty")}
+    yield Case("planar_backward", inputs, outputs, size_of_planar_backward, 8, True)
+    inputs = {**inputs, "dlog_qz": Array("K")}
+    yield Case("planar_backward", inputs, outputs, size_of_planar_backward, 8, True, "dlog_qz")
+
+
 def likelihood_cases():
     x, outputs, dlog_px = Array("BD", "unit"), Array("KD"), Array("K")
     log_px, gradient = {"log_px": Array("K", "empty")}, Array("KD", "empty")
@@ -596,7 +717,7 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, size, factor=16)
 
 
-CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *prior_cases()]
+CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *full_gaussian_cases(), *planar_cases(), *prior_cases()]
 CASES += [*likelihood_cases(), *count_cases()]
 CASES += with_unobserved([*likelihood_cases(), *count_cases()])
 CASES += [*random_cases(), *gather_cases(), *adam_cases()]

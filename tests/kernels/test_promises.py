@@ -49,11 +49,14 @@ def same_bits(a, b):
 # --- Every kernel ----------------------------------------------------------------------------------------------------
 
 # Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, P = 2
-# D columns, N numbers in an arena. There is work for several threads in each, and no size is a multiple of a block's.
-SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001, "P": 262}
+# D columns, N numbers in an arena, T below the diagonal of H columns, F of a flow of H. There is work for several
+# threads in each, and no size is a multiple of a block's.
+SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001, "P": 262, "T": 67 * 66 // 2, "F": 2 * 67 + 1}
 DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
 LIKELIHOOD = {"x": "BD", "logits": "KD"}
+CHOLESKY = {"log_diagonal": "BH", "lower": "BT"}
+DCHOLESKY = {"dmu": "BH", "dlog_diagonal": "BH", "dlower": "BT"}
 
 # kernel, inputs and outputs; the outputs belong to the rows B and K of the inputs
 BY_ROWS = [
@@ -75,6 +78,13 @@ BY_ROWS = [
         {"dmu": "BD", "dlogvar": "BD"},
     ),
     ("gaussian_density_backward", {"dlog_qz": "K", "logvar": "BD", "eps": "KD"}, {"dz": "KD"}),
+    ("full_gaussian", {"mu": "BH", **CHOLESKY, "eps": "KH"}, {"z": "KH", "log_qz": "K"}),
+    ("full_gaussian_backward", {"dz": "KH", "log_diagonal": "BH", "eps": "KH", "dlog_qz": "K"}, DCHOLESKY),
+    ("full_gaussian_density_backward", {"dlog_qz": "K", **CHOLESKY, "eps": "KH"}, {"dz": "KH"}),
+    ("full_gaussian_kl", {"mu": "BH", **CHOLESKY}, {"out": "B"}),
+    ("full_gaussian_kl_backward", {"dkl": "B", "mu": "BH", **CHOLESKY}, DCHOLESKY),
+    ("planar", {"z": "KH", "flow": "BF"}, {"out": "KH", "log_qz": "K"}),
+    ("planar_backward", {"dout": "KH", "z": "KH", "flow": "BF", "dlog_qz": "K"}, {"dz": "KH", "dflow": "BF"}),
     ("kl", {"mu": "BD", "logvar": "BD"}, {"out": "B"}),
     ("kl_backward", {"dkl": "B", "mu": "BD", "logvar": "BD"}, {"dmu": "BD", "dlogvar": "BD"}),
     ("standard_normal", {"z": "KD"}, {"log_pz": "K"}),
@@ -161,7 +171,7 @@ def is_array(spec):
 
 
 def make(case, dtype, scale=1):
-    """The arguments of a kernel; what an output holds at first counts for Adam alone."""
+    """The arguments of a kernel; what an output holds at first counts for Adam and planar alone."""
     kernel, inputs, outputs = case
     rng = np.random.default_rng(0)
     arguments = {}
@@ -175,6 +185,8 @@ def make(case, dtype, scale=1):
             arguments[name] = np.empty(shape, np.int64)
         elif name == "x" and kernel.partition("_")[0] in ("poisson", "multinomial", "negative"):
             arguments[name] = rng.negative_binomial(0.3, 0.02, shape).astype(dtype)  # counts, small and large
+        elif name in ("log_diagonal", "lower"):  # of a factor that can be solved
+            arguments[name] = (scale * (rng.random(shape) - 0.5) / 64).astype(dtype)
         elif name in ("x", "v", "y", "probability", "source"):
             arguments[name] = rng.random(shape).astype(dtype)
         else:

@@ -41,6 +41,14 @@ COLUMN_SUM = "sums[j] += x[j]"
 DERIVATIVE = "derivative_row(e->columns, ROW(x, i), ROW(y, i), e->activation, OUT_ROW(i))"
 THROUGH_SIGMA = "dlogvar[j] *= exp_real(logvar[j] / 2) / 2"
 KL_LOGVAR = "dlogvar[j] = dkl * (expm1_real(logvar[j]) / 2)"
+CHOLESKY_DIAGONAL = "ddiagonal[j] *= exp_real(log_diagonal[j])"
+CHOLESKY_LOWER = "dL[j] += dz[r] * eps[j]"
+CHOLESKY_SOLVE = "v[j] -= solved * L[j]"
+CHOLESKY_KL = "ddiagonal[j] = dkl * expm1_real(2 * log_diagonal[j])"
+PLANAR_DA = "y.g * (along - 2 * dlog_D * y.h * ((f.rise - 1) / y.D))"
+PLANAR_DS = "ds += dlog_D * y.g * f.slope / y.D"
+PLANAR_THROUGH_W = "ds += through_w * (f.slope - 1) * f.inverse"
+PLANAR_DW = "dw[j] += f.c * du[j] + ds * u[j] - shrink * w[j]"
 BERNOULLI = "return x - sigmoid_real(l)"
 BERNOULLI_BACKWARD = "FOR_COLUMNS(j, o->columns, dlogits[j] = scale * bernoulli_slope"
 GAUSSIAN_MEAN = "dmean[j] = scale * ((x[j] - mean[j]) * exp_real(-logvar[j]))"
@@ -196,6 +204,41 @@ CHANGES = [
     Change("simd/latent.c", KL_LOGVAR, "dlogvar[j] = dkl * expm1_real(logvar[j])", "KL: factor 2"),
     Change("simd/latent.c", KL_LOGVAR, "dlogvar[j] = dkl * (expm1_real(mu[j]) / 2)", "KL: mu for logvar"),
     Change("simd/latent.c", "dkl = ((const REAL *)q->dkl)[i]", "dkl = ((const REAL *)q->dkl)[0]", "KL: another dkl"),
+    # Full covariance.
+    Change("simd/cholesky.c", "dmu[j] += dz[j]; ddiagonal", "dmu[j] = dz[j]; ddiagonal", "dmu: the last sample"),
+    Change("simd/cholesky.c", "ddiagonal[j] += dz[j] * eps[j]", "ddiagonal[j] += dz[j]", "diagonal: eps dropped"),
+    Change("simd/cholesky.c", CHOLESKY_DIAGONAL, "ddiagonal[j] *= exp_real(log_diagonal[j]) / 2", "diagonal: factor 2"),
+    Change("simd/cholesky.c", CHOLESKY_DIAGONAL, "ddiagonal[j] *= log_diagonal[j]", "diagonal: exp dropped"),
+    Change("simd/cholesky.c", "ddiagonal[j] -= sum", "ddiagonal[j] -= sum / 2", "log q: as logvar"),
+    Change("simd/cholesky.c", CHOLESKY_LOWER, "dL[j] += dz[j] * eps[r]", "lower: its transpose"),
+    Change("simd/cholesky.c", CHOLESKY_LOWER, "dL[j] = dz[r] * eps[j]", "lower: the last sample's alone"),
+    Change("simd/cholesky.c", "REAL *dL = dlower + below(r)", "REAL *dL = dlower + below(r - 1)", "lower: another row"),
+    Change("simd/cholesky.c", CHOLESKY_SOLVE, "v[j] += solved * L[j]", "density: sign of the substitution"),
+    Change("simd/cholesky.c", CHOLESKY_SOLVE, "v[j] -= eps[r] * L[j]", "density: not solved"),
+    Change("simd/cholesky.c", "v[r] * exp_real(-log_diagonal[r])", "v[r] * exp_real(log_diagonal[r])", "density: L v"),
+    Change("simd/cholesky.c", "v[j] = -dlog_qz * eps[j]", "v[j] = dlog_qz * eps[j]", "density: sign"),
+    Change("simd/cholesky.c", CHOLESKY_KL, "ddiagonal[j] = dkl * expm1_real(log_diagonal[j])", "KL: L for L^2"),
+    Change("simd/cholesky.c", CHOLESKY_KL, "ddiagonal[j] = dkl * exp_real(2 * log_diagonal[j])", "KL: - 1 dropped"),
+    Change("simd/cholesky.c", "dlower[j] = dkl * lower[j]", "dlower[j] = lower[j]", "KL: dkl dropped"),
+    # Planar flow.
+    Change("simd/planar_flow.c", PLANAR_DA, "(along - 2 * dlog_D * y.h * ((f.rise - 1) / y.D))", "da: 1 - h^2 dropped"),
+    Change("simd/planar_flow.c", PLANAR_DA, "y.g * along", "da: not through D"),
+    Change("simd/planar_flow.c", PLANAR_DA, PLANAR_DA.replace("- 2 *", "-"), "da: factor 2"),
+    Change("simd/planar_flow.c", PLANAR_DA, PLANAR_DA.replace(" / y.D", ""), "da: D for log D"),
+    Change("simd/planar_flow.c", "(u[j] + f.c * w[j]) * dout[j]", "u[j] * dout[j]", "da: u for u^"),
+    Change("simd/planar_flow.c", "dz[j] = dout[j] + da * w[j]", "dz[j] = dout[j]", "dz: not through h"),
+    Change("simd/planar_flow.c", "du[j] += y.h * dout[j]", "du[j] += dout[j]", "du: h dropped"),
+    Change("simd/planar_flow.c", "dw[j] += da * z[j]", "dw[j] = da * z[j]", "dw: the last sample's alone"),
+    Change("simd/planar_flow.c", PLANAR_DS, PLANAR_DS.replace(" * f.slope", ""), "ds: slope of softplus dropped"),
+    Change("simd/planar_flow.c", PLANAR_DS, PLANAR_DS.replace("+=", "-="), "ds: sign of log D"),
+    Change("simd/planar_flow.c", PLANAR_THROUGH_W, "ds += through_w * f.slope * f.inverse", "ds: - 1 dropped"),
+    Change("simd/planar_flow.c", PLANAR_THROUGH_W, "ds += through_w * (f.slope - 1)", "ds: |w|^2 forgotten"),
+    Change("simd/planar_flow.c", PLANAR_DW, PLANAR_DW.replace(" - shrink * w[j]", ""), "dw: not through |w|^2"),
+    Change("simd/planar_flow.c", PLANAR_DW, PLANAR_DW.replace("f.c * du[j] + ", ""), "dw: not through u^"),
+    Change("simd/planar_flow.c", PLANAR_DW, PLANAR_DW.replace("ds * u[j]", "ds * w[j]"), "dw: w for u"),
+    Change("simd/planar_flow.c", "du[j] += ds * w[j]);", "du[j] += 0);", "du: not through s"),
+    Change("simd/planar_flow.c", "db += da", "db = da", "db: the last sample's alone"),
+    Change("simd/planar_flow.c", "? -((const REAL *)p->dlog_qz)[s]", "? ((const REAL *)p->dlog_qz)[s]", "log D: sign"),
     Change("latent.pyx", "g.eps, g.dz = cnp.PyArray_DATA(eps_), cnp.PyArray_DATA(dz_)",
            "g.eps, g.dz = cnp.PyArray_DATA(dz_), cnp.PyArray_DATA(dz_)", "dz for eps"),
     Change("latent.pyx", "g.dmu, g.dlogvar = cnp.PyArray_DATA(dmu_), cnp.PyArray_DATA(dlogvar_)\n    g.dlog_qz",

@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 PACKAGE_FILES = (
     "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
-    "latent/gaussian.py", "latent/mixture.py", "latent/vamp.py", "latent/flow.py", "latent/encode.py",
+    "latent/gaussian.py", "latent/full_gaussian.py", "latent/planar_flow.py", "latent/mixture.py", "latent/vamp.py",
+    "latent/flow.py", "latent/encode.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "objectives/importance.py", "objectives/free_bits.py",
     "objectives/capacity.py", "objectives/total_correlation.py", "objectives/mmd.py", "models/vae.py",
@@ -29,7 +30,7 @@ PACKAGE_FILES = (
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
     "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py", "_kernels/components_ref.py",
-    "_kernels/couplings_ref.py", "_kernels/softmax_ref.py",
+    "_kernels/couplings_ref.py", "_kernels/softmax_ref.py", "_kernels/cholesky_ref.py", "_kernels/planar_flow_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}

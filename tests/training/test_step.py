@@ -73,6 +73,14 @@ MODELS["logvar with bounds"] = (
     ),
     GRAY,
 )
+MODELS["full covariance"] = (
+    lambda: pyvae.VAE(pyvae.Dense(37, 9), pyvae.Dense(3, 37), pyvae.Bernoulli(37), posterior=pyvae.FullGaussian()),
+    GRAY,
+)
+MODELS["planar flow"] = (
+    lambda: pyvae.VAE(pyvae.Dense(37, 20), pyvae.Dense(3, 37), pyvae.Bernoulli(37), posterior=pyvae.PlanarFlow(2)),
+    GRAY,
+)
 MODELS["blocks and dropout"] = (
     lambda: pyvae.VAE(
         pyvae.Sequential(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pyvae.command.checks.common import check_zero_and_twice, rows_for
+from pyvae.command.checks.posteriors import posterior_models
 from pyvae.data.sources import Batch
 from pyvae.gradcheck import Check, check_gradient, check_gradients, raise_if_wrong
 from pyvae.latent.flow import Flow
@@ -55,6 +56,7 @@ def make_models():
         "VAE 11-9-3, VampPrior": (with_prior(VampPrior(11, 5, (0, 1), mean=0.5, std=0.5)), 2, 0.5),
         "VAE 11-9-3, Flow": (with_prior(Flow(3, 2, (8,))), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+        **posterior_models(),
     }
 
 
