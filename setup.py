@@ -24,7 +24,7 @@ from setuptools.command.build_ext import build_ext
 
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
-    *("products", "zeros", "elementwise", "softmax", "latent", "cholesky", "planar_flow", "components", "couplings"),
+    *("products", "zeros", "elementwise", "log_space", "latent", "cholesky", "planar_flow", "components", "couplings"),
     *("likelihood", "count_likelihood", "norm", "random", "optimizer", "minibatch"),
 ]
 

@@ -60,13 +60,13 @@ FUNCTIONS = {
         *("bernoulli", "bernoulli_backward", "gaussian", "gaussian_backward"),
         *("categorical", "categorical_backward"),
     ),
+    "log_space": ("log_softmax", "log_softmax_backward", "softmax"),
     "minibatch": ("gather",),
     "norm": ("layer_norm", "layer_norm_backward"),
     "optimizer": ("adam", "clear", "natural_step", "sum_of_squares"),
     "planar_flow": ("planar", "planar_backward"),
     "products": ("dense", "dense_dW", "dense_dx"),
     "random": ("bernoulli_draw", "normal", "permutation", "philox4x32", "uniform"),
-    "softmax": ("log_softmax", "log_softmax_backward", "softmax"),
     "tape": ("Tape",),
 }
 

@@ -30,7 +30,7 @@ PACKAGE_FILES = (
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
     "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py", "_kernels/components_ref.py",
-    "_kernels/couplings_ref.py", "_kernels/softmax_ref.py", "_kernels/cholesky_ref.py", "_kernels/planar_flow_ref.py",
+    "_kernels/couplings_ref.py", "_kernels/log_space_ref.py", "_kernels/cholesky_ref.py", "_kernels/planar_flow_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}

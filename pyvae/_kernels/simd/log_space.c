@@ -1,12 +1,12 @@
-/* Softmax and the logarithm of a sum of exponentials. softmax_ref.py defines them. */
-#include "softmax.h"
+/* Softmax and the logarithm of a sum of exponentials. log_space_ref.py defines them. */
+#include "log_space.h"
 #include "fpstate.h"
 #include "vmath.h"
 #include "lanes.h"
 
 static void softmax(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const softmax_t *s = job;
+    const log_space_t *s = job;
     FOR_MY_ROWS(i, s->rows) {
         const REAL *x = (const REAL *)s->x + i * s->x_row;
         REAL *out = (REAL *)s->out + i * s->out_row, sum, top = highest(s->columns, x);
@@ -22,7 +22,7 @@ static void softmax(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 
 static void log_softmax(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const softmax_t *s = job;
+    const log_space_t *s = job;
     FOR_MY_ROWS(i, s->rows) {
         const REAL *x = (const REAL *)s->x + i * s->x_row;
         REAL *out = (REAL *)s->out + i * s->out_row, sum, top = highest(s->columns, x);
@@ -36,7 +36,7 @@ static void log_softmax(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 /* dx = dout - exp(out) sum_k dout_k */
 static void log_softmax_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
-    const softmax_t *s = job;
+    const log_space_t *s = job;
     FOR_MY_ROWS(i, s->rows) {
         const REAL *dout = (const REAL *)s->dout + i * s->dout_row, *out = (const REAL *)s->x + i * s->x_row;
         REAL *dx = (REAL *)s->out + i * s->out_row, sum;
@@ -46,4 +46,4 @@ static void log_softmax_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     restore_fpstate(saved);
 }
 
-const softmax_table_t TABLE(softmax) = {softmax, log_softmax, log_softmax_backward};
+const log_space_table_t TABLE(log_space) = {softmax, log_softmax, log_softmax_backward};

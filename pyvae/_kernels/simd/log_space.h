@@ -1,6 +1,6 @@
-/* The interface of softmax.c. */
-#ifndef PYVAE_SOFTMAX_H
-#define PYVAE_SOFTMAX_H
+/* The interface of log_space.c. */
+#ifndef PYVAE_LOG_SPACE_H
+#define PYVAE_LOG_SPACE_H
 
 #include "job.h"
 #include "level.h"
@@ -12,13 +12,13 @@ typedef struct {
     const void *x, *dout;
     void *out, *log_sum;
     ptrdiff_t x_row, dout_row, out_row;
-} softmax_t;
+} log_space_t;
 
 typedef struct {
     task_t *softmax; /* log_sum = log sum_k exp(x_k), out_k = exp(x_k - log_sum) */
     task_t *log_softmax, *log_softmax_backward; /* the latter reads out from x and writes its dx to out */
-} softmax_table_t;
+} log_space_table_t;
 
-DECLARE_TABLES(softmax)
+DECLARE_TABLES(log_space)
 
 #endif
