@@ -61,6 +61,7 @@ ARGUMENTS = {
     "drop names": "--drop names",
     "kinds names": "--kinds names",
     "kl_warmup": "--kl-warmup",
+    "latent_dim": "--latent",
     "learning_rate": "--lr",
     "more epochs": "more --epochs",
     "n must be a whole number from": "-n must be a whole number from",

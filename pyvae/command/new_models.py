@@ -1,14 +1,25 @@
 """New models for the rows that a command line names."""
 
+import numpy as np
+
+from pyvae.command.refusals import Refusal
 from pyvae.data.scaling import GatheredArray
 from pyvae.data.sources import SparseSource
 from pyvae.data.standardization import STANDARDIZED
 from pyvae.data.starting import start_at_rows
+from pyvae.latent.flow import Flow
+from pyvae.latent.full_gaussian import FullGaussian
+from pyvae.latent.mixture import Mixture
+from pyvae.latent.planar_flow import PlanarFlow
+from pyvae.latent.vamp import VampPrior
 from pyvae.likelihoods.words import make_likelihood
 from pyvae.models.build import mlp_parts
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
+from pyvae.noise import Noise
 
+PRIORS, POSTERIORS = ("normal", "mixture", "vamp", "flow"), ("diagonal", "full", "planar")
+COMPONENTS = 100  # of a prior with components, unless --components says otherwise
 AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
 
 
@@ -19,18 +30,49 @@ def new_likelihood(dataset, options):
     return make_likelihood(options.likelihood, dataset.train.n_features)
 
 
+def new_prior(options, n_features):
+    """The prior that --prior names; None: the standard normal."""
+    if options.components is not None and options.prior not in ("mixture", "vamp"):
+        raise Refusal(f"--components goes with --prior mixture or vamp: {options.prior} has none")
+    components = options.components or COMPONENTS
+    return {
+        "normal": lambda: None,
+        "mixture": lambda: Mixture(options.latent, components),
+        "vamp": lambda: VampPrior(n_features, components, (0, 1) if options.likelihood == "bernoulli" else None),
+        "flow": lambda: Flow(options.latent),
+    }[options.prior]()
+
+
+def new_posterior(options):
+    """The posterior that --posterior names; None: a diagonal Gaussian."""
+    return {"diagonal": lambda: None, "full": FullGaussian, "planar": PlanarFlow}[options.posterior]()
+
+
 def new_model(dataset, likelihood, options):
     """A model for the rows, with this likelihood. The columns of a Gaussian are standardised, unless they are black and
-    white; counts and the columns of a table start at their means."""
+    white; counts and the columns of a table start at their means, and pseudo-inputs at rows."""
     rows, table, word = dataset.train, dataset.table, options.likelihood
     network = options.latent, options.hidden, options.activation
+    prior, posterior = new_prior(options, rows.n_features), new_posterior(options)
     if table is None and word in STANDARDIZED and rows.binarize is None:
-        return StandardizedVAE.mlp(rows, *network, word, options.seed)
-    first = [] if table is None else table.first_layers()
-    model = VAE(*mlp_parts(rows.n_features, *network, likelihood, first), seed=options.seed)
+        model = StandardizedVAE.mlp(rows, *network, word, options.seed, prior, posterior)
+    else:
+        first = [] if table is None else table.first_layers()
+        parts = mlp_parts(rows.n_features, *network, likelihood, first, posterior)
+        model = VAE(*parts, prior, posterior, options.seed)
     if table is not None:
         table.start(model, rows.codes)
     elif word in AT_THE_MEANS:
         X = rows.X if isinstance(rows, SparseSource) else GatheredArray(rows)
         start_at_rows(model, X, name=f"column {{}} of {rows.name}".format)
+    if isinstance(prior, VampPrior):
+        start_pseudo_inputs(model, rows, options.seed)
     return model
+
+
+def start_pseudo_inputs(model, rows, seed):
+    """Begin the pseudo-inputs of a VampPrior as rows, evenly spread, which are then made unequal where they repeat."""
+    picked = np.linspace(0, len(rows) - 1, model.prior.K).astype(int)
+    batch = model.source(rows).minibatch(picked, Noise(seed), model.parameters.dtype)
+    x = batch.x if isinstance(batch.x, np.ndarray) else batch.x.toarray()
+    model.prior.U[...] += x

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyvae import versions
 from pyvae._kernels import PRECISIONS
+from pyvae.command.new_models import POSTERIORS, PRIORS
 from pyvae.command.objective import add_objective
 from pyvae.command.option_values import count, epochs_of_decay, image_shape, kinds, names, number, output_path, sizes
 from pyvae.command.refusals import Parser, Refusal, refuse_rest, refuse_words
@@ -227,6 +228,16 @@ def add_network(parser):
         help="of the data: bernoulli for 0 to 1; for real numbers gaussian, gaussian-shared, gaussian-predicted, "
         "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli; for tables and "
         "sparse matrices what their values are)",
+    )  # fmt: skip
+    model.add_argument(
+        "--prior", choices=PRIORS, default="normal", metavar="WORD",
+        help="of z: normal, N(0, 1); mixture, of --components learned Gaussians; vamp, of the posteriors of as many "
+        "learned rows; flow, RealNVP (default: normal)",
+    )  # fmt: skip
+    model.add_argument("--components", type=count(1), metavar="K", help="of the prior (default: 100)")
+    model.add_argument(
+        "--posterior", choices=POSTERIORS, default="diagonal", metavar="WORD",
+        help="of z given a row: diagonal or full, the covariance of a Gaussian; planar, a flow (default: diagonal)",
     )  # fmt: skip
 
 

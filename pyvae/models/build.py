@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from pyvae.arguments import check_count
+from pyvae.latent.gaussian import DiagonalGaussian
 from pyvae.layers.activations import Symlog
 from pyvae.layers.dense import Dense
 from pyvae.layers.layer import Sequential
@@ -17,14 +18,15 @@ def mlp(sizes, activation):
     return Sequential(*(Dense(n_in, n_out, activation) for n_in, n_out in hidden), Dense(*last))
 
 
-def mlp_parts(n_features, latent_dim, hidden, activation, likelihood, first=()):
+def mlp_parts(n_features, latent_dim, hidden, activation, likelihood, first=(), posterior=None):
     """Encoder, decoder and likelihood of ``VAE.mlp``, which describes the arguments. first: layers that the encoder
-    begins with."""
+    begins with. posterior: which the encoder makes outputs for; None: a DiagonalGaussian."""
     check_count("latent_dim", latent_dim, 1)
     if isinstance(hidden, str) or not hasattr(hidden, "__iter__"):
         raise ValueError(f"hidden must be a list of sizes, such as (400, 200), not {hidden!r}")
     likelihood = likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, n_features)
-    encoder = mlp([n_features, *hidden, 2 * latent_dim], activation)
+    n_outputs = (posterior or DiagonalGaussian()).n_outputs(latent_dim)
+    encoder = mlp([n_features, *hidden, n_outputs], activation)
     if has_counts(likelihood):
         first = [*first, Symlog()]  # so that a text of a thousand words is no outlier
     encoder = Sequential(*first, *encoder.layers)

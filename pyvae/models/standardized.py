@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from pyvae.data.scaling import BOUND, log_scale_of_rows
 from pyvae.data.sources import DataSource, as_source, check_support
 from pyvae.data.standardization import STANDARDIZED, Standardization, standardized
+from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.start import hold
 from pyvae.models.build import mlp_parts
@@ -54,6 +55,8 @@ class StandardizedVAE(VAE):
         activation: str | None = "relu",
         likelihood: str = "gaussian",
         seed: int = 0,
+        prior: Prior | None = None,
+        posterior: Posterior | None = None,
     ) -> Self:
         """A VAE of dense layers, as VAE.mlp makes it, for rows like those of X (N, D): an array or a DataSource, from
         which mean and scale are taken. The encoder sees standardised numbers between -10 and 10.
@@ -64,9 +67,10 @@ class StandardizedVAE(VAE):
         if likelihood not in STANDARDIZED:
             raise ValueError(f"likelihood must be one of {', '.join(STANDARDIZED)}, not {likelihood!r}")
         source = as_source(X)
-        parts = mlp_parts(source.n_features, latent_dim, hidden, activation, likelihood, [Clip(BOUND)])
+        parts = mlp_parts(source.n_features, latent_dim, hidden, activation, likelihood, [Clip(BOUND)], posterior)
         check_support(source, parts[-1], np.float64)
-        model = cls(*parts, Standardization.of_source(source, STANDARDIZED[likelihood]), seed=seed)
+        standardization = Standardization.of_source(source, STANDARDIZED[likelihood])
+        model = cls(*parts, standardization, prior, posterior, seed)
         hold(model, model.standardization.constant)
         return model
 

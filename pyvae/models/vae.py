@@ -90,6 +90,8 @@ class VAE(Model):
         activation: str | None = "relu",
         likelihood: str | Likelihood = "bernoulli",
         seed: int = 0,
+        prior: Prior | None = None,
+        posterior: Posterior | None = None,
     ) -> Self:
         """A VAE of dense layers; the decoder's hidden sizes are those of the encoder in reverse. If some columns are
         counts, the encoder sees sign(x) log(1 + |x|) of x.
@@ -97,7 +99,8 @@ class VAE(Model):
         likelihood: a Likelihood, or a word, such as "bernoulli", "gaussian" or "poisson" (all in likelihoods/words.py).
         Raises ValueError for another word or sizes below 1.
         """
-        return cls(*mlp_parts(n_features, latent_dim, hidden, activation, likelihood), seed=seed)
+        parts = mlp_parts(n_features, latent_dim, hidden, activation, likelihood, posterior=posterior)
+        return cls(*parts, prior, posterior, seed)
 
     def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):
         """terms, cache = forward(batch, noise): k samples z of each row; see Model."""

@@ -1,4 +1,4 @@
-"""``pyvae train --objective``: which objective the options ask for, and which do not go together."""
+"""``pyvae train``: which objective, prior and posterior the options ask for, and what does not go together."""
 
 import json
 from pathlib import Path
@@ -62,12 +62,23 @@ def test_options_make_the_objective(words, objective, monkeypatch):
         ("--free-bits 1 --capacity 2", "--free-bits and --capacity say two things about the KL: leave one out"),
         ("--free-bits 1 --beta 2", "--beta has no place beside --free-bits or --capacity: leave it out"),
         ("--free-bits 1 --kl-warmup 2", "--kl-warmup has no place beside --free-bits: leave it out"),
+        ("--components 3", "--components goes with --prior mixture or vamp: normal has none"),
+        (
+            "--prior vamp --posterior full",
+            "a VampPrior is a mixture of diagonal Gaussians, for which the posterior must",
+        ),
+        ("--prior flow --latent 1", "--latent must be a whole number of at least 2, not 1"),
+        ("--prior mixture --objective mmd", "for which the prior must be StandardNormal, not Mixture"),
+        (
+            "--posterior planar --objective iwae --gradient path",
+            "by z alone, which PlanarFlow does not: take the standard",
+        ),
         ("--kl-cycles 2 --kl-warmup 2", "--kl-cycles and --kl-warmup are two ways for beta to rise: leave one out"),
     ],
 )
 def test_refusals_are_one_sentence_and_leave_nothing(words, sentence, capsys):
     with pytest.raises(SystemExit) if "argument" in sentence or ": it must" in sentence else _status_2():
-        assert main(["train", *words.split(), *SMALL]) == 2
+        assert main(["train", *SMALL, *words.split()]) == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1 and not Path("run").exists()
 
@@ -86,3 +97,33 @@ def test_a_run_is_resumed_with_its_objective_alone(capsys):
     assert len(after) == 3 and (after[:2, :9] == before[:, :9])[~np.isnan(before[:, :9])].all()
     assert main(["train", "--resume", "--free-bits", "2", "--epochs", "4", "--quiet", "--out", "run"]) == 2
     assert "--free-bits was 0.5 when the run in run began, not 2.0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "prior", "posterior"),
+    [
+        ("--prior mixture --components 3", pyvae.Mixture(3, 3), pyvae.DiagonalGaussian()),
+        ("--prior vamp --components 7", pyvae.VampPrior(64, 7, (0, 1)), pyvae.DiagonalGaussian()),
+        ("--prior flow --posterior full", pyvae.Flow(3), pyvae.FullGaussian()),
+        ("--posterior planar", pyvae.StandardNormal(), pyvae.PlanarFlow()),
+    ],
+)
+def test_options_make_the_prior_and_the_posterior(words, prior, posterior, capsys):
+    assert main(["train", *SMALL, *words.split()]) == 0
+    model = pyvae.load("run")
+    assert model.prior.describe() == prior.describe() and model.posterior.describe() == posterior.describe()
+    told = json.loads(Path("run/config.json").read_text())["model"]
+    assert told["prior"]["type"] == type(prior).__name__ and told["posterior"]["type"] == type(posterior).__name__
+    for command in ("sample run -n 3 --latent prior", "reconstruct run", "encode run", "score run"):
+        assert main(command.split()) == 0
+    assert np.load("latents.npz")["logvar"].shape == (360, 3)
+
+
+def test_pseudo_inputs_begin_as_rows():
+    """Of numbers of any unit: standardised ones."""
+    rng = np.random.default_rng(0)
+    np.save("x.npy", rng.normal([0, 50, 1e6], [1, 10, 1e5], (300, 3)))
+    words = "train x.npy --likelihood gaussian --prior vamp --components 20 --lr 1e-9"
+    assert main([*words.split(), *SMALL]) == 0
+    U = pyvae.load("run").prior.U
+    assert np.abs(U.mean(axis=0)).max() < 1 and 0.5 < U.std(axis=0).min() < U.std(axis=0).max() < 2
