@@ -22,6 +22,7 @@ from pyvae.noise import Noise
 from pyvae.objectives.importance import GRADIENTS
 
 SAMPLES = (1, 4, 16, 64, 256)
+RATIOS = (0.5, 1, 2)  # that are marked in the picture
 
 
 def trained(epochs):
@@ -53,8 +54,9 @@ def draw(ratios, path):
     axes = figure.add_subplot()
     for (gradient, values), marker in zip(ratios.items(), "o^s", strict=True):
         axes.loglog(SAMPLES, values, marker=marker, label=gradient)
-    axes.set(xlabel="samples k", ylabel="signal-to-noise ratio of the encoder's gradient", xticks=SAMPLES)
+    axes.set(xlabel="samples k", ylabel="signal-to-noise ratio of the encoder's gradient")
     axes.set_xticks(SAMPLES, map(str, SAMPLES))
+    axes.set_yticks(RATIOS, map(str, RATIOS))
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
