@@ -176,7 +176,7 @@ def test_mmd_against_samples_of_the_prior():
     from pyvae.objectives.mmd import WIDTHS
 
     rng, dims = np.random.default_rng(0), 3
-    z, y = 0.5 + 1.3 * rng.standard_normal((40, dims)), rng.standard_normal((4000, dims))
+    z, y = 0.5 + 1.3 * rng.standard_normal((40, dims)), rng.standard_normal((2000, dims))
 
     def kernel(a, b):
         distance = ((a[:, None] - b[None]) ** 2).sum(axis=2)
@@ -184,10 +184,10 @@ def test_mmd_against_samples_of_the_prior():
 
     within, own = kernel(z, z), kernel(y, y)
     within = (within.sum() - np.trace(within)) / (40 * 39)
-    own = (own.sum() - np.trace(own)) / (4000 * 3999)
+    own = (own.sum() - np.trace(own)) / (2000 * 1999)
     sampled = within - 2 * kernel(z, y).mean() + own
     exact, _ = pyvae.MMD().discrepancy(z, np.full(40, 1 / 40))
-    assert exact == pytest.approx(sampled, abs=3e-3)
+    assert exact == pytest.approx(sampled, abs=5e-3)
 
 
 def test_mmd_is_nothing_for_the_prior_itself_and_large_elsewhere():
