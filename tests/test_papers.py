@@ -17,6 +17,9 @@ RECORDS = sorted((PAPERS.parent / "results" / "papers").glob("*.json"))
 LEVEL = pyvae._kernels.info()["isa"]
 
 
+pytestmark = pytest.mark.skipif(not SCRIPTS, reason="needs the repository's benchmarks, which are not here")
+
+
 @pytest.fixture
 def protocols(monkeypatch):
     """All protocols by their names, and the module that runs them."""
