@@ -255,8 +255,8 @@ cdef int take_last_off_tape() except -1:
 
 
 cdef object kept_on_tape(cnp.ndarray array):
-    """What ``keep_on_tape`` keeps of an array of this place, shape and strides on the tape that is being recorded; None
-    where there is nothing."""
+    """What ``keep_on_tape`` keeps of an array of this type, place, shape and stride on the tape that is being recorded;
+    None where there is nothing."""
     cdef Tape tape = recording()
     return None if tape is None else tape.made.get(place_of(array), (None, None, None))[2]
 
@@ -271,7 +271,7 @@ cdef int keep_on_tape(cnp.ndarray array, const char *low, const char *high, obje
 
 
 cdef tuple place_of(cnp.ndarray array):
-    return <size_t>cnp.PyArray_DATA(array), array.shape[0], array.shape[1], array.strides[0]
+    return cnp.PyArray_TYPE(array), <size_t>cnp.PyArray_DATA(array), array.shape[0], array.shape[1], array.strides[0]
 
 
 cdef int written(const char *low, const char *high) except -1:

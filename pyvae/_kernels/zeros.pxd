@@ -41,6 +41,8 @@ cdef class Mask:
     cdef int real
 
     cdef int transpose(self) except -1
+    cdef mask_transpose_t transposition(self)
+    cdef int make_again(self) except -1
 
 cdef Mask mask_of(cnp.ndarray x, int real)
 cdef int multiply_masked(const dense_product_t *p, int real, task_t multiply_all, Mask mask, bint transposed,

@@ -1,7 +1,8 @@
 """Masks, which say where a matrix is not zero, and products that multiply there alone; ``simd/zeros.c`` does both.
 
 For products.pyx, whose results are the same to the bit with and without: there is no twin. A mask is made anew for
-every call of a product. On a tape it is made once for all of the products that follow, until the matrix is written.
+every call of a product. Of those on a tape that read the same matrix, and no kernel writes it between them, the first
+alone makes it when the tape is played.
 """
 cimport numpy as cnp
 from libc.string cimport memset
@@ -47,23 +48,41 @@ cdef class Mask:
         if self.transposed_words is not None:
             return 0
         self.transposed_words, self.transposed_entries = empty_mask(self.mask.columns, self.mask.rows)
-        memset(&job, 0, sizeof(job))
-        job.mask = self.mask
-        job.words = <cnp.uint64_t *>cnp.PyArray_DATA(self.transposed_words)
-        job.word_row = self.transposed_words.shape[1]
-        job.entries = <cnp.int64_t *>cnp.PyArray_DATA(self.transposed_entries)
+        job = self.transposition()
         run(zeros_tables[level][self.real].transpose_mask, &job, sizeof(job),
             <double>self.mask.rows * self.mask.columns / 8,
             (self.words, self.transposed_words, self.transposed_entries))
         return 0
 
 
+    cdef mask_transpose_t transposition(self):
+        """The job that makes the mask of x.T."""
+        cdef mask_transpose_t job
+        memset(&job, 0, sizeof(job))
+        if self.transposed_words is not None:
+            job.mask = self.mask
+            job.words = <cnp.uint64_t *>cnp.PyArray_DATA(self.transposed_words)
+            job.word_row = self.transposed_words.shape[1]
+            job.entries = <cnp.int64_t *>cnp.PyArray_DATA(self.transposed_entries)
+        return job
+
+    cdef int make_again(self) except -1:
+        """Make the masks once more, on no tape."""
+        cdef mask_transpose_t job = self.transposition()
+        zeros_tables[level][self.real].make_mask(&self.mask, 0, 1)
+        if self.transposed_words is not None:
+            zeros_tables[level][self.real].transpose_mask(&job, 0, 1)
+        return 0
+
+
 cdef Mask mask_of(cnp.ndarray x, int real):
-    """The mask of a matrix; on a tape the one that was made of it before, unless it was written since."""
+    """The mask of a matrix; on a tape the one that was made of it before, unless a kernel has written it since."""
     cdef const char *low
     cdef const char *high
-    found = kept_on_tape(x)
-    if found is None:
+    cdef Mask found = kept_on_tape(x)
+    if found is not None:
+        found.make_again()  # whoever wrote it without a kernel broke the tape's rules, but this call is right
+    else:
         found = Mask(x, real)
         extent(x, &low, &high)
         keep_on_tape(x, low, high, found)

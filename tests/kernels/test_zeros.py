@@ -86,10 +86,14 @@ def test_backward(shape, real, level, threads, rng):
         products.dense_dx(dy, W, out)
         return out
 
-    assert dx(dy).tobytes() == row_by_row(dx, dy).tobytes()
+    with Ways() as ways:
+        found = dx(dy)
+    assert (ways.all, ways.some) == (0, 1)
+    assert found.tobytes() == row_by_row(dx, dy).tobytes()
+    x[:, ::5] = 0  # whose rows of dW get nothing
     for accumulate in (False, True):
         start, start_b = rng.standard_normal((D, H)).astype(real), rng.standard_normal(H).astype(real)
-        start[0] = -0.0
+        start[0], start[5], start[10::20] = -0.0, -np.finfo(real).tiny / 8, np.finfo(real).tiny / 8
         out, db, expected, expected_b = start.copy(), start_b.copy(), start.copy(), start_b.copy()
         with Ways() as ways:
             products.dense_dW(x, dy, out, db, accumulate)
@@ -198,3 +202,39 @@ def test_twins_agree(rng):
     expected = np.empty((64, 136))
     TWINS["products"].dense(x, W, None, "relu", expected)
     np.testing.assert_allclose(forward(x, W, None, "relu"), expected, rtol=0, atol=1e-12)
+
+
+def test_a_matrix_that_no_kernel_writes_is_seen_at_the_recording(rng):
+    """It breaks the tape's rules, so that the tape plays it wrongly; the calls that are recorded are right."""
+    x, other = (with_zeros(rng, 64, 128, np.float32, 0.1) for _ in range(2))
+    W = rng.standard_normal((128, 136)).astype(np.float32)
+    expected, tape = forward(other, W), _kernels.Tape()
+    with tape:
+        forward(x, W)
+        x[...] = other
+        found = forward(x, W)
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_masks_of_one_place_and_two_types_are_told_apart(rng):
+    wide = with_zeros(rng, 64, 128, np.float64, 0.1)
+    narrow = wide.view(np.float32)[:, :128]
+    W = rng.standard_normal((128, 136))
+    expected, tape = forward(narrow, W.astype(np.float32)), _kernels.Tape()
+    with tape:
+        forward(wide, W)
+        found = forward(narrow, W.astype(np.float32))
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_more_threads_than_rows_of_the_gradient(rows, rng):
+    x, dy = with_zeros(rng, 20_000, rows, np.float32, 0.05), rng.standard_normal((20_000, 136)).astype(np.float32)
+    found = np.empty((rows, 136), np.float32)
+    with _kernels.threads(5), Ways() as ways:
+        products.dense_dW(x, dy, found)
+    assert (ways.all, ways.some) == (0, 1)
+    with _kernels.threads(1):
+        expected = np.empty_like(found)
+        products.dense_dW(x, dy, expected)
+    assert found.tobytes() == expected.tobytes()

@@ -6,7 +6,8 @@
 
    Threads. tape.pyx starts them and has each call `multiply`: `run` does so for one product, `Tape.play` once for all
    the jobs of a tape. Each thread does an equal share of the patches. Of the gradient of weights (by_rows) it does
-   whole rows, the same ones in every step, which optimizer.c then clears and updates.
+   whole rows, the same ones in every step, which optimizer.c then clears and updates (but for those that zeros.c cuts
+   by their entries).
 
    The order. Every element of C is ONE chain of fused multiply-adds with k ascending, starting from zero (or from C,
    when accumulating), stored and reloaded between blocks of k; the bias is added last. So its bits depend neither on

@@ -30,7 +30,7 @@ enum { WORD = 64 };
 #if VECTOR_BYTES == 64
 enum { STRIP = 7 }; /* vectors: 28 KB of B, and chains enough to hide the latency of a multiply-add */
 #else
-enum { STRIP = 13 }; /* 26 KB, or 13 */
+enum { STRIP = 13 }; /* 26 KB of B, or 13 where vectors are of 16 bytes */
 #endif
 
 /* Cycles, measured on AMD's Zen 4 (AVX-512) and Zen 3 (AVX2): of a multiply-add of vectors among all, of one whose element
@@ -59,12 +59,13 @@ static const double OF_ALL = 0.57, PICKED = 0.75, OF_A_WORD = 35;
 #endif
 
 static uint64_t word_of(ptrdiff_t n, const REAL *x) {
+    const int end = n < WORD ? (int)n : WORD;
     uint64_t word = 0;
-    ptrdiff_t j = 0;
+    int j = 0;
 #ifdef BITS
-    for (; j + WIDTH <= n; j += WIDTH) word |= BITS(LOAD(x + j)) << j;
+    for (; j + WIDTH <= end; j += WIDTH) word |= BITS(LOAD(x + j)) << j;
 #endif
-    for (; j < n; j++) word |= (uint64_t)(x[j] != 0) << j;
+    for (; j < end; j++) word |= (uint64_t)(x[j] != 0) << j;
     return word;
 }
 
@@ -148,15 +149,17 @@ static void transpose_mask(const void *job, ptrdiff_t thread, ptrdiff_t threads)
 #define STEP(j) sum##j = FMA_VECTOR(x, LOAD(row + j * WIDTH), sum##j);
 #define END(j) STORE(c + j * WIDTH, sum##j + (vector){0});
 
-/* Each row of c (rows, n vectors) = [c +] the elements of a row of A that its word names, times the rows of the strip b. */
+/* Each row of c (rows, n vectors) = [c +] the elements of a row of A that its word names, times the rows of the strip b.
+   skips: leave rows whose word is empty as they are. */
 typedef void strip_kernel(ptrdiff_t rows, const uint64_t *words, ptrdiff_t word_row, const REAL *a, ptrdiff_t a_row,
-                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume);
+                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume, int skips);
 #define STRIP_KERNEL(n)                                                                                                \
     static void strip_##n(ptrdiff_t rows, const uint64_t *words, ptrdiff_t word_row, const REAL *a, ptrdiff_t a_row,   \
-                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume) {         \
+                          ptrdiff_t a_k, const REAL *b, ptrdiff_t b_k, REAL *c, ptrdiff_t c_row, int resume,           \
+                          int skips) {                                                                                 \
         for (; rows > 0; rows--, words += word_row, a += a_row, c += c_row) {                                          \
             uint64_t word = *words;                                                                                    \
-            if (!word && resume) continue;                                                                             \
+            if (!word && skips) continue;                                                                              \
             SUMS_##n(START);                                                                                           \
             for (; word; word &= word - 1) {                                                                           \
                 const ptrdiff_t k = __builtin_ctzll(word);                                                             \
@@ -198,20 +201,22 @@ static void multiply_strip(const masked_product_t *m, ptrdiff_t row, ptrdiff_t r
                            ptrdiff_t columns, ptrdiff_t word, const REAL *b, ptrdiff_t b_k) {
     const dense_product_t *p = &m->product;
     const ptrdiff_t vectors = (columns + WIDTH - 1) / WIDTH;
+    assert(vectors <= STRIP);
     const int resume = word > 0 || p->accumulate;
+    const int skips = word > 0; /* the first word goes over all rows, so that -0 and subnormal numbers of C become 0 */
     strip_kernel *const kernel = strip_kernels[vectors];
     const uint64_t *words = m->words + row * m->word_row + word;
     const REAL *a = (const REAL *)p->a + row * p->a_row + word * WORD * p->a_k;
     REAL *c = (REAL *)p->c + row * p->c_row + column;
     if (columns % WIDTH == 0) {
-        kernel(row_end - row, words, m->word_row, a, p->a_row, p->a_k, b, b_k, c, p->c_row, resume);
+        kernel(row_end - row, words, m->word_row, a, p->a_row, p->a_k, b, b_k, c, p->c_row, resume, skips);
         return;
     }
     REAL sums[STRIP * WIDTH] __attribute__((aligned(64))) = {0};
     for (; row < row_end; row++, words += m->word_row, a += p->a_row, c += p->c_row) {
-        if (!*words && resume) continue;
+        if (!*words && skips) continue;
         if (resume) memcpy(sums, c, sizeof(REAL) * columns);
-        kernel(1, words, 0, a, 0, p->a_k, b, b_k, sums, 0, resume);
+        kernel(1, words, 0, a, 0, p->a_k, b, b_k, sums, 0, resume, skips);
         memcpy(c, sums, sizeof(REAL) * columns);
     }
 }
@@ -244,10 +249,11 @@ static void multiply_part(const masked_product_t *m, ptrdiff_t row, ptrdiff_t ro
     const dense_product_t *p = &m->product;
     REAL packed[WORD * STRIP * WIDTH] __attribute__((aligned(64)));
     const ptrdiff_t vectors = (column_end - column + WIDTH - 1) / WIDTH, strips = (vectors + STRIP - 1) / STRIP;
+    if (row == row_end) return;
     for (ptrdiff_t s = 0; s < strips; s++) {
         const ptrdiff_t first = column + vectors * s / strips * WIDTH, after = column + vectors * (s + 1) / strips * WIDTH;
         const ptrdiff_t columns = (after < column_end ? after : column_end) - first, width = after - first;
-        for (ptrdiff_t word = 0; word == 0 || word * WORD < p->depth; word++) {
+        for (ptrdiff_t word = 0; word * WORD < p->depth; word++) {
             const ptrdiff_t k = word * WORD, depth = p->depth - k < WORD ? p->depth - k : WORD;
             const REAL *b = (const REAL *)p->b + k * p->b_k + first * p->b_column;
             const int packing = packs(p, row_end - row, columns);
@@ -269,10 +275,11 @@ static int pays(const masked_product_t *m, int64_t entries) {
     return OF_A_WORD * words + PICKED * picked < OF_ALL * all;
 }
 
-/* The first row of C that is a thread's. Rows of a minibatch are shared out as in FOR_MY_ROWS, so that they stay with a
-   thread; those of dW so that the rows before it have thread / threads of the entries, and of the rows. */
+/* The first row of C that is a thread's. Rows of a minibatch, whose k lie side by side, are shared out as in FOR_MY_ROWS,
+   so that they stay with a thread; those of dW so that the rows before it have thread / threads of the work: a row's is
+   its entries and about 16 more. */
 static ptrdiff_t first_row(const masked_product_t *m, int64_t entries, ptrdiff_t thread, ptrdiff_t threads) {
-    const ptrdiff_t rows = m->product.rows, cost = 16; /* of a row, in entries */
+    const ptrdiff_t rows = m->product.rows, cost = 16;
     const int64_t before = (entries + cost * rows) * thread / threads;
     if (m->product.a_k == 1 || thread == threads) return share(rows, thread, threads);
     ptrdiff_t row = 0;
@@ -285,7 +292,7 @@ static void multiply(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const dense_product_t *p = &m->product;
     const int64_t entries = sum(p->rows, m->entries);
     const int leaves_out = pays(m, entries);
-    if (thread == 0) m->ways[leaves_out]++;
+    if (thread == 0) __atomic_fetch_add(&m->ways[leaves_out], 1, __ATOMIC_RELAXED);
     if (!leaves_out) {
         m->multiply_all(job, thread, threads);
         return;
