@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from pyvae import _kernels
 from pyvae.module import Module
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
@@ -33,8 +34,11 @@ class Posterior(Module):
         raise NotImplementedError
 
     def split_backward(self, dq, outputs, memory=FRESH):
-        """doutputs (B, n_outputs), for dq like q."""
-        raise NotImplementedError
+        """doutputs (B, n_outputs), for dq like q. Here of a q that is made of columns of the outputs as they are."""
+        doutputs = memory.take(outputs.shape, outputs.dtype)
+        for gradient, place in zip(dq, self.split(doutputs), strict=True):
+            _kernels.copy(gradient, out=place)
+        return doutputs
 
     def sample(self, q, eps, memory=FRESH):
         """z, log_qz, cache: samples z (B * k, Z) made of the noise eps (B * k, Z), and log q(z|x) (B * k,), nats."""

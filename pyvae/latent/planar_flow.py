@@ -70,13 +70,6 @@ class PlanarFlow(Posterior):
         Z = (outputs.shape[1] - self.n_flows) // (2 + 2 * self.n_flows)
         return MuLogvarFlows(outputs[:, :Z], outputs[:, Z : 2 * Z], outputs[:, 2 * Z :])
 
-    def split_backward(self, dq, outputs, memory=FRESH):
-        """doutputs (B, n_outputs) = [dmu | dlogvar | dflows]."""
-        doutputs = memory.take(outputs.shape, outputs.dtype)
-        for gradient, place in zip(dq, self.split(doutputs), strict=True):
-            _kernels.copy(gradient, out=place)
-        return doutputs
-
     def sample(self, q, eps, memory=FRESH):
         """z (B * k, Z), k samples a row next to each other, and log q(z|x) (B * k,), nats."""
         z, log_qz = memory.take(eps.shape, eps.dtype), memory.take((len(eps),), eps.dtype)
