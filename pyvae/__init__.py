@@ -9,6 +9,7 @@ In three lines:
 
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
+from pyvae.diagnosis import Diagnosis, Sign, diagnose
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.latent.flow import Flow
 from pyvae.latent.full_gaussian import FullGaussian
@@ -119,6 +120,7 @@ __all__ = [
     "Workspace",
     "__version__",
     "check_gradients",
+    "diagnose",
     "elbo",
     "get_matmul_precision",
     "get_num_threads",

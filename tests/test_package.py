@@ -23,7 +23,7 @@ FLOORS = [
     ["persistence"],
     ["data"],
     ["models"],
-    ["training", "metrics", "plots", "prior_plots"],
+    ["training", "metrics", "diagnosis", "plots", "prior_plots", "diagnosis_plots"],
     ["sklearn"],
     ["command"],
     ["datasets", "tables", "entry", "__init__", "__main__"],

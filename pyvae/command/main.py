@@ -1,4 +1,4 @@
-"""The command line: ``pyvae train | sample | reconstruct | encode | score | check | info``.
+"""The command line: ``pyvae train | sample | reconstruct | encode | score | diagnose | check | info``.
 
 If a command line or its data are wrong, one sentence on standard error says so, the exit status is 2, and nothing is
 written. ``check`` exits with 1 if a gradient is wrong. ``train`` exits with 130 if it was interrupted and with 3 if
@@ -19,6 +19,7 @@ from pyvae._kernels import processors
 from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
+from pyvae.command.diagnose import run_diagnose
 from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
 from pyvae.command.options import Refusal, parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
@@ -179,6 +180,7 @@ COMMANDS = {
     "reconstruct": run_reconstruct,
     "encode": run_encode,
     "score": run_score,
+    "diagnose": run_diagnose,
     "check": run_check,
     "info": run_info,
 }

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+from collections import defaultdict
 from pathlib import Path
 
 from pyvae import versions
@@ -69,7 +70,7 @@ def make_parser(commands):
         sub.set_defaults(run=commands[name], parser=sub)
         return sub
 
-    for add in (add_train, add_sample, add_reconstruct, add_encode, add_score, add_check, add_info):
+    for add in (add_train, add_sample, add_reconstruct, add_encode, add_score, add_diagnose, add_check, add_info):
         add(command)
 
     parser.description = "\n".join([
@@ -161,6 +162,26 @@ def add_score(command):
     )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .csv, .npz or .npy file", "scores.csv")
+
+
+def add_diagnose(command):
+    parser = command(
+        "diagnose", "say what went wrong in a training, and what to try",
+        "Look for faults of a training, causes before their consequences: a warm-up longer than the training, a "
+        "learning rate too high, vanishing or exploding gradients, dead units, posterior collapse, a likelihood that "
+        "does not fit, a KL too large or too small, over-fitting, a prior that misses the rows, blur, a noisy "
+        "gradient. What is found comes with its evidence, with what to try, and with a picture.",
+        "pyvae diagnose runs/digits",
+    )  # fmt: skip
+    add_model(parser)
+    parser.add_argument("data", nargs="?", metavar="DATA", help="as for train (default: what the model was trained on)")
+    parser.add_argument(
+        "--out", type=output_path, metavar="DIR", help="folder of the pictures (default: diagnosis in the run's folder)"
+    )
+    parser.add_argument("--all", action="store_true", help="the evidence on what was not found, too")
+    add_seed(parser)
+    parser.add_argument("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
+    add_json(parser)
 
 
 def add_check(command):
@@ -318,6 +339,12 @@ def add_output(parser, kinds, default):
 
 def add_json(parser):
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def options_of_run(stored):
+    """The options of ``pyvae train`` in a config.json, with the defaults of those that it does not name."""
+    _, parsers = make_parser(defaultdict(lambda: None))
+    return parsers["train"].parse_args([], argparse.Namespace(**stored))
 
 
 def learning_rate(options, epochs):

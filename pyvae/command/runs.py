@@ -10,7 +10,7 @@ import textwrap
 from datetime import datetime
 from pathlib import Path
 
-from pyvae import _kernels, versions
+from pyvae import _kernels, diagnosis_plots, versions
 from pyvae.command import pictures
 from pyvae.command.options import Refusal
 from pyvae.persistence import lock_folder, unlock_folder, write_file
@@ -19,6 +19,7 @@ LATENT = "latent.npz"  # the AggregatePosterior, from which new rows are sampled
 REFERENCE = "reference.npz"  # by which rows are flagged
 FILES = ("model.safetensors", LATENT, REFERENCE, "history.csv", "config.json", "log.txt", *pictures.NAMES)
 CHECKPOINTS = "checkpoints"  # a folder in it
+DIAGNOSIS = "diagnosis"  # a folder in it, of pictures
 
 
 def files_of_run(out):
@@ -110,7 +111,9 @@ def remove(out, checkpoints, but=None):
             (out / name).unlink(missing_ok=True)
         for path in out.glob(f".{name}.*"):  # half-written
             path.unlink(missing_ok=True)
-    for folder in (checkpoints.folder, out):
+    for fault in diagnosis_plots.DRAWN:
+        (out / DIAGNOSIS / diagnosis_plots.file_name(fault)).unlink(missing_ok=True)
+    for folder in (checkpoints.folder, out / DIAGNOSIS, out):
         with contextlib.suppress(OSError):
             folder.rmdir()
 

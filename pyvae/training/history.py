@@ -47,3 +47,13 @@ class History:
         writer.writeheader()
         writer.writerows(self.epochs)
         return text.getvalue()
+
+    @classmethod
+    def from_csv(cls, text):
+        """The History whose table this is; how it ended is not in it. Raises ValueError where it is no such table."""
+        history, reader = cls(), csv.DictReader(io.StringIO(text))
+        if not set(COLUMNS) <= set(reader.fieldnames or ()):
+            raise ValueError(f"a history has the columns {', '.join(COLUMNS)}")
+        for row in reader:
+            history.append(**{column: float(row[column]) for column in COLUMNS} | {"epoch": int(row["epoch"])})
+        return history

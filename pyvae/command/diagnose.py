@@ -1,0 +1,112 @@
+"""``pyvae diagnose``: what went wrong in a run, by its model, its history and its rows."""
+
+import argparse
+import json
+import sys
+
+from pyvae import diagnosis_plots
+from pyvae.command import pictures, runs
+from pyvae.command.inputs import data_of, load_model, load_rows
+from pyvae.command.objective import new_objective
+from pyvae.command.options import options_of_run
+from pyvae.command.outputs import counted, tell, writing
+from pyvae.command.refusals import Refusal
+from pyvae.diagnosis.diagnose import diagnose
+from pyvae.training.history import History
+from pyvae.training.loop import split
+
+HELD_OUT = ("validation", "test")  # splits of a data set, the first that is there
+
+
+def run_diagnose(options):
+    model = load_model(options.model)
+    data = data_of(options, model)
+    folder = options.model if options.model.is_dir() else options.model.parent
+    out = options.out or folder / runs.DIAGNOSIS
+    if out.exists() and not out.is_dir():
+        raise Refusal(f"--out {out} is a file; it must be a folder")
+    asked, history = read_run(folder)
+    rows, others = training_rows(data, options, model, asked)
+    objective = new_objective(asked, len(rows))
+    diagnosis = diagnose(model, rows, others, history, objective, asked.batch_size, options.seed)
+    log = runs.Log(is_quiet=options.json)
+    beside = f", and {counted(len(others), 'other row')}" if others is not None else "; no others, to tell over-fitting"
+    log.say("rows", f"{counted(len(rows), 'row')} trained on{beside}")
+    if history is None:
+        log.say("history", f"no {folder / 'history.csv'}: a warm-up cannot be told, nor a learning rate well")
+    for sign in diagnosis.signs:
+        if sign.found:
+            log.say("found", f"{sign.fault}: {sign.evidence}{'' if sign is diagnosis.found[0] else ' (a consequence?)'}")
+            for remedy in sign.remedies:
+                log.say("  try", remedy)
+        elif options.all:
+            log.say("no sign", f"{sign.fault}: {sign.evidence}")
+    drawn = draw(diagnosis, out)
+    if drawn:
+        log.say("wrote", f"{', '.join(drawn)} in {out}")
+    first = f"the fault to mend first: {diagnosis.fault}" if diagnosis.fault else "no fault was found"
+    tell(
+        options, first, fault=diagnosis.fault, found=[sign.fault for sign in diagnosis.found],
+        signs={
+            sign.fault: {"found": sign.found, "evidence": sign.evidence, "try": sign.remedies, **sign.numbers}
+            for sign in diagnosis.signs
+        },
+        rows=len(rows), pictures=[str(out / name) for name in drawn],
+    )  # fmt: skip
+    return 0
+
+
+def read_run(folder):
+    """The options with which a run was asked for, and its History; defaults, and None, where the folder has no such
+    files."""
+    try:
+        stored = json.loads((folder / "config.json").read_text())["options"]
+    except FileNotFoundError:
+        stored = {"epochs": 1}
+    except (ValueError, KeyError) as error:
+        raise Refusal(f"{folder / 'config.json'} is damaged: {error}") from None
+    try:
+        history = History.from_csv((folder / "history.csv").read_text())
+    except FileNotFoundError:
+        history = None
+    except ValueError as error:
+        raise Refusal(f"{folder / 'history.csv'} is damaged: {error}") from None
+    return options_of_run(stored), history
+
+
+def training_rows(data, options, model, asked):
+    """The rows that the model was trained on and those that it was not, or None: the held-out share, or another split
+    of the data."""
+    def of_split(name):
+        return load_rows(data, argparse.Namespace(**vars(options) | {"split": name}), model)[1]
+
+    rows, others = split(of_split("train"), None, asked.validation_fraction, asked.seed)
+    for name in HELD_OUT:
+        if others is None:
+            try:
+                others = of_split(name)
+            except Refusal as refusal:
+                if "split" not in str(refusal):
+                    raise
+    return rows, others
+
+
+def draw(diagnosis, out):
+    """Write a picture of each fault that was found into the folder out, and remove those of a diagnosis before; return
+    their names. Without matplotlib, write none and say so."""
+    wanted = {diagnosis_plots.file_name(sign.fault): sign for sign in diagnosis.found}
+    drawn = []
+    with writing(out):
+        for sign in diagnosis.signs:
+            (out / diagnosis_plots.file_name(sign.fault)).unlink(missing_ok=True)
+        for name, sign in wanted.items():
+            try:
+                figure = diagnosis_plots.picture(sign)
+            except ImportError as error:
+                print(f"pyvae: {error}", file=sys.stderr)
+                return []
+            if figure is not None:
+                out.mkdir(parents=True, exist_ok=True)
+                pictures.write(figure, out / name)
+                drawn.append(name)
+    return drawn
