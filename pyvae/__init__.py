@@ -9,7 +9,7 @@ In three lines:
 
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
 from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
-from pyvae.diagnosis import Diagnosis, Sign, diagnose
+from pyvae.diagnosis import Diagnosis, diagnose
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.latent.flow import Flow
 from pyvae.latent.full_gaussian import FullGaussian
@@ -72,6 +72,7 @@ __all__ = [
     "Cyclical",
     "DataSource",
     "Dense",
+    "Diagnosis",
     "DiagonalGaussian",
     "Dropout",
     "ExponentialDecay",

@@ -36,7 +36,9 @@ def run_diagnose(options):
         log.say("history", f"no {folder / 'history.csv'}: a warm-up cannot be told, nor a learning rate well")
     for sign in diagnosis.signs:
         if sign.found:
-            log.say("found", f"{sign.fault}: {sign.evidence}{'' if sign is diagnosis.found[0] else ' (a consequence?)'}")
+            log.say(
+                "found", f"{sign.fault}: {sign.evidence}{'' if sign is diagnosis.found[0] else ' (a consequence?)'}"
+            )
             for remedy in sign.remedies:
                 log.say("  try", remedy)
         elif options.all:
@@ -77,6 +79,7 @@ def read_run(folder):
 def training_rows(data, options, model, asked):
     """The rows that the model was trained on and those that it was not, or None: the held-out share, or another split
     of the data."""
+
     def of_split(name):
         return load_rows(data, argparse.Namespace(**vars(options) | {"split": name}), model)[1]
 

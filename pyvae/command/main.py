@@ -21,8 +21,9 @@ from pyvae.command import pictures
 from pyvae.command.advice import name_options
 from pyvae.command.diagnose import run_diagnose
 from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
-from pyvae.command.options import Refusal, parse
+from pyvae.command.options import parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
+from pyvae.command.refusals import Refusal
 from pyvae.command.score import run_score
 from pyvae.command.train import run_train
 from pyvae.data.sources import Rows

@@ -1,4 +1,5 @@
-"""The values of the command line's options: text that is read and checked, and one sentence where it is wrong."""
+"""The values of the command line's options: text that is read and checked, and one sentence where it is wrong; and two
+options of most commands."""
 
 import argparse
 import contextlib
@@ -88,3 +89,11 @@ def image_shape(text):
         raise argparse.ArgumentTypeError(f"it must be height x width, such as 28x28, not {text!r}")
     height, width = text.lower().split("x")
     return int(height), int(width)
+
+
+def add_seed(parser):
+    parser.add_argument("--seed", type=count(0), default=0, metavar="N", help="of everything random (default: 0)")
+
+
+def add_json(parser):
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

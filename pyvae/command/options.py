@@ -7,16 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from pyvae import versions
-from pyvae._kernels import PRECISIONS
-from pyvae.command.new_models import POSTERIORS, PRIORS
-from pyvae.command.objective import add_objective
-from pyvae.command.option_values import count, epochs_of_decay, image_shape, kinds, names, number, output_path, sizes
-from pyvae.command.refusals import Parser, Refusal, refuse_rest, refuse_words
-from pyvae.data import datasets, files
-from pyvae.data.columns import KINDS
-from pyvae.layers.activations import ACTIVATIONS
-from pyvae.likelihoods.words import LIKELIHOODS
-from pyvae.training import schedules
+from pyvae.command.option_values import add_json, add_seed, count, number, output_path
+from pyvae.command.refusals import Parser, refuse_rest, refuse_words
+from pyvae.command.training_options import add_training_options
 
 EXIT_STATUS = """\
 exit status:
@@ -26,9 +19,7 @@ exit status:
   3    train met numbers that are not finite, and has saved what was learned
   130  interrupted; train has saved what was learned in its whole epochs"""
 
-SCHEDULES = ("constant", "step", "exponential", "cosine")
 SPLITS = ("train", "validation", "test")
-INFINITY = float("inf")
 
 
 def parse(argv, commands):
@@ -88,11 +79,7 @@ def add_train(command):
         "pyvae train mnist --hidden 400 --latent 20 --epochs 10", "pyvae train numbers.npy --likelihood gaussian",
         "pyvae train people.csv --drop id --kinds zip=categorical --epochs 100",
     )  # fmt: skip
-    add_data(parser)
-    add_network(parser)
-    add_objective(parser)
-    add_training(parser)
-    add_run(parser)
+    add_training_options(parser)
 
 
 def add_sample(command):
@@ -204,115 +191,6 @@ def add_info(command):
     add_json(parser)
 
 
-def add_data(parser):
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "data", nargs="?", metavar="DATA",
-        help=f"{', '.join(datasets.NAMES)} (default: digits), or a file {files.KINDS}; a .csv that begins with "
-        "names is a table of numbers, counts, True or False, and words, in which cells may be empty; the arrays of an "
-        ".npz are X and X_test or x_train and x_test, or a sparse matrix of SciPy; uint8 above 1 is scaled by 1/255",
-    )  # fmt: skip
-    data.add_argument(
-        "--kinds", type=kinds, metavar="C=KIND,..",
-        help=f"of columns of a table, in place of what their values look like: {', '.join(KINDS)}, such as "
-        "age=numeric,zip=categorical",
-    )  # fmt: skip
-    data.add_argument("--drop", type=names, default=(), metavar="C,..", help="columns of a table that are left out")
-    data.add_argument(
-        "--image-shape", type=image_shape, metavar="HxW",
-        help="height and width of the rows of a file that are pictures, such as 28x28",
-    )  # fmt: skip
-    data.add_argument(
-        "--binarize", choices=("none", "threshold", "draw"), metavar="HOW",
-        help="to black and white: none, threshold (cut at 0.5; default for digits) or draw (afresh at every step)",
-    )  # fmt: skip
-    data.add_argument("--missing", action="store_true", help="take NaN in an array for a missing value, as in a table")
-    data.add_argument(
-        "--validation-fraction", type=number(0, 1, True), default=0.0, metavar="X",
-        help="share of the training rows that is held out, to keep the weights of the best epoch (default: 0)",
-    )  # fmt: skip
-
-
-def add_network(parser):
-    model = parser.add_argument_group("model")
-    model.add_argument("--latent", type=count(1), default=20, metavar="N", help="latent dimensions (default: 20)")
-    model.add_argument(
-        "--hidden", type=sizes, default=(400,), metavar="N,N",
-        help="sizes of the encoder's hidden layers, the decoder's in reverse (default: 400)",
-    )  # fmt: skip
-    model.add_argument(
-        "--activation", choices=ACTIVATIONS, default="relu", metavar="WORD",
-        help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
-    )  # fmt: skip
-    model.add_argument(
-        "--likelihood", choices=LIKELIHOODS, metavar="WORD",
-        help="of the data: bernoulli for 0 to 1; for real numbers gaussian, gaussian-shared, gaussian-predicted, "
-        "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli; for tables and "
-        "sparse matrices what their values are)",
-    )  # fmt: skip
-    model.add_argument(
-        "--prior", choices=PRIORS, default="normal", metavar="WORD",
-        help="of z: normal, N(0, 1); mixture, of --components learned Gaussians; vamp, of the posteriors of as many "
-        "learned rows; flow, RealNVP (default: normal)",
-    )  # fmt: skip
-    model.add_argument("--components", type=count(1), metavar="K", help="of the prior (default: 100)")
-    model.add_argument(
-        "--posterior", choices=POSTERIORS, default="diagonal", metavar="WORD",
-        help="of z given a row: diagonal or full, the covariance of a Gaussian; planar, a flow (default: diagonal)",
-    )  # fmt: skip
-
-
-def add_training(parser):
-    training = parser.add_argument_group("training")
-    add = training.add_argument
-    add(
-        "--epochs", type=count(1), metavar="N",
-        help="passes over the rows (default: digits 300, else 10, or more where these are fewer than 2,000 steps)",
-    )  # fmt: skip
-    add("--batch-size", type=count(1), default=128, metavar="N", help="rows a step (default: 128)")
-    add("--lr", type=number(0, INFINITY), default=1e-3, metavar="X", help="Adam's learning rate (default: 0.001)")
-    add(
-        "--schedule", choices=SCHEDULES, default="constant", metavar="WORD",
-        help=f"of the learning rate: {', '.join(SCHEDULES)} (default: constant)",
-    )  # fmt: skip
-    add("--decay-at", type=epochs_of_decay, metavar="N,N", help="epochs at which --schedule step lowers the rate")
-    add(
-        "--decay-factor", type=number(0, 1), metavar="X",
-        help="what the rate is multiplied by (default: step 0.1; exponential 0.99, every epoch)",
-    )  # fmt: skip
-    add("--lr-warmup", type=count(0), default=0, metavar="N", help="epochs in which the rate rises from 0 (default: 0)")
-    add("--weight-decay", type=number(0, INFINITY, True), default=0.0, metavar="X", help="AdamW's (default: 0)")
-    add("--clip-norm", type=number(0, INFINITY), metavar="X", help="greatest norm of a gradient (default: none)")
-    add(
-        "--patience", type=count(1), metavar="N",
-        help="stop after N epochs without a better validation loss; needs --validation-fraction",
-    )  # fmt: skip
-    add_seed(training)
-    add("--threads", type=count(1), metavar="N", help="of the kernels (default: the physical cores)")
-    add(
-        "--precision", choices=PRECISIONS, default="highest", metavar="WORD",
-        help="of float32 products: highest, high, or medium, which rounds what is multiplied to bf16 where the "
-        "processor can (default: highest)",
-    )  # fmt: skip
-
-
-def add_run(parser):
-    output = parser.add_argument_group("output")
-    output.add_argument("--out", type=output_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
-    output.add_argument("--force", action="store_true", help="overwrite a run that is in --out")
-    output.add_argument(
-        "--resume", action="store_true",
-        help="go on with the run in --out from its last checkpoint, with its options; --epochs and --patience may be "
-        "others (where there is no checkpoint: begin)",
-    )  # fmt: skip
-    output.add_argument(
-        "--checkpoint-seconds", type=number(0, INFINITY, True), default=10.0, metavar="X",
-        help="least time between two checkpoints, which are written after whole epochs (default: 10)",
-    )  # fmt: skip
-    output.add_argument("--quiet", action="store_true", help="no progress bar, only the result")
-    add_json(output)
-
-
 def add_model(parser):
     parser.add_argument("model", type=Path, metavar="MODEL", help="a run's folder, or its model.safetensors")
 
@@ -325,10 +203,6 @@ def add_rows(parser):
     )  # fmt: skip
 
 
-def add_seed(parser):
-    parser.add_argument("--seed", type=count(0), default=0, metavar="N", help="of everything random (default: 0)")
-
-
 def add_output(parser, kinds, default):
     default = f"{default} in the working directory, not in MODEL"
     parser.add_argument("--out", type=output_path, metavar="FILE", help=f"{kinds} (default: {default})")
@@ -337,30 +211,7 @@ def add_output(parser, kinds, default):
     add_json(parser)
 
 
-def add_json(parser):
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-
-
 def options_of_run(stored):
     """The options of ``pyvae train`` in a config.json, with the defaults of those that it does not name."""
     _, parsers = make_parser(defaultdict(lambda: None))
     return parsers["train"].parse_args([], argparse.Namespace(**stored))
-
-
-def learning_rate(options, epochs):
-    """The number or schedule that ``--lr``, ``--schedule`` and their options ask for, over so many epochs."""
-    if options.decay_at is not None and options.schedule != "step":
-        raise Refusal("--decay-at goes with another schedule: add --schedule step")
-    if options.decay_factor is not None and options.schedule not in ("step", "exponential"):
-        raise Refusal("--decay-factor goes with another schedule: add --schedule step or --schedule exponential")
-    if options.schedule == "step" and options.decay_at is None:
-        raise Refusal("--schedule step must be told when: add --decay-at with epochs, such as --decay-at 200,350")
-    rate = {
-        "constant": lambda: options.lr,
-        "step": lambda: schedules.StepDecay(options.lr, options.decay_factor or 0.1, options.decay_at),
-        "exponential": lambda: schedules.ExponentialDecay(options.lr, options.decay_factor or 0.99),
-        "cosine": lambda: schedules.CosineDecay(options.lr, epochs),
-    }[options.schedule]()
-    if not options.lr_warmup:
-        return rate
-    return schedules.WarmUp(schedules.Constant(rate) if options.schedule == "constant" else rate, options.lr_warmup)

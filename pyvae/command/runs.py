@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyvae import _kernels, diagnosis_plots, versions
 from pyvae.command import pictures
-from pyvae.command.options import Refusal
+from pyvae.command.refusals import Refusal
 from pyvae.persistence import lock_folder, unlock_folder, write_file
 
 LATENT = "latent.npz"  # the AggregatePosterior, from which new rows are sampled

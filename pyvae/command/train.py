@@ -15,11 +15,12 @@ from pyvae.command.advice import name_options
 from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
 from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.objective import new_objective
-from pyvae.command.options import Refusal, learning_rate
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.command.reference import Reference
+from pyvae.command.refusals import Refusal
 from pyvae.command.resuming import resumed
 from pyvae.command.training_advice import default_epochs, training_advice
+from pyvae.command.training_options import learning_rate
 from pyvae.data import datasets
 from pyvae.data.sources import DataSource
 from pyvae.models.standardized import StandardizedVAE

@@ -54,7 +54,8 @@ def diagnose(
     model: Model, X: ArrayLike | DataSource, X_val: ArrayLike | DataSource | None = None, history: Any = None,
     objective: Objective | None = None, batch_size: int = 128, seed: int = 0,
 ) -> Diagnosis:  # fmt: skip
-    """Look for what went wrong in the training of a model, and return the Diagnosis: evidence, and what to try.
+    """Look for what went wrong in the training of a model, and return the Diagnosis: evidence, in nats where it is of
+    likelihoods, and what to try.
 
     X: (N, D), the rows it was trained on. X_val: rows it was not trained on, without which over-fitting cannot be told.
     history: the History of its training, without which a warm-up cannot be told, and a learning rate hardly. objective:

@@ -8,10 +8,10 @@ derivative by each logvar of the posterior is 0, summed over rows:
 Both sums stand in the gradient of the encoder's last bias, so  beta = - sum d reconstruction / sum d KL  follows from
 two backward passes, whatever the training was told.
 
-**The prior and the aggregate posterior** q(z) = 1/N sum_i q(z|x_i). A mixture of Gaussians is fitted to z of half of the
-rows. For z of the other half, E[log mixture(z) - log p(z)] is a lower bound on KL(q(z) || p(z)): what the ELBO would
-gain by another prior. And where new rows are made from z ~ p(z), those z that the mixture finds less likely than 99% of
-the z of held-out rows lie where no rows lie.
+**The prior and the aggregate posterior** q(z) = 1/N sum_i q(z|x_i). A mixture of Gaussians is fitted to z of half of
+the rows. For z of the other half, E[log mixture(z) - log p(z)] is a lower bound on KL(q(z) || p(z)): what the ELBO
+would gain by another prior. And where new rows are made from z ~ p(z), those z that the mixture finds less likely than
+99% of the z of held-out rows lie where no rows lie.
 """
 
 import numpy as np
@@ -115,7 +115,7 @@ def prior_misses(case):
     )
     remedies = (
         "a prior that is learned: Mixture, VampPrior or Flow",
-        'new rows from the aggregate posterior (model.sample(latent=...), --latent mixture)',
+        "new rows from the aggregate posterior (model.sample(latent=...), --latent mixture)",
         "more latent dimensions, in which clusters can lie closer",
     )
     found = outside >= OUTSIDE and gain >= GAIN

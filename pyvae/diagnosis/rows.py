@@ -7,7 +7,6 @@ Rows x are compared with draws from p(x|z), z ~ q(z|x) (posterior predictive che
 """
 
 import numpy as np
-from scipy import stats
 
 from pyvae.diagnosis.case import MOST_ROWS, ratio, spread
 from pyvae.diagnosis.sign import Sign
@@ -63,6 +62,8 @@ def over_fitting(case):
     """The model is far better on the rows it was trained on than on others."""
     if case.validation is None:
         return Sign("over-fitting", False, "no rows were held out to tell", (), {}, {})
+    from scipy import stats
+
     trained, others = (_elbo(case, rows) for rows in (case.rows, spread(case.validation, MOST_ROWS)))
     gap = trained.mean() - others.mean()
     effect = float(ratio(gap, case.information.sum()))
@@ -77,7 +78,11 @@ def over_fitting(case):
         "more rows; fewer hidden units or latent dimensions",
         "dropout, weight_decay, or noise on the inputs",
     )
-    numbers = {"elbo_trained": float(trained.mean()), "elbo_others": float(others.mean()), "gap_over_information": effect}
+    numbers = {
+        "elbo_trained": float(trained.mean()),
+        "elbo_others": float(others.mean()),
+        "gap_over_information": effect,
+    }
     details = {"trained": trained, "others": others}
     return Sign("over-fitting", bool(found), evidence, remedies, numbers, details)
 

@@ -53,8 +53,8 @@ def learning_rate(case):
         numbers |= {"learning_rate": float(rates.max()), "step_over_weight": step, "rises_over_fall": rough}
         found = step >= LONG_STEP and (grown >= GROWN or rough >= ROUGH or dead >= DEAD)
         evidence = (
-            f"a step of {rates.max():g} is {step:.2g} times the first size of a weight; weights grew {grown:.1f} times, "
-            f"and the loss rose {rough:.2g} times as much as it fell"
+            f"a step of {rates.max():g} is {step:.2g} times the first size of a weight; weights grew {grown:.1f} "
+            f"times, and the loss rose {rough:.2g} times as much as it fell"
         )
     remedies = (
         "a tenth of the learning rate",

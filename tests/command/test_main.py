@@ -20,8 +20,9 @@ import pyvae.tables
 from pyvae import _kernels
 from pyvae.command import checkup, pictures
 from pyvae.command.main import COMMANDS, main
-from pyvae.command.options import learning_rate, parse
+from pyvae.command.options import parse
 from pyvae.command.outputs import tell
+from pyvae.command.training_options import learning_rate
 from pyvae.likelihoods.words import LIKELIHOODS
 from pyvae.training import schedules
 
@@ -470,6 +471,7 @@ def test_json_of_every_command_is_one_object(run_folder, capsys):
         "reconstruct run": "split",
         "encode run": "latent_dim",
         "score run": "elbo",
+        "diagnose run": "fault",
         "check run": "agrees",
         "info": "kernels",
     }.items():

@@ -63,9 +63,8 @@ def test_nothing_is_found_in_a_healthy_training(healthy):
     "fault, arguments",
     [
         ("posterior collapse", {"objective": pyvae.ELBO(30.0)}),
-        ("KL too small", {"objective": pyvae.ELBO(8.0)}),
         ("KL too large", {"objective": pyvae.ELBO(0.0)}),
-        ("learning rate too high", {"learning_rate": 0.5}),
+        ("learning rate too high", {"learning_rate": 0.1}),
         ("warm-up longer than the training", {"kl_warmup": 60}),
     ],
 )  # fmt: skip
@@ -122,8 +121,15 @@ def test_the_weight_of_the_kl_is_measured(beta):
     assert weight_of_kl(case_of(model, X)) == pytest.approx(beta, rel=0.25)  # whatever the case is told
 
 
-def test_the_weight_of_the_kl_cannot_be_told_for_other_priors(healthy):
-    X, model, _ = healthy
+def test_a_heavy_kl_is_found_where_z_still_says_something():
+    X = np.repeat(table(factors=1, D=1), 8, axis=1) + 0.05 * table()
+    model, history = trained(X, objective=pyvae.ELBO(6.0))
+    diagnosis = pyvae.diagnose(model, X, history=history)
+    assert diagnosis.fault == "KL too small" and diagnosis.found[0].numbers["information"] > 0.5
+
+
+def test_the_weight_of_the_kl_cannot_be_told_for_other_priors():
+    X = table()
     other = pyvae.VAE.mlp(8, 3, (4,), likelihood="gaussian", prior=pyvae.Mixture(3, 2))
     assert weight_of_kl(case_of(other, X)) is None
     assert "weight_of_kl" not in light_kl(case_of(other, X)).numbers
@@ -141,9 +147,9 @@ def test_what_z_says_of_a_linear_gaussian_model(rng):
     case = case_of(model, X)
     np.testing.assert_allclose(case.information, 0.5 * np.log1p(a**2 / s**2), rtol=0.05)
     fit = likelihood(case)
-    assert fit.numbers["spread"] == pytest.approx(np.median(a**2 / (a**2 + s**2) * 0 + 1), rel=0.1)
+    assert fit.numbers["spread"] == pytest.approx(1, rel=0.1)
     assert fit.numbers["beyond"] < 0.01
-    assert prior_misses(case).numbers["gain_by_another_prior"] == pytest.approx(0, abs=0.05)
+    assert prior_misses(case).numbers["gain_by_another_prior"] == pytest.approx(0, abs=0.1)
 
 
 def test_the_gain_by_another_prior_is_a_lower_bound_on_the_kl():
@@ -254,11 +260,17 @@ def test_no_far_row_makes_a_gap(healthy):
     assert sign.numbers["gap_over_information"] > 0.2 and not sign.found
 
 
-@pytest.mark.parametrize("posterior", [pyvae.FullGaussian, lambda: pyvae.PlanarFlow(2)])
-@pytest.mark.parametrize("prior", [lambda: pyvae.VampPrior(8, 5), lambda: pyvae.Flow(3)])
-def test_any_prior_and_posterior_can_be_diagnosed(posterior, prior):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {"prior": pyvae.VampPrior(8, 5)},
+        lambda: {"prior": pyvae.Flow(3), "posterior": pyvae.FullGaussian()},
+        lambda: {"posterior": pyvae.PlanarFlow(2)},
+    ],
+)
+def test_any_prior_and_posterior_can_be_diagnosed(make):
     X = table(n=200).astype(np.float32)
-    model = pyvae.VAE.mlp(8, 3, (16,), likelihood="gaussian", prior=prior(), posterior=posterior())
+    model = pyvae.VAE.mlp(8, 3, (16,), likelihood="gaussian", **make())
     history = pyvae.train(model, X, epochs=2, progress=False)
     assert isinstance(pyvae.diagnose(model, X, X, history), Diagnosis)
 
@@ -280,9 +292,9 @@ def test_refusals(healthy):
     X, model, _ = healthy
     with pytest.raises(ValueError, match="batch_size"):
         pyvae.diagnose(model, X, batch_size=0)
-    with pytest.raises(ValueError, match="X_val has 3 columns"):
+    with pytest.raises(ValueError, match="X_val must have 8 columns"):
         pyvae.diagnose(model, X, X[:, :3])
-    bad = X.copy()
+    bad, model = X.copy(), pyvae.VAE.mlp(8, 3, (4,), likelihood="gaussian")
     bad[3, 2] = np.inf
     with pytest.raises(ValueError, match=r"X\[3, 2\]"):
         pyvae.diagnose(model, bad)
