@@ -12,6 +12,9 @@ import pyvae
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and tests send it
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    pyvae.set_num_threads(1)  # the processes share the cores; tests of threads say how many they want
+
 LEVELS = ()
 if pyvae._kernels.BUILT:
     cpu, runtime = (importlib.import_module(f"pyvae._kernels.{name}") for name in ("cpu", "runtime"))  # on twins, too

@@ -20,12 +20,12 @@ HELD_OUT = ("validation", "test")  # splits of a data set, the first that is the
 
 def run_diagnose(options):
     model = load_model(options.model)
-    data = data_of(options, model)
     folder = options.model if options.model.is_dir() else options.model.parent
+    asked, history = read_run(folder)
+    data = data_of(options, model)
     out = options.out or folder / runs.DIAGNOSIS
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
-    asked, history = read_run(folder)
     rows, others = training_rows(data, options, model, asked)
     objective = new_objective(asked, len(rows))
     diagnosis = diagnose(model, rows, others, history, objective, asked.batch_size, options.seed)
