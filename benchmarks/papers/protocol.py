@@ -77,6 +77,7 @@ def first_steps(protocol):
 
 def run(name, protocol, folder, progress=True):
     """Train, or go on training, and write the record once all epochs are done; the History."""
+    trained = commit()  # before a file is changed meanwhile
     model, rows, arguments = protocol.prepare()
     history = pyvae.train(
         model, rows, epochs=protocol.epochs, seed=protocol.seed, progress=progress,
@@ -98,7 +99,7 @@ def run(name, protocol, folder, progress=True):
         "training_hours": round(sum(history["seconds"]) / 3600, 3),
         "measuring_hours": round((time.perf_counter() - started) / 3600, 3),
         "threads": pyvae.get_num_threads(),
-        "commit": commit(),
+        "commit": trained,
         "machine": f"{processor()}, {pyvae._kernels.info()['isa']}",
         "first_steps": first_steps(protocol),
     }
