@@ -1,12 +1,11 @@
 """``pyvae diagnose``: what went wrong in a run, by its model, its history and its rows."""
 
-import argparse
 import json
 import sys
 
 from pyvae import diagnosis_plots
 from pyvae.command import pictures, runs
-from pyvae.command.inputs import data_of, load_model, load_rows
+from pyvae.command.inputs import are_same, as_trained_on, data_of, load_model, splits_of, trained_on
 from pyvae.command.objective import new_objective
 from pyvae.command.options import options_of_run
 from pyvae.command.outputs import counted, tell, writing
@@ -14,8 +13,6 @@ from pyvae.command.refusals import Refusal
 from pyvae.diagnosis.diagnose import diagnose
 from pyvae.training.history import History
 from pyvae.training.loop import split
-
-HELD_OUT = ("validation", "test")  # splits of a data set, the first that is there
 
 
 def run_diagnose(options):
@@ -26,19 +23,19 @@ def run_diagnose(options):
     out = options.out or folder / runs.DIAGNOSIS
     if out.exists() and not out.is_dir():
         raise Refusal(f"--out {out} is a file; it must be a folder")
-    rows, others = training_rows(data, options, model, asked)
+    is_its_own = trained_on(options.model, model) is None or are_same(data, trained_on(options.model, model))
+    rows, others = rows_of_run(data, model, asked, is_its_own)
     objective = new_objective(asked, len(rows))
     diagnosis = diagnose(model, rows, others, history, objective, asked.batch_size, options.seed)
     log = runs.Log(is_quiet=options.json)
+    of = "trained on" if is_its_own else f"of {data}, which is not what the model was trained on"
     beside = f", and {counted(len(others), 'other row')}" if others is not None else "; no others, to tell over-fitting"
-    log.say("rows", f"{counted(len(rows), 'row')} trained on{beside}")
+    log.say("rows", f"{counted(len(rows), 'row')} {of}{beside}")
     if history is None:
         log.say("history", f"no {folder / 'history.csv'}: a warm-up cannot be told, nor a learning rate well")
     for sign in diagnosis.signs:
         if sign.found:
-            log.say(
-                "found", f"{sign.fault}: {sign.evidence}{'' if sign is diagnosis.found[0] else ' (a consequence?)'}"
-            )
+            log.say("found" if sign is diagnosis.found[0] else "and also", f"{sign.fault}: {sign.evidence}")
             for remedy in sign.remedies:
                 log.say("  try", remedy)
         elif options.all:
@@ -76,22 +73,17 @@ def read_run(folder):
     return options_of_run(stored), history
 
 
-def training_rows(data, options, model, asked):
+def rows_of_run(data, model, asked, is_its_own):
     """The rows that the model was trained on and those that it was not, or None: the held-out share, or another split
-    of the data."""
-
-    def of_split(name):
-        return load_rows(data, argparse.Namespace(**vars(options) | {"split": name}), model)[1]
-
-    rows, others = split(of_split("train"), None, asked.validation_fraction, asked.seed)
-    for name in HELD_OUT:
-        if others is None:
-            try:
-                others = of_split(name)
-            except Refusal as refusal:
-                if "split" not in str(refusal):
-                    raise
-    return rows, others
+    of the data. Of DATA that is not the run's own, the rows to train on."""
+    splits = splits_of(data, model)
+    name = "train" if "train" in splits else next(iter(splits))
+    rows = as_trained_on(splits[name], data, model)
+    if not is_its_own:
+        return rows, None
+    rows, others = split(rows, None, asked.validation_fraction, asked.seed)
+    held_out = next((name for name in ("validation", "test") if name in splits), None)
+    return rows, as_trained_on(splits[held_out], data, model) if others is None and held_out else others
 
 
 def draw(diagnosis, out):

@@ -47,7 +47,7 @@ def data_of(options, model):
     """The DATA that the options name, else the DATA that the model was trained on."""
     if options.data:
         return options.data
-    data = _trained_on(options.model, model)
+    data = trained_on(options.model, model)
     if data is None:
         raise Refusal("DATA must be given: the model does not say what it was trained on")
     if data not in datasets.NAMES and not Path(data).is_file():
@@ -55,7 +55,7 @@ def data_of(options, model):
     return data
 
 
-def _trained_on(path, model):
+def trained_on(path, model):
     """The DATA that the model at a path was trained on, as it or the config.json beside it says, or None."""
     if "data" in model.metadata:
         return model.metadata["data"]
@@ -66,7 +66,7 @@ def _trained_on(path, model):
         return None
 
 
-def _are_same(data, other):
+def are_same(data, other):
     """True if two DATA are the same name or the same file."""
     if data == other or other is None:
         return data == other
@@ -153,30 +153,39 @@ def load_rows(data, options, model):
     The name is None if DATA is not what the model was trained on and all of it is one split, which ``datasets`` calls
     train.
     """
-    table = table_of(model)
-    splits = (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
+    splits = splits_of(data, model)
     split = options.split or next(iter(splits))
     if split not in splits:
         raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
-    source = splits[split]
-    name = split if len(splits) > 1 or _are_same(data, _trained_on(options.model, model)) else None
-    if table is not None:
-        return name, source
+    name = split if len(splits) > 1 or are_same(data, trained_on(options.model, model)) else None
+    return name, as_trained_on(splits[split], data, model)
+
+
+def splits_of(data, model):
+    """The rows of DATA, for the model, by the names of their splits."""
+    table = table_of(model)
+    return (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
+
+
+def as_trained_on(source, data, model):
+    """A split of DATA, in the form in which the model was given rows; refused where they do not fit it."""
+    if table_of(model) is not None:
+        return source
     source.binarize, source.missing = model.metadata.get("binarize"), model.metadata.get("missing", False)
     if source.binarize and isinstance(source, SparseSource):
         raise Refusal(f"DATA {data} is a sparse matrix, but the model was trained on black and white rows of an array")
     if source.n_features != model.n_features:
-        trained_on = f", such as {model.metadata['data']}" if "data" in model.metadata else ""
+        such_as = f", such as {model.metadata['data']}" if "data" in model.metadata else ""
         raise Refusal(
             f"DATA {data} has {source.n_features} columns, but the model takes {model.n_features}: "
-            f"give rows like those it was trained on{trained_on}"
+            f"give rows like those it was trained on{such_as}"
         )
     verb = "scale the rows as" if isinstance(model.likelihood, Bernoulli) else "give rows like"
     try:
         check_values(source, model.likelihood, advice=lambda *_: f"{verb} those it was trained on")
     except ValueError as error:
         raise Refusal(str(error).replace(UNKNOWN, "fill it, drop the row, or train a model with --missing")) from None
-    return name, source
+    return source
 
 
 def _rows_of_table(data, table, model):

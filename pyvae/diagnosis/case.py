@@ -100,6 +100,16 @@ class Case:
             for name, outputs in self.passed.hidden.items()
         }
 
+    @cached_property
+    def varies(self):
+        """Whether two of the rows differ."""
+        return bool((self.batch.x != self.batch.x[:1]).any())
+
+    @cached_property
+    def kl(self):
+        """The mean KL of these rows, nats."""
+        return float(self.model.elbo_terms(self.rows, 1, self.seed)[1].mean())
+
     @property
     def told_weight(self):
         """The weight that the objective gives the KL in the end; 1 where it has no such number."""
@@ -112,9 +122,12 @@ class Case:
 
     @cached_property
     def weight_matrices(self):
-        """The names of all parameters that are matrices, from the encoder's first to the decoder's last."""
+        """The names of the matrices of encoder and decoder, from the first to the last."""
         parameters = self.model.parameters
-        return [name for name in parameters.names if parameters[name].ndim > 1 and parameters[name].size > 1]
+        return [
+            name for name in parameters.names
+            if name.startswith(("encoder", "decoder")) and parameters[name].ndim > 1 and parameters[name].size > 1
+        ]  # fmt: skip
 
     def gradient(self, objective, batch, step):
         """The gradients of all parameters, as a copy of the arena's, of one batch. Those of the model are kept."""
@@ -132,26 +145,25 @@ class Case:
         """The Gradients of the settled objective, of MINIBATCHES minibatches with DRAWS draws of z each."""
         objective, size = settled(self.objective), min(self.batch_size, len(self.rows))
         parameters = self.model.parameters
-        squares, total, within = dict.fromkeys(parameters.names, 0.0), 0.0, 0.0
+        squares, within, means = dict.fromkeys(parameters.names, 0.0), 0.0, []
         for i in range(MINIBATCHES):
             picked = self.noise(i).permutation("order", len(self.rows))[:size]
             batch = self.rows.minibatch(np.sort(picked), self.noise(0), parameters.dtype)
             drawn = [self.gradient(objective, batch, 10 + DRAWS * i + draw) for draw in range(DRAWS)]
+            means.append(np.mean(drawn, axis=0, dtype=np.float64))
             for gradient in drawn:
-                total = total + gradient
                 for name, tensor in parameters.views(gradient).items():
                     squares[name] += np.square(tensor, dtype=np.float64).mean() / (MINIBATCHES * DRAWS)
             within += np.var(drawn, axis=0, ddof=1, dtype=np.float64).sum() / MINIBATCHES
-        n = MINIBATCHES * DRAWS
-        whole = sum(squares[name] * parameters[name].size for name in parameters.names)
-        of_mean = np.square(total / n, dtype=np.float64).sum()
-        variance = (whole - of_mean) * n / (n - 1)
+        between = np.var(means, axis=0, ddof=1).sum()  # of the means of DRAWS draws
+        mean_square = np.square(np.mean(means, axis=0)).sum() - between / MINIBATCHES
         rms_of_tensors = {name: math.sqrt(square) for name, square in squares.items()}
-        return Gradients(rms_of_tensors, max(of_mean - variance / n, 0.0), variance, within)
+        return Gradients(rms_of_tensors, max(mean_square, 0.0), between + within * (1 - 1 / DRAWS), within)
 
-    def prior_samples(self, n):
-        """z ~ p(z) (n, Z), float64."""
-        model = self.model
+    @cached_property
+    def prior_samples(self):
+        """z ~ p(z), as many as ``many_z``, (n, Z), float64."""
+        model, n = self.model, len(self.many_z)
         z = model.prior.sample(n, model.latent_dim, self.noise(2), model.parameters.dtype, *model.encode_for_prior())
         return z.astype(np.float64)
 
@@ -166,8 +178,9 @@ class Case:
 
 
 def spread(source, most):
-    """So many rows of a DataSource, evenly spread: files may be sorted."""
-    return Rows(source, np.unique(np.linspace(0, len(source) - 1, min(len(source), most)).astype(np.int64)))
+    """So many rows of a DataSource, evenly spread, as files may be sorted; none of those whose weight is 0."""
+    rows = np.arange(len(source)) if source.weight is None else np.flatnonzero(source.weight)
+    return Rows(source, rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64))])
 
 
 def _outputs_of_layers(network, x, name):

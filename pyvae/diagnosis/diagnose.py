@@ -6,6 +6,7 @@ order below is that of causes, so the first fault that is found is the one to me
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from pyvae.arguments import check_count
@@ -64,9 +65,13 @@ def diagnose(
 
     The faults: a warm-up longer than the training, a learning rate too high, vanishing or exploding gradients, dead
     units, posterior collapse, a likelihood that does not fit, a KL too large or too small, over-fitting, a prior that
-    misses the rows, blur, a noisy gradient. docs/diagnosis.md has their rules. Raises what ``model.elbo`` raises.
+    misses the rows, blur, a noisy gradient. docs/diagnosis.md has their rules. Rows whose weight is 0 are left out;
+    other weights count in gradients alone. Raises what ``model.elbo`` raises, and ValueError where a weight of the
+    model is not finite.
     """
     check_count("batch_size", batch_size, 1)
+    if not np.isfinite(model.parameters.values).all():
+        raise ValueError("the model has weights that are not finite: train it anew")
     source = model.source(X, training=True)
     validation = None if X_val is None else model.source(X_val, "X_val", training=True)
     for rows in (source, validation):

@@ -6,7 +6,7 @@ derivative by each logvar of the posterior is 0, summed over rows:
     sum d reconstruction / d logvar  +  beta sum d KL / d logvar  =  0
 
 Both sums stand in the gradient of the encoder's last bias, so  beta = - sum d reconstruction / sum d KL  follows from
-two backward passes, whatever the training was told.
+two backward passes.
 
 **The prior and the aggregate posterior** q(z) = 1/N sum_i q(z|x_i). A mixture of Gaussians is fitted to z of half of
 the rows. For z of the other half, E[log mixture(z) - log p(z)] is a lower bound on KL(q(z) || p(z)): what the ELBO
@@ -21,8 +21,11 @@ from pyvae.diagnosis.sign import Sign
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.gaussian import is_diagonal, is_standard_normal
 from pyvae.objectives.elbo import ELBO
+from pyvae.objectives.mmd import MMD
+from pyvae.objectives.terms import settled
 
 LIGHT = 0.2  # weight of the KL
+FEW = 10  # rows, of which no more can be said
 MISFIT = 2.0  # nats between the moments of q(z) and p(z)
 OUTSIDE, GAIN = 0.2, 0.3  # of the samples of the prior; nats that another prior would bring
 
@@ -31,17 +34,22 @@ def collapse(case):
     """z says nothing of the rows: the decoder makes the same of all of them."""
     information, total = case.information, float(case.information.sum())
     evidence = f"z says {total:.3g} nats of the row it comes from, in {case.model.latent_dim} dimensions"
-    if total < NOTHING and case.told_weight > HEAVY:
+    if not case.varies:
+        evidence = "all rows are the same, so there is nothing for z to say"
+    elif total < NOTHING and case.told_weight > HEAVY:
         evidence += f"; the KL weighed {case.told_weight:g}"
     remedies = (
-        "a KL that weighs less at first: kl_warmup, a cycle, or a beta below 1; or free bits",
+        "a smaller weight of the distance"
+        if isinstance(case.objective, MMD)
+        else "a KL that weighs less at first: kl_warmup, a cycle, or a beta below 1; or free bits",
         "another likelihood: one whose spread is fixed and wide explains every row alike",
         "a higher learning rate or more epochs, where the loss still falls",
         "a decoder that cannot do without z, with less capacity of its own",
     )
     return Sign(
-        "posterior collapse", total < NOTHING, evidence, remedies, {"information": total}, {"information": information}
-    )
+        "posterior collapse", case.varies and total < NOTHING, evidence, remedies, {"information": total},
+        {"information": information},
+    )  # fmt: skip
 
 
 def light_kl(case):
@@ -51,14 +59,14 @@ def light_kl(case):
     found = case.information.sum() >= NOTHING and (is_light or misfit.sum() > MISFIT)
     evidence = f"z of all rows and z of the prior differ by {misfit.sum():.3g} nats in mean and variance"
     if weight is not None:
-        evidence = f"the KL weighs {weight:.2g} where training came to rest, and {evidence}"
+        evidence = f"the KL is {case.kl:.3g} nats, as it weighs {weight:.2g} where training came to rest; {evidence}"
     remedies = (
         "beta = 1, which makes the loss a bound on log p(x)",
         "a learned or wider spread of the likelihood: one that is too narrow outweighs the KL",
         "a prior that is learned, where q(z|x) should stay as it is",
     )
     numbers = {"misfit_of_moments": float(misfit.sum())} | ({} if weight is None else {"weight_of_kl": weight})
-    details = {"z": case.many_z, "samples": case.prior_samples(len(case.many_z))}
+    details = {"z": case.many_z, "samples": case.prior_samples}
     return Sign("KL too large", bool(found), evidence, remedies, numbers, details)
 
 
@@ -66,21 +74,26 @@ def heavy_kl(case):
     """The KL outweighed what z could have said."""
     weight, total = weight_of_kl(case), float(case.information.sum())
     found = weight is not None and weight > HEAVY and total >= NOTHING
-    evidence = (
-        f"the KL weighs {weight:.3g} where training came to rest; z says {total:.3g} nats of its row"
-        if weight is not None
-        else "its weight can be measured for diagonal Gaussians and the prior N(0, 1) alone"
-    )
+    if weight is not None:
+        evidence = (
+            f"the KL is {case.kl:.3g} nats, as it weighs {weight:.3g} where training came to rest; z says {total:.3g} "
+            "nats of its row"
+        )
+    elif total < NOTHING:
+        evidence = "z says nothing of its row, so the weight of the KL leaves no trace"
+    else:
+        evidence = "its weight can be measured for the ELBO, diagonal Gaussians and the prior N(0, 1) alone"
     remedies = ("a lower beta", "free bits, or a capacity that rises", "a likelihood with a learned spread")
     numbers = {"information": total} | ({} if weight is None else {"weight_of_kl": weight})
     return Sign("KL too small", found, evidence, remedies, numbers, {"information": case.information})
 
 
 def weight_of_kl(case):
-    """The weight of the KL at which the gradients by logvar cancel (see above); None where it cannot be told."""
+    """The weight of the KL at which the gradients by logvar cancel (see above); None where it cannot be told, as of
+    other objectives than the ELBO, which come to rest elsewhere."""
     model, Z = case.model, case.model.latent_dim
-    bias = model.encoder.output_bias()
-    if not (is_diagonal(model.posterior) and is_standard_normal(model.prior)) or bias is None:
+    bias, is_elbo = model.encoder.output_bias(), type(settled(case.objective)) is ELBO
+    if not (is_elbo and is_diagonal(model.posterior) and is_standard_normal(model.prior)) or bias is None:
         return None
     parameters = model.parameters
     name = next(name for name in parameters.names if np.shares_memory(parameters[name], bias))
@@ -93,18 +106,20 @@ def weight_of_kl(case):
 
 def _misfit(case):
     """KL between normal distributions with the moments of z ~ q(z) and z ~ p(z), of each dimension, (Z,), nats."""
-    z, samples = case.many_z, case.prior_samples(len(case.many_z))
+    z, samples = case.many_z, case.prior_samples
+    if len(z) < FEW:
+        return np.zeros(z.shape[1])
     variance = ratio(z.var(axis=0), samples.var(axis=0))
-    away = (z.mean(axis=0) - samples.mean(axis=0)) ** 2 / samples.var(axis=0)
+    away = ratio((z.mean(axis=0) - samples.mean(axis=0)) ** 2, samples.var(axis=0))
     return 0.5 * (variance + away - 1 - np.log(np.maximum(variance, 1e-300)))
 
 
 def prior_misses(case):
     """New rows are made from places where no row lies, such as between clusters."""
     z = case.many_z
-    half, samples = len(z) // 2, case.prior_samples(len(z))
+    half, samples = len(z) // 2, case.prior_samples
     outside, gain = 0.0, 0.0
-    if half > case.model.latent_dim:
+    if half > max(case.model.latent_dim, FEW):
         mixture = AggregatePosterior.fit(z[:half], case.noise(4))
         held_out = _log_density(mixture, z[half:])
         outside = float((_log_density(mixture, samples) < np.quantile(held_out, 0.01)).mean())

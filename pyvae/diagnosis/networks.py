@@ -52,18 +52,18 @@ def dead_units(case):
         shares = {name: share for name, share in shares.items() if name.startswith("encoder")}
     worst = max(shares, key=shares.get, default="")
     share = shares.get(worst, 0.0)
-    evidence = (
-        f"{share:.0%} of the units of {worst} give the same for all {len(case.rows)} rows"
-        if worst
-        else "there are no hidden layers"
-    )
+    evidence = f"{share:.0%} of the units of {worst} give the same for all rows" if worst else "no layer is hidden"
+    if not case.varies:
+        evidence = "all rows are the same, and so is what units give"
     remedies = (
         "a lower learning rate, or clip_norm: one long step can kill a unit for ever",
         "units with a slope on both sides: leaky_relu, elu, silu, tanh",
         'first weights of their size (init="he"), and rows of mean 0 and variance 1',
     )
     numbers = {f"dead_{name}": value for name, value in shares.items()}
-    found = share >= DEAD and not (collapsed and case.told_weight > HEAVY)  # which lets units die, and is the cause
+    found = (
+        case.varies and share >= DEAD and not (collapsed and case.told_weight > HEAVY)
+    )  # which lets units die, and is the cause
     return Sign("dead units", found, evidence, remedies, numbers, {"shares": shares})
 
 

@@ -54,7 +54,7 @@ def learning_rate(case):
         found = step >= LONG_STEP and (grown >= GROWN or rough >= ROUGH or dead >= DEAD)
         evidence = (
             f"a step of {rates.max():g} is {step:.2g} times the first size of a weight; weights grew {grown:.1f} "
-            f"times, and the loss rose {rough:.2g} times as much as it fell"
+            f"times, and the rises of the loss add up to {rough:.2g} times its fall"
         )
     remedies = (
         "a tenth of the learning rate",

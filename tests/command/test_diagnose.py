@@ -80,6 +80,15 @@ def test_a_model_without_its_run(rows, capsys):
     assert "a warm-up cannot be told" in out and "no others, to tell over-fitting" in out
 
 
+def test_other_rows_are_not_said_to_be_trained_on(rows, capsys):
+    train("--epochs", "60", "--validation-fraction", "0.25")
+    np.save("other.npy", rows[:100])
+    assert main(["diagnose", "run", "other.npy"]) == 0
+    assert "100 rows of other.npy, which is not what the model was trained on; no" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_what_is_wrong_is_one_sentence(rows, assert_refused, capsys):
     assert_refused("diagnose nowhere", "no model file nowhere")
     train("--epochs", "2")
