@@ -128,7 +128,8 @@ def _columns(details):
     figure = make_figure(10, 4.6)
     for axes, j, name in zip(figure.subplots(2, 3).flat, range(x.shape[1]), details["columns"], strict=False):
         known = x[~np.isnan(x[:, j]), j]
-        low, high = np.quantile(np.concatenate([known, drawn[:, j]]), [0.005, 0.995])
+        tails = [0.005, 0.995] if len(known) >= 200 else [0, 1]
+        low, high = np.quantile(np.concatenate([known, drawn[:, j]]), tails)
         bins = np.linspace(low, high if high > low else low + 1, BINS + 1)
         axes.hist(known, bins, density=True, color="tab:blue", alpha=0.7, label="rows")
         axes.hist(drawn[:, j], bins, density=True, histtype="step", color="tab:red", label="draws")

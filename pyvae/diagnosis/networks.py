@@ -61,9 +61,8 @@ def dead_units(case):
         'first weights of their size (init="he"), and rows of mean 0 and variance 1',
     )
     numbers = {f"dead_{name}": value for name, value in shares.items()}
-    found = (
-        case.varies and share >= DEAD and not (collapsed and case.told_weight > HEAVY)
-    )  # which lets units die, and is the cause
+    is_cause = not (collapsed and case.told_weight > HEAVY)  # a heavy KL lets units die
+    found = case.varies and share >= DEAD and is_cause
     return Sign("dead units", found, evidence, remedies, numbers, {"shares": shares})
 
 

@@ -27,9 +27,7 @@ def likelihood(case):
         return Sign("likelihood does not fit", False, "z of an importance-weighted bound do not tell", (), {}, {})
     x, observed, mean, drawn = _predicted(case)
     x = np.where(observed, x, np.nan)
-    low, high = (
-        pick(x, axis=0, initial=start) for pick, start in ((np.fmin.reduce, np.inf), (np.fmax.reduce, -np.inf))
-    )
+    low, high = np.fmin.reduce(x, axis=0, initial=np.inf), np.fmax.reduce(x, axis=0, initial=-np.inf)
     varies = low < high
     if not varies.any():
         return Sign("likelihood does not fit", False, "no column varies", (), {}, {})
