@@ -1,7 +1,7 @@
 """Does ``pyvae.diagnose`` name the fault? Eight faults are planted in trainings on data on which none of its thresholds
 was set, twice each, beside four healthy trainings.
 
-    PYVAE_DATA=... python benchmarks/diagnosis.py [--only WORD] [--all]
+    PYVAE_DATA=... python benchmarks/diagnosis.py [--only WORD] [--all] [--pictures DIR]
 
 The thresholds were set on MNIST and on Cardiotocography. Here the rows are sprites, and those of Fashion-MNIST, five
 sets of ADBench, 20 Newsgroups and scikit-learn. A fault counts as named if it is the first that is found; --all prints
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.sparse import load_npz
 
 import pyvae
+from pyvae import diagnosis_plots
 from pyvae.data import datasets
 
 DATA = Path(os.environ.get("PYVAE_DATA", "."))
@@ -134,6 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="cases whose fault or name has this word")
     parser.add_argument("--all", action="store_true", help="all of the evidence")
+    parser.add_argument("--pictures", type=Path, help="folder for a picture of the first fault of each case")
     options = parser.parse_args()
     right, n_faults, false_alarms, n_healthy = 0, 0, 0, 0
     for case in CASES:
@@ -150,6 +152,11 @@ def main():
             + f"  {time.perf_counter() - started:.0f} s",
             flush=True,
         )
+        if options.pictures and diagnosis.found:
+            options.pictures.mkdir(parents=True, exist_ok=True)
+            name = case.name.split(",")[0].replace(" ", "_")
+            figure = diagnosis_plots.picture(diagnosis.found[0])
+            figure.savefig(options.pictures / f"{name}_{diagnosis_plots.file_name(diagnosis.fault)}")
         if options.all:
             print("\n".join(f"    {'*' if s.found else ' '} {s.fault}: {s.evidence}" for s in diagnosis.signs))
         if case.fault:

@@ -17,6 +17,7 @@ import pyvae
 from pyvae import metrics
 from pyvae.data import datasets
 from pyvae.data.sprites import draw_sprites
+from pyvae.persistence import write_file
 
 RESULTS = Path(__file__).parent / "results" / "disentanglement.json"
 BETAS = (2.0, 4.0, 6.0, 8.0)
@@ -47,6 +48,8 @@ def table(results, n_seeds):
     """Lines of the report: medians over seeds, and the best beta of each kind."""
     lines, best = [], {}
     for name, found in results.items():
+        if name == "epochs":
+            continue
         gaps = [found[str(seed)]["gap"] for seed in range(n_seeds)]
         median, elbo = statistics.median(gaps), statistics.median(found[str(s)]["test_elbo"] for s in range(n_seeds))
         shown = " ".join(f"{g:.3f}" for g in gaps)
@@ -85,12 +88,14 @@ def main():
     data = datasets.load("sprites")
     pictures, factors = draw_sprites()
     results = json.loads(options.json.read_text()) if options.json.is_file() else {}
+    if results.setdefault("epochs", options.epochs) != options.epochs:
+        parser.error(f"{options.json} is of {results['epochs']} epochs: give another --json")
     for name, objective in objectives(len(data.train)).items():
         found = results.setdefault(name, {})
         for seed in range(options.seeds):
             if str(seed) not in found:
                 found[str(seed)] = gap(objective, seed, options.epochs, data, pictures, factors)
-                options.json.write_text(json.dumps(results, indent=1) + "\n")
+                write_file(options.json, f"{json.dumps(results, indent=1)}\n".encode())
                 print(f"{name}, seed {seed}: gap {found[str(seed)]['gap']:.3f}", flush=True)
     print("\n".join(table(results, options.seeds)))
     if options.png:

@@ -34,6 +34,19 @@ def check_number(name, value, low, high=math.inf, low_included=False):
     return number
 
 
+def check_bounds(name, bounds):
+    """(low, high), or None where there are no bounds. Raises ValueError unless they are two numbers, low < high."""
+    if bounds is None:
+        return None
+    try:
+        low, high = bounds
+        if low < high:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{name} must be None or (low, high) with low < high, not {bounds!r}")
+
+
 def _is_real(value):
     """True if a value is one real number, of Python or of an array; True and False are not."""
     if hasattr(value, "dtype"):

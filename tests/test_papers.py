@@ -54,7 +54,7 @@ def test_a_training_goes_on_where_it_was_interrupted_and_leaves_a_record(protoco
             return {"-ELBO": -model.elbo(X).mean()}
 
     def interrupt(history):
-        if len(history) == 10:
+        if len(history) == 25:
             import signal
 
             signal.raise_signal(signal.SIGINT)
@@ -63,7 +63,7 @@ def test_a_training_goes_on_where_it_was_interrupted_and_leaves_a_record(protoco
     interrupted.callbacks = (interrupt,)
     protocol.run("whole", whole, tmp_path, progress=False)
     protocol.run("parts", interrupted, tmp_path, progress=False)
-    assert "interrupted after epoch 10 of 30" in capsys.readouterr().out
+    assert "interrupted after epoch 25 of 30" in capsys.readouterr().out
     assert not (tmp_path / "results" / "parts.json").exists()
     protocol.run("parts", whole, tmp_path, progress=False)
     records = [json.loads((tmp_path / "results" / f"{name}.json").read_text()) for name in ("whole", "parts")]

@@ -77,7 +77,7 @@ def first_steps(protocol):
 
 def run(name, protocol, folder, progress=True):
     """Train, or go on training, and write the record once all epochs are done; the History."""
-    trained = commit()  # before a file is changed meanwhile
+    begun = beginning(protocol, folder / f"{name}.start.json")
     model, rows, arguments = protocol.prepare()
     history = pyvae.train(
         model, rows, epochs=protocol.epochs, seed=protocol.seed, progress=progress,
@@ -98,10 +98,10 @@ def run(name, protocol, folder, progress=True):
         "best_epoch": history.best_epoch,
         "training_hours": round(sum(history["seconds"]) / 3600, 3),
         "measuring_hours": round((time.perf_counter() - started) / 3600, 3),
-        "threads": pyvae.get_num_threads(),
-        "commit": trained,
+        "threads": begun["threads"],
+        "commit": begun["commit"],
         "machine": f"{processor()}, {pyvae._kernels.info()['isa']}",
-        "first_steps": first_steps(protocol),
+        "first_steps": begun["first_steps"],
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     pyvae.save(model, folder / f"{name}.safetensors")
@@ -109,6 +109,20 @@ def run(name, protocol, folder, progress=True):
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     print(json.dumps(record["figures"]))
     return history
+
+
+def beginning(protocol, path):
+    """Commit, threads and first steps with which a training began, kept in a file; refused where the code's first steps
+    are others by now."""
+    now = {"commit": commit(), "threads": pyvae.get_num_threads(), "first_steps": first_steps(protocol)}
+    if not path.exists():
+        path.write_text(json.dumps(now))
+    begun = json.loads(path.read_text())
+    if begun["first_steps"] != now["first_steps"]:
+        raise SystemExit(
+            f"{path}: it began at {begun['commit']}, whose first steps are not those of this code: begin anew"
+        )
+    return begun
 
 
 def commit():

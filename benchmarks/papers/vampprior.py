@@ -7,6 +7,10 @@ From the authors' code: gated layers 784-300-300-40 and back, He's first weights
 0.01^2) and are held between 0 and 1. The 10,000 rows that choose the epoch, and end the training when 50 epochs after
 the warm-up have brought nothing better, are drawn from the 60,000 of the training and the validation split. At most 600
 epochs, where the paper has 2,000. -log p(x) of the test rows from 5,000 importance samples.
+
+Differences from the authors' code that are known: there each tensor's gradient is divided by its norm before Adam sees
+it; the 10,000 rows are those of the fixed validation split (here validation rows that choose an epoch are drawn from
+the rows given); biases begin at uniform random numbers, and not at 0.
 """
 
 import numpy as np

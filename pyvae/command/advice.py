@@ -12,6 +12,7 @@ OTHER_WORDS = {
     "--dropout": "",  # there is none, and --drop is another thing
     "--exclude": "--drop",
     "--hidden-dim": "--hidden",
+    "--kl-schedule": "--kl-warmup --kl-cycles",
     "--kl-weight": "--beta",
     "--latent-dim": "--latent",
     "--layers": "--hidden",
@@ -54,7 +55,13 @@ BARE = {
 
 # Arguments of Python functions, as their messages call them, and the options that set them.
 ARGUMENTS = {
-    "a beta below 1, free bits or another likelihood": "a --beta below 1, --free-bits or another --likelihood",
+    "a beta below 1, free bits": "a --beta below 1, --free-bits",
+    "or another likelihood": "or another --likelihood",
+    "a larger capacity": "a larger --capacity",
+    "a smaller weight of the discrepancy": "a smaller --mmd-weight",
+    "a smaller beta": "a smaller --beta",
+    "more free nats": "more --free-bits",
+    "the ELBO with free bits": "--free-bits without --objective iwae",
     "batch_size": "--batch-size",
     "give ArraySource(X, missing=True)": "add --missing",
     "clip_norm": "--clip-norm",

@@ -5,6 +5,7 @@ import sys
 
 from pyvae import diagnosis_plots
 from pyvae.command import pictures, runs
+from pyvae.command.advice import name_options
 from pyvae.command.inputs import are_same, as_trained_on, data_of, load_model, splits_of, trained_on
 from pyvae.command.objective import new_objective
 from pyvae.command.options import options_of_run
@@ -37,7 +38,7 @@ def run_diagnose(options):
         if sign.found:
             log.say("found" if sign is diagnosis.found[0] else "and also", f"{sign.fault}: {sign.evidence}")
             for remedy in sign.remedies:
-                log.say("  try", remedy)
+                log.say("  try", name_options(remedy))
         elif options.all:
             log.say("no sign", f"{sign.fault}: {sign.evidence}")
     drawn = draw(diagnosis, out)

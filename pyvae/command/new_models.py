@@ -19,6 +19,7 @@ from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 
 PRIORS, POSTERIORS = ("normal", "mixture", "vamp", "flow"), ("diagonal", "full", "planar")
+MARGIN = 0.05  # between a pseudo-input and the bounds, of their distance
 COMPONENTS = 100  # of a prior with components, unless --components says otherwise
 AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
 
@@ -48,9 +49,9 @@ def new_posterior(options):
     return {"diagonal": lambda: None, "full": FullGaussian, "planar": PlanarFlow}[options.posterior]()
 
 
-def new_model(dataset, likelihood, options):
+def new_model(dataset, likelihood, options, trained):
     """A model for the rows, with this likelihood. The columns of a Gaussian are standardised, unless they are black and
-    white; counts and the columns of a table start at their means, and pseudo-inputs at rows."""
+    white; counts and the columns of a table start at their means, and pseudo-inputs at rows of ``trained``."""
     rows, table, word = dataset.train, dataset.table, options.likelihood
     network = options.latent, options.hidden, options.activation
     prior, posterior = new_prior(options, rows.n_features), new_posterior(options)
@@ -66,13 +67,18 @@ def new_model(dataset, likelihood, options):
         X = rows.X if isinstance(rows, SparseSource) else GatheredArray(rows)
         start_at_rows(model, X, name=f"column {{}} of {rows.name}".format)
     if isinstance(prior, VampPrior):
-        start_pseudo_inputs(model, rows, options.seed)
+        start_pseudo_inputs(model, trained, options.seed)
     return model
 
 
 def start_pseudo_inputs(model, rows, seed):
-    """Begin the pseudo-inputs of a VampPrior as rows, evenly spread, which are then made unequal where they repeat."""
+    """Begin the pseudo-inputs of a VampPrior near rows, evenly spread, and unequal where these repeat; those with
+    bounds begin within them, as the derivative beyond is 0."""
     picked = np.linspace(0, len(rows) - 1, model.prior.K).astype(int)
     batch = model.source(rows).minibatch(picked, Noise(seed), model.parameters.dtype)
     x = batch.x if isinstance(batch.x, np.ndarray) else batch.x.toarray()
-    model.prior.U[...] += x
+    prior = model.prior
+    if prior.clip is not None:
+        low, high = prior.clip
+        x = low + (high - low) * MARGIN + (1 - 2 * MARGIN) * (x - low)
+    prior.U[...] += x - prior.mean

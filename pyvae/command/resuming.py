@@ -28,6 +28,8 @@ def resumed(options, given, checkpoints):
     stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
     again = options.parser.parse_args(options.words[1:], argparse.Namespace(**stored))
     again.data = given or stored["data"]
+    if again.kl_cycles and again.epochs != stored["epochs"]:
+        raise Refusal(f"--kl-cycles divides --epochs, which were {stored['epochs']} when the run began: leave them so")
     for name in sorted(stored.keys() - MAY_CHANGE):
         before, now = stored[name], getattr(again, name)
         if before != now:

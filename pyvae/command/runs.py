@@ -53,14 +53,12 @@ def refuse_existing_run(out, may_exist):
                 folder.rmdir()
 
 
-def config(options, dataset, rows, validation, model, learning_rate):
-    """config.json: what was asked for and what it was asked of. Equal commands on equal machines give equal bytes.
-
-    rows, validation: the sources that were trained and validated on; None without such rows.
-    learning_rate: a number or a schedule.
-    """
+def config(options, job):
+    """config.json: what was asked for, and of what Job (train.py). Equal commands on equal machines give equal
+    bytes."""
+    dataset, model = job.dataset, job.model
     asked = {name: value for name, value in vars(options).items() if name not in ("run", "parser", "words")}
-    sources = {"train": rows, "validation": validation, "test": dataset.test}
+    sources = {"train": job.rows, "validation": job.validation, "test": dataset.test}
     text = json.dumps(
         {
             "options": {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()},
@@ -74,7 +72,8 @@ def config(options, dataset, rows, validation, model, learning_rate):
                 "binarize": dataset.train.binarize,
             },
             "model": {name: part for name, part in model.describe().items() if not isinstance(part, list)},
-            "learning_rate": str(learning_rate),
+            "learning_rate": str(job.rate),
+            "objective": repr(job.objective),
             "parameters": model.parameters.count,
             "precision": options.precision,
             "seed": options.seed,

@@ -103,13 +103,14 @@ def prepare(options, out, is_resumed):
     if options.patience and not options.validation_fraction:
         raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
     dataset = load_training(options)
-    n_trained = round(len(dataset.train) * (1 - options.validation_fraction))
-    options.epochs = options.epochs or default_epochs(dataset.epochs, n_trained, options)
-    rate = learning_rate(options, options.epochs)
-    objective = new_objective(options, n_trained)
     if options.binarize:
         for source in dataset.splits().values():
             source.binarize = None if options.binarize == "none" else options.binarize
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed)
+    n_trained = len(rows)
+    options.epochs = options.epochs or default_epochs(dataset.epochs, n_trained, options)
+    rate = learning_rate(options, options.epochs)
+    objective = new_objective(options, n_trained)
     began_in_vain = set(runs.files_of_run(out)) <= {"config.json", "log.txt"}  # killed before its first checkpoint
     if options.resume and not is_resumed:
         if not (options.force or began_in_vain):
@@ -120,10 +121,9 @@ def prepare(options, out, is_resumed):
     likelihood = new_likelihood(dataset, options)
     for source in dataset.splits().values():
         check_values(source, likelihood, advice=suited)
-    model = new_model(dataset, likelihood, options)
+    model = new_model(dataset, likelihood, options, rows)
     objective.check(model, n_trained)
     describe_data(model, options.data, dataset, options.drop)
-    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed)
     validation = held_out or dataset.validation
     split, reported = next(
         (name, source)
@@ -164,7 +164,7 @@ class Run:
         if isinstance(model, StandardizedVAE) or (table is not None and table.log_scale().any()):
             say("scale", SCALED)
         say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
-        if not isinstance(self.job.objective, ELBO):
+        if repr(self.job.objective) != repr(ELBO()):
             say("loss", f"{self.job.objective}")
         say("kernels", kernels_in_words())
         if self.began is not None:
@@ -247,7 +247,7 @@ class Run:
 
     def _settings(self):
         job = self.job
-        return runs.config(self.options, job.dataset, job.rows, job.validation, job.model, job.rate)
+        return runs.config(self.options, job)
 
     def _after_epoch(self, history):
         if not self.is_open:

@@ -21,7 +21,6 @@ from pyvae.diagnosis.sign import Sign
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.gaussian import is_diagonal, is_standard_normal
 from pyvae.objectives.elbo import ELBO
-from pyvae.objectives.mmd import MMD
 from pyvae.objectives.terms import settled
 
 LIGHT = 0.2  # weight of the KL
@@ -39,9 +38,7 @@ def collapse(case):
     elif total < NOTHING and case.told_weight > HEAVY:
         evidence += f"; the KL weighed {case.told_weight:g}"
     remedies = (
-        "a smaller weight of the distance"
-        if isinstance(case.objective, MMD)
-        else "a KL that weighs less at first: kl_warmup, a cycle, or a beta below 1; or free bits",
+        case.objective.remedies,
         "another likelihood: one whose spread is fixed and wide explains every row alike",
         "a higher learning rate or more epochs, where the loss still falls",
         "a decoder that cannot do without z, with less capacity of its own",

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyvae.diagnosis.case import DEAD, ratio, rms
 from pyvae.diagnosis.sign import Sign
+from pyvae.objectives.terms import came_to_its_end
 
 LONG_STEP = 0.25  # of the first size of a weight, root mean square
 GROWN, FAR_GROWN = 4.0, 8.0  # weights, times their first size; the latter where the rate is not known
@@ -18,16 +19,14 @@ ROUGH = 1.0  # all rises of the training loss, over its fall
 def warm_up(case):
     """The weight of the KL never reached its last value."""
     epochs = len(case.in_history("train_loss"))
-    found = bool(epochs) and not case.objective.settled(epochs - 1)
-    schedule = getattr(getattr(case.objective, "beta", None), "epochs", None)
-    numbers = {"epochs": epochs} | ({"warm_up": float(schedule)} if schedule else {})
+    found = bool(epochs) and not came_to_its_end(case.objective, epochs)
+    numbers = {"epochs": epochs}
     if not epochs:
         evidence = "there is no history to tell"
     elif found:
-        of = f", of {schedule:g} epochs," if schedule else ""
-        evidence = f"the warm-up{of} is no shorter than the training, of {epochs}: the KL never had its full weight"
+        evidence = f"{case.objective.never} in a training of {epochs} epoch{'s' * (epochs > 1)}"
     else:
-        evidence = f"the objective was the final one before the last of {epochs} epochs began"
+        evidence = f"the objective came to its final numbers within the {epochs} epoch{'s' * (epochs > 1)}"
     remedies = (
         "more epochs: several times the warm-up",
         "a shorter warm-up, of a tenth of the epochs",

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
+from pyvae.arguments import check_bounds
 from pyvae.latent.interface import Posterior, Prior, is_of_its_samples
 from pyvae.module import register
 from pyvae.workspace import FRESH
@@ -59,9 +60,7 @@ class DiagonalGaussian(Posterior):
     playable = pathwise = True
 
     def __init__(self, logvar_bounds=None):
-        if logvar_bounds is not None and not logvar_bounds[0] < logvar_bounds[1]:
-            raise ValueError(f"logvar_bounds must be None or (low, high) with low < high, not {logvar_bounds!r}")
-        self.logvar_bounds = None if logvar_bounds is None else tuple(logvar_bounds)
+        self.logvar_bounds = check_bounds("logvar_bounds", logvar_bounds)
 
     def n_outputs(self, latent_dim):
         return 2 * latent_dim

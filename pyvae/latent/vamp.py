@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.arguments import check_count, check_number
+from pyvae.arguments import check_bounds, check_count, check_number
 from pyvae.latent.gaussian import refuse_other_gaussians
 from pyvae.latent.interface import Prior
 from pyvae.latent.mixture import mixture_density, mixture_density_backward, mixture_sample
@@ -39,7 +39,8 @@ class VampPrior(Prior):
 
     clip: None, or (low, high), between which pseudo-inputs are held, with derivative 0 outside: (0, 1) for pictures, as
     the authors' hard tanh does. mean, std: of the normal distribution from which U is drawn at first. Rows of the data
-    do as well: ``model.prior.U[...] = X[:K]``. Raises ValueError for numbers out of range.
+    do as well, ``model.prior.U[...] = X[:K]``; with bounds, a little inside, ``0.05 + 0.9 * X[:K]``, as a number that a
+    step takes beyond them never moves again. Raises ValueError for numbers out of range.
     """
 
     playable = uses_encoder = True
@@ -47,9 +48,7 @@ class VampPrior(Prior):
     def __init__(self, n_features, K, clip=None, mean=0.05, std=0.01):
         self.n_features, self.K = check_count("n_features", n_features, 1), check_count("K", K, 1)
         self.width = self.K
-        if clip is not None and not clip[0] < clip[1]:
-            raise ValueError(f"clip must be None or (low, high) with low < high, not {clip!r}")
-        self.clip = None if clip is None else tuple(clip)
+        self.clip = check_bounds("clip", clip)
         self.mean = check_number("mean", mean, -np.inf)
         self.std = check_number("std", std, 0, low_included=True)
 

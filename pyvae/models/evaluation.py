@@ -77,7 +77,7 @@ class Model(Module):
             raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
         objective = ELBO(beta) if objective is None else settled(objective)
         x = self.rows(x, "x")
-        objective.check(self, len(x))
+        objective.check(self, None)
         source = as_source(eps, self.latent_dim, "eps")
         check_finite(source, x.dtype)
         if len(source) % len(x):

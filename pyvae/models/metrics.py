@@ -32,8 +32,9 @@ def kl_per_dimension(mu, logvar):
     """The KL of each latent dimension, mean over rows, (Z,), nats; they add up to the mean KL of the rows.
 
     KL_j = 1/N sum_i 1/2 (mu_ij^2 + exp(logvar_ij) - 1 - logvar_ij)  (Kingma and Welling 2014, appendix B), for mu and
-    logvar (N, Z) of diagonal Gaussians, and the prior N(0, 1); see gaussian_posteriors. Summed over rows in double.
-    Raises TypeError or ValueError where mu and logvar are no such arrays.
+    logvar (N, Z) of diagonal Gaussians, and the prior N(0, 1); see gaussian_posteriors. Of a q whose dimensions depend
+    on each other they add up to a lower bound. Summed over rows in double. Raises TypeError or ValueError where mu and
+    logvar are no such arrays.
     """
     mu, logvar = check_mu_logvar(mu, logvar)
     return 0.5 * (mu**2 + np.expm1(logvar) - logvar).mean(axis=0)

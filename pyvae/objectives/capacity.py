@@ -20,10 +20,13 @@ from pyvae.workspace import FRESH
 class Capacity(Objective):
     """-log p(x|z) + gamma |KL - nats|, means over the rows of a minibatch, nats (Burgess et al. 2018).
 
-    nats: the capacity, a number or a function of the epochs done so far, such as LinearWarmUp(25, 100). n_samples: k
-    samples of z per row. It looks at all rows of a minibatch, and so is outside of the promise that a row's numbers do
-    not depend on the rows beside it. Raises ValueError for numbers out of range.
+    nats: the capacity, a number or a function of the epochs done so far, such as LinearWarmUp(25, 100) (one without
+    ``settled`` is taken to be final from the begin). n_samples: k samples of z per row. It looks at all rows of a
+    minibatch, and so is outside of the promise that a row's numbers do not depend on the rows beside it. Raises
+    ValueError for numbers out of range.
     """
+
+    never, remedies = "the capacity never came to its last value", "a larger capacity"
 
     def __init__(self, nats: float | Callable[[float], float], gamma: float = 1000.0, n_samples: int = 1):
         self.nats = nats if callable(nats) else check_number("nats", nats, 0, low_included=True)

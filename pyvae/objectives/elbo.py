@@ -27,9 +27,10 @@ from pyvae.workspace import FRESH
 class ELBO(Objective):
     """The negative ELBO: -1/k sum_s log p(x|z_s) + beta KL, mean over rows, nats (Kingma and Welling 2014, eq. 10).
 
-    beta: weight of the KL, a number or a function of the epochs done so far, such as LinearWarmUp. n_samples: k samples
-    of z per row. kl: "closed" takes the closed form where there is one; "sampled" estimates the KL from the same z as
-    log p(x|z) (ibid., eq. 6). Raises ValueError for numbers out of range or another word.
+    beta: weight of the KL, a number or a function of the epochs done so far, such as LinearWarmUp (one without
+    ``settled`` is taken to be final from the begin). n_samples: k samples of z per row. kl: "closed" takes the closed
+    form where there is one; "sampled" estimates the KL from the same z as log p(x|z) (ibid., eq. 6). Raises ValueError
+    for numbers out of range or another word.
     """
 
     linear = True

@@ -28,6 +28,8 @@ class FreeBits(Objective):
     another word.
     """
 
+    remedies = "more free nats"
+
     def __init__(self, nats: float, groups: int | None = None, over: str = "row", n_samples: int = 1):
         self.nats = check_number("nats", nats, 0, low_included=True)
         self.groups = None if groups is None else check_count("groups", groups, 1)

@@ -48,6 +48,8 @@ class ImportanceWeighted(Objective):
     alone. Raises ValueError for numbers out of range or other words.
     """
 
+    remedies = "the ELBO with free bits"
+
     def __init__(self, k: int = 5, gradient: str = "standard", groups: int = 1, mix: float = 0.0, kl: str = "sampled"):
         self.k, self.groups = check_count("k", k, 1), check_count("groups", groups, 1)
         self.mix = check_number("mix", mix, 0, 1, low_included=True)

@@ -15,7 +15,7 @@ class LinearWarmUp:
 
     def __init__(self, beta, epochs):
         self.beta = check_number("beta", beta, 0, low_included=True)
-        self.epochs = check_number("kl_warmup", epochs, 0, low_included=True)
+        self.epochs = check_number("epochs", epochs, 0, low_included=True)
 
     def __repr__(self):
         return f"LinearWarmUp({self.beta!r}, {self.epochs!r})"

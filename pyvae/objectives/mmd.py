@@ -9,11 +9,12 @@ k(a, b), and expectations over z, z' ~ q and y, y' ~ N(0, 1),
 
 which is 0 only where the two distributions are the same. k is a mean of Gaussian kernels exp(-|a - b|^2 / (2 s)) of
 several widths s, multiples of Z, as |y - y'|^2 is 2 Z on average. For them the prior's part is known in closed form, so
-that no y is drawn; z and z' are two different samples i, j of the batch (an unbiased estimate, which can be negative).
-With r = s / (s + 1), shares p_i of the rows and P = sum_{i != j} p_i p_j:
+that no y is drawn; z and z' are samples i, j of two different rows of the batch, as those of one row are no independent
+draws from q (so the estimate is unbiased, and can be negative). With r = s / (s + 1), shares p_i of the samples, sums
+over j of the samples of other rows than i's, and P = sum_i sum_j p_i p_j:
 
     k(z, N(0,1)) = r^(Z/2) exp(-|z|^2 / (2 (s + 1)))        k(N(0,1), N(0,1)) = (s / (s + 2))^(Z/2)
-    dz_i = -2 sum_{j != i} p_i p_j / P k_ij (z_i - z_j) / s  +  2 p_i k(z_i, N(0,1)) z_i / (s + 1)
+    dz_i = -2 sum_j p_i p_j / P k_ij (z_i - z_j) / s  +  2 p_i k(z_i, N(0,1)) z_i / (s + 1)
 """
 
 import numpy as np
@@ -36,6 +37,8 @@ class MMD(Objective):
     prior must be N(0, 1). Raises ValueError for numbers out of range.
     """
 
+    remedies = "a smaller weight of the discrepancy"
+
     def __init__(self, weight: float = 1000.0, beta: float = 0.0, n_samples: int = 1):
         self.weight = check_number("weight", weight, 0, low_included=True)
         self.beta = check_number("beta", beta, 0, low_included=True)
@@ -46,17 +49,19 @@ class MMD(Objective):
         loss, dterms = ELBO(self.beta)(terms, weight, memory)
         k = terms.log_px.shape[1]
         share = np.ones(len(terms.z)) if weight is None else np.repeat(np.asarray(weight, np.float64), k)
-        discrepancy, dz = self.discrepancy(terms.z, share / share.sum(), memory)
+        discrepancy, dz = self.discrepancy(terms.z, share / share.sum(), k, memory)
         dz *= self.weight
         return loss + self.weight * discrepancy, dterms._replace(z=dz)
 
-    def discrepancy(self, z, share, memory=FRESH):
-        """MMD^2 of the z (M, Z) of these shares (M,), which add up to 1, and its derivative by z."""
+    def discrepancy(self, z, share, k=1, memory=FRESH):
+        """MMD^2 of the z (M, Z), k of each row next to each other, of these shares (M,), which add up to 1; and its
+        derivative by z."""
         (rows, Z), dtype = z.shape, z.dtype
         squares = (z * z).sum(axis=1)
         distance = np.maximum(squares[:, None] + squares - 2 * _products(z), 0)
         pairs = np.outer(share, share)
-        np.fill_diagonal(pairs, 0)
+        row = np.arange(rows) // k
+        pairs[row[:, None] == row] = 0
         pairs /= pairs.sum() or 1.0
         result, dz = 0.0, memory.take((rows, Z), dtype)
         dz[...] = 0
@@ -84,7 +89,6 @@ def _products(a, z=None):
 
 
 def _exponential(x):
-    x = np.atleast_2d(x)
-    out = np.empty_like(x)
-    _kernels.exponential(x, out)
-    return out.squeeze() if len(x) == 1 else out
+    out = np.empty((1, x.size), x.dtype)
+    _kernels.exponential(np.ascontiguousarray(x).reshape(1, -1), out)
+    return out.reshape(x.shape)

@@ -46,6 +46,8 @@ class Objective:
 
     n_samples = 1
     linear = False
+    never = "the KL never had its full weight"  # what to say where it did not come to its final numbers
+    remedies = "a kl_warmup, a beta below 1, free bits"  # where z carries nothing
 
     def __call__(self, terms, weight=None, memory=FRESH):
         """The loss, in nats, and its derivatives, a Terms. weight (B,): the weights of the rows; None: all 1."""
@@ -60,12 +62,19 @@ class Objective:
         return True
 
     def check(self, model, n_rows):
-        """Raise ValueError, in a sentence, where it does not fit the model or the number of rows."""
+        """Raise ValueError, in a sentence, where it does not fit the model or the number of rows to train on; None: of
+        rows that are no training."""
 
     def __repr__(self):
         """Its name and numbers, by which a checkpoint recognises it."""
         numbers = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({numbers})"
+
+
+def came_to_its_end(objective, epochs):
+    """Whether an epoch of so many had the final numbers, at its begin or in its middle."""
+    final = repr(settled(objective))
+    return any(repr(objective.at(half / 2)) == final for half in range(2 * epochs))
 
 
 def settled(objective):

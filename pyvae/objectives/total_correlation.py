@@ -44,6 +44,8 @@ class TotalCorrelation(Objective):
     diagonal Gaussian posterior. Raises ValueError for numbers out of range or another word.
     """
 
+    remedies = "a smaller beta"
+
     def __init__(self, beta: float, n_rows: int, sampling: str = "stratified"):
         self.beta = check_number("beta", beta, 0, low_included=True)
         self.n_rows = check_count("n_rows", n_rows, 1)
@@ -63,13 +65,13 @@ class TotalCorrelation(Objective):
         """TC of samples z (M, D), one from each posterior mu, logvar (M, D), nats; and its derivatives by the three."""
         (rows, dims), dtype = z.shape, z.dtype
         mu, logvar = np.ascontiguousarray(mu.T), np.ascontiguousarray(logvar.T)  # (D, M)
-        precision = np.empty((dims, rows), dtype)
-        _kernels.exponential(-logvar, precision)  # 1 / sigma^2
-        # (M, D, M): row i of z, dimension d, posterior j
-        away = z[:, :, None] - mu
-        pull = away * precision
-        far = away * pull
-        log_q = (far + (logvar + dtype.type(LOG_2_PI))) * dtype.type(-0.5)
+        sharpness = np.empty((dims, rows), dtype)
+        _kernels.exponential(logvar / -2, sharpness)  # 1 / sigma
+        # (M, D, M): row i of z, dimension d, posterior j; away in units of sigma
+        away = (z[:, :, None] - mu) * sharpness
+        with np.errstate(over="ignore"):  # so far away that the density is 0
+            distance = away * away
+        log_q = (distance + (logvar + dtype.type(LOG_2_PI))) * dtype.type(-0.5)
         log_W = self.log_weights(rows, weight).astype(dtype)
         joint, joint_sum = self.shares(log_q.sum(axis=1) + log_W)  # (M, M), (M,)
         marginal, marginal_sum = self.shares((log_q + log_W[:, None, :]).reshape(rows * dims, rows))
@@ -79,10 +81,11 @@ class TotalCorrelation(Objective):
 
         dlog_q = (joint[:, None, :] - marginal.reshape(rows, dims, rows)) * c.astype(dtype)[:, None, None]
         dz, dmu, dlogvar = (memory.take((rows, dims), dtype) for _ in range(3))
-        pull *= dlog_q
+        weighted = away * dlog_q  # first, as what is far has the derivative 0
+        pull = weighted * sharpness
         dz[...] = -pull.sum(axis=2)
         dmu[...] = pull.sum(axis=0).T
-        dlogvar[...] = (dlog_q * (far - 1)).sum(axis=0).T / 2
+        dlogvar[...] = (weighted * away - dlog_q).sum(axis=0).T / 2
         return tc, dz, dmu, dlogvar
 
     def log_weights(self, rows, weight=None):
@@ -105,6 +108,6 @@ class TotalCorrelation(Objective):
         return shares, log_sum
 
     def check(self, model, n_rows):
-        if n_rows != self.n_rows:
+        if n_rows not in (None, self.n_rows):
             raise ValueError(f"the objective is for {self.n_rows} rows, but there are {n_rows} to train on")
         refuse_other_gaussians(model.posterior, None, "the total correlation needs the density of each dimension")

@@ -144,7 +144,7 @@ def choose_objective(objective, beta, n_samples, kl_warmup):
     """The objective, or the ELBO of which the other arguments are a short form. Raises ValueError where both are given,
     and TypeError where it is no Objective."""
     if objective is None:
-        warm_up = LinearWarmUp(beta, kl_warmup)
+        warm_up = LinearWarmUp(beta, check_number("kl_warmup", kl_warmup, 0, low_included=True))
         return ELBO(warm_up if warm_up.epochs else beta, n_samples)
     if not isinstance(objective, Objective):
         raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")

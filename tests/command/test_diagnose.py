@@ -51,7 +51,10 @@ def test_faults_have_pictures_and_remedies(rows, capsys, matplotlib):
     assert Path(result["pictures"][0]).read_bytes().startswith(b"\x89PNG")
     assert main(["diagnose", "run"]) == 0
     out = capsys.readouterr().out
-    assert "found    posterior collapse: z says" in out and "  try    a KL that weighs less" in out
+    assert (
+        "found    posterior collapse: z says" in out
+        and "  try    a --kl-warmup, a --beta below 1, --free-bits\n" in out
+    )
     assert out.endswith("the fault to mend first: posterior collapse\n") and "the KL weighed 50" in out
 
 

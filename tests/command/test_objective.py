@@ -127,3 +127,59 @@ def test_pseudo_inputs_begin_as_rows():
     assert main([*words.split(), *SMALL]) == 0
     U = pyvae.load("run").prior.U
     assert np.abs(U.mean(axis=0)).max() < 1 and 0.5 < U.std(axis=0).min() < U.std(axis=0).max() < 2
+
+
+def test_the_run_says_what_was_minimised(tmp_path):
+    np.save("rows.npy", np.eye(12, dtype=np.float32))
+    assert main(["train", "rows.npy", *SMALL, "--objective", "iwae", "--samples", "3"]) == 0
+    assert json.loads(Path("run/config.json").read_text())["objective"] == repr(pyvae.ImportanceWeighted(3))
+    assert "loss     ImportanceWeighted(" in Path("run/log.txt").read_text()
+
+
+def test_every_share_of_validation_rows_goes_with_the_total_correlation():
+    """Of 5 rows half are 2, by rounding to even numbers; 3 are trained on."""
+    np.save("rows.npy", np.eye(5, dtype=np.float32))
+    line = ["train", "rows.npy", *SMALL, "--objective", "tc", "--beta", "4", "--validation-fraction", "0.5"]
+    assert main(line) == 0
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0.3, 0.7)])
+def test_pseudo_inputs_begin_within_their_bounds_and_can_move(values):
+    X = np.where(np.eye(40) > 0, *values[::-1]).astype(np.float32)
+    np.save("rows.npy", X)
+    assert main(["train", "rows.npy", *SMALL, "--prior", "vamp", "--components", "20", "--lr", "1e-9"]) == 0
+    prior = pyvae.load("run").prior
+    assert (prior.U > 0).all() and (prior.U < 1).all()
+    np.testing.assert_allclose(prior.U, 0.05 + 0.9 * X[np.linspace(0, 39, 20).astype(int)], atol=0.06)
+
+
+def test_cycles_keep_their_length(capsys, assert_refused):
+    np.save("rows.npy", np.eye(12, dtype=np.float32))
+    assert main(["train", "rows.npy", *SMALL, "--kl-cycles", "2", "--checkpoint-seconds", "0"]) == 0
+    capsys.readouterr()
+    assert_refused("train rows.npy --out run --resume --epochs 9", "--kl-cycles divides --epochs, which were 2")
+
+
+def test_what_is_said_of_a_collapse_fits_the_objective(capsys):
+    np.save("rows.npy", np.zeros((30, 4), np.float32))
+    for words, remedy in (
+        ("--objective mmd", "a smaller --mmd-weight"),
+        ("--objective iwae", "--free-bits without --objective iwae"),
+        ("--objective tc --beta 3", "a smaller --beta or"),
+        ("", "a --kl-warmup, a --beta below 1, --free-bits or another --likelihood"),
+    ):
+        line = [*SMALL[:4], "--epochs", "500", "--lr", "0.01", *SMALL[6:], "--force", *words.split()]
+        assert main(["train", "rows.npy", *line]) == 0
+        assert f"(posterior collapse): try more --epochs, {remedy}" in capsys.readouterr().err
+
+
+def test_cycles_that_had_the_full_weight_are_no_warm_up_that_was_too_long(capsys):
+    np.save("rows.npy", np.eye(12, dtype=np.float32))
+    assert main(["train", "rows.npy", *SMALL, "--epochs", "6", "--kl-cycles", "6", "--force"]) == 0
+    assert "full weight" not in capsys.readouterr().err
+    assert main(["train", "rows.npy", *SMALL, "--capacity", "5", "--kl-warmup", "9", "--force"]) == 0
+    assert "the capacity never came to its last value" in capsys.readouterr().err
+
+
+def test_the_word_of_others_for_a_warm_up(assert_refused):
+    assert_refused("train digits --kl-schedule linear", "did you mean --kl-warmup?")

@@ -190,6 +190,30 @@ def test_mmd_against_samples_of_the_prior():
     assert exact == pytest.approx(sampled, abs=5e-3)
 
 
+def test_mmd_of_several_samples_a_row_has_no_bias(rng):
+    """Samples of one row are no independent draws from q(z): counted as pairs, they would make it 0.017."""
+    found = []
+    for _ in range(200):
+        centres = np.sqrt(0.95) * rng.standard_normal((20, 1, 2))  # so that all z together are N(0, 1)
+        z = (centres + np.sqrt(0.05) * rng.standard_normal((20, 5, 2))).reshape(100, 2)
+        found.append(pyvae.MMD().discrepancy(z, np.full(100, 0.01), k=5)[0])
+    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(200) and np.std(found) < 0.03
+
+
+def test_the_total_correlation_of_very_narrow_posteriors_is_a_number(rng):
+    mu = rng.standard_normal((6, 2)).astype(np.float32)
+    logvar = np.full((6, 2), -90, np.float32)  # 1 / sigma^2 is no float32
+    found = pyvae.TotalCorrelation(4.0, 100).total_correlation(mu, mu, logvar)
+    assert all(np.isfinite(part).all() for part in found)
+
+
+def test_a_minibatch_has_its_loss_and_gradients(rng):
+    model = pyvae.VAE.mlp(6, 2, (4,))
+    loss = model.loss_and_gradients(rng.random((5, 6)), rng.standard_normal((5, 2)),
+                                    objective=pyvae.TotalCorrelation(4.0, 300))  # fmt: skip
+    assert np.isfinite(loss)
+
+
 def test_mmd_is_nothing_for_the_prior_itself_and_large_elsewhere():
     rng = np.random.default_rng(1)
     shares, objective = np.full(2000, 1 / 2000), pyvae.MMD()

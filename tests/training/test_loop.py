@@ -236,5 +236,10 @@ def test_the_history_says_what_spoils_most_trainings(rng):
     (collapse,) = advice(epochs=100, beta=50.0)
     assert "z carries nothing of the rows (posterior collapse): try more epochs, a kl_warmup" in collapse
     (warm_up,) = advice(epochs=3, objective=pyvae.Capacity(pyvae.LinearWarmUp(2.0, 3)))
+    assert (
+        warm_up == "the capacity never came to its last value: its warm-up is no shorter than the training, of 3 epochs"
+    )
+    (warm_up,) = advice(epochs=3, kl_warmup=3)
     assert warm_up == "the KL never had its full weight: its warm-up is no shorter than the training, of 3 epochs"
+    assert advice(epochs=4, objective=pyvae.ELBO(pyvae.Cyclical(1.0, 6, 3))) == []  # it had in the first cycle
     assert advice(epochs=4, objective=pyvae.Capacity(pyvae.LinearWarmUp(2.0, 3))) == []
