@@ -29,12 +29,17 @@ def line(path):
     )
 
 
+def by_numbers(path):
+    """For sorting: nvae-z5 before nvae-z10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
+
+
 def main():
     readme = REPOSITORY / "README.md"
     table = [
         "| protocol | published | here | hours | commit | command |",
         "|---|---|---|---|---|---|",
-        *map(line, sorted(RECORDS.glob("*.json"))),
+        *map(line, sorted(RECORDS.glob("*.json"), key=by_numbers)),
     ]
     text = re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: "\n".join([BEGIN, *table, END]), readme.read_text(),
