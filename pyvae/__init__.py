@@ -8,7 +8,9 @@ In three lines:
 """
 
 from pyvae._kernels import get_matmul_precision, get_num_threads, set_matmul_precision, set_num_threads, threads
-from pyvae.data.sources import ArraySource, Batch, DataSource, SparseSource
+from pyvae.data.batch import Batch
+from pyvae.data.labels import one_hot
+from pyvae.data.sources import ArraySource, DataSource, SparseSource
 from pyvae.diagnosis import Diagnosis, diagnose
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.latent.flow import Flow
@@ -30,6 +32,7 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import start
+from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.module import register
@@ -67,6 +70,7 @@ __all__ = [
     "CheckpointWarning",
     "Checkpoints",
     "Clip",
+    "ConditionalVAE",
     "Constant",
     "CosineDecay",
     "Cyclical",
@@ -126,6 +130,7 @@ __all__ = [
     "get_matmul_precision",
     "get_num_threads",
     "load",
+    "one_hot",
     "register",
     "save",
     "set_matmul_precision",

@@ -266,7 +266,7 @@ def test_a_schedule_of_the_kl_that_is_out_of_range_is_refused_before_anything_is
 
 def test_hooks_count_wherever_rows_are_encoded_and_decoded():
     class Shifted(pyvae.VAE):
-        def encoder_inputs(self, batch):
+        def encoder_inputs(self, batch, memory=pyvae.FRESH):
             return batch.x + 1
 
         def decode_rows(self, z, batch, noise, memory=pyvae.FRESH):

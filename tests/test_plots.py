@@ -11,7 +11,8 @@ import pyvae
 from pyvae import plots, prior_plots
 from pyvae.command import pictures
 from pyvae.data.datasets import Dataset
-from pyvae.data.sources import ArraySource, Rows
+from pyvae.data.sources import ArraySource
+from pyvae.data.wrapped import Rows
 from pyvae.models import metrics
 from pyvae.training.history import COLUMNS, History
 

@@ -17,7 +17,8 @@ import pyvae
 from pyvae import Noise, _kernels
 from pyvae.arena import Arena
 from pyvae.command.checks import common, likelihoods, models
-from pyvae.data.sources import ArraySource, Rows
+from pyvae.data.sources import ArraySource
+from pyvae.data.wrapped import Rows
 from pyvae.latent.encode import Encode
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.layers.layer import Layer

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 
 with np.load(Path(__file__).parent / "witness" / "witness.npz") as file:
     WITNESS = dict(file)

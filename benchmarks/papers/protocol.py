@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import pyvae
-from pyvae.data.sources import WrappedSource
+from pyvae.data.wrapped import WrappedSource
 from pyvae.training.checkpoints import Checkpoints
 
 BENCHMARKS = Path(__file__).parents[1]

@@ -43,6 +43,7 @@ FUNCTIONS = {
         "copy",
         "exponential",
         "multiply",
+        "repeat_rows",
         "scale_rows",
         "shift",
         "total",

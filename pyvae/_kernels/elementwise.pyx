@@ -4,7 +4,7 @@ Twin: ``elementwise_ref.py``, which defines what every function here returns.
 """
 cimport numpy as cnp
 from libc.string cimport memset
-from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, stride, vector
+from pyvae._kernels.arrays cimport matrix, output, output_vector, real_type, samples_per_row, stride, vector
 from pyvae._kernels.cpu cimport level
 from pyvae._kernels.tape cimport EXPONENTIAL_COST, PLAIN_COST, not_repeatable, run, task_t
 
@@ -16,7 +16,7 @@ cdef extern from "simd/elementwise.h":
         const void *x
         const void *y
         void *out
-        Py_ssize_t x_row, y_row, out_row
+        Py_ssize_t x_row, y_row, out_row, samples
         double number, low, high
         int activation, accumulate
 
@@ -27,7 +27,7 @@ cdef extern from "simd/elementwise.h":
         double *out
 
     ctypedef struct elementwise_table_t:
-        task_t activate, activate_backward, column_sums, add, multiply, exponential, scale_rows
+        task_t activate, activate_backward, column_sums, add, multiply, exponential, scale_rows, repeat_rows
         task_t shift, clip, clip_backward, total
 
     int IDENTITY, RELU, LEAKY_RELU
@@ -150,6 +150,18 @@ def scale_rows(x, factor, out):
         cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(factor_), cnp.PyArray_DATA(out_), stride(out_)
     )
     run(elementwise_tables[level][real].scale_rows, &e, sizeof(e), work_of(&e), (x_, factor_, out_))
+
+
+def repeat_rows(x, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, -1, x_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation = out_.shape[0], x_.shape[1], IDENTITY
+    e.samples = samples_per_row(out_.shape[0], x_.shape[0], "out")
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].repeat_rows, &e, sizeof(e), work_of(&e), (x_, out_))
 
 
 def shift(x, number, out):

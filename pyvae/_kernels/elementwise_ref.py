@@ -109,6 +109,11 @@ def scale_rows(x, factor, out):
     np.multiply(x, factor[:, None], out=out)
 
 
+def repeat_rows(x, out):
+    """out (B * k, N) = each row of x (B, N) k times."""
+    out[...] = np.repeat(x, len(out) // max(len(x), 1), axis=0)
+
+
 def shift(x, number, out):
     """out = x + number."""
     np.add(x, number, out=out)

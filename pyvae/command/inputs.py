@@ -11,7 +11,8 @@ from pyvae.command.refusals import Refusal
 from pyvae.command.runs import LATENT
 from pyvae.data import csv_files, datasets
 from pyvae.data.scaling import log_scale_of_rows
-from pyvae.data.sources import CHUNK_ROWS, SparseSource, check_support
+from pyvae.data.sources import CHUNK_ROWS, SparseSource
+from pyvae.data.support import check_support
 from pyvae.data.tables import Table
 from pyvae.data.validation import UNKNOWN
 from pyvae.latent.aggregate import AggregatePosterior

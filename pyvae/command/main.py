@@ -26,7 +26,7 @@ from pyvae.command.outputs import counted, output_file, tell, write_frame, write
 from pyvae.command.refusals import Refusal
 from pyvae.command.score import run_score
 from pyvae.command.train import run_train
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 from pyvae.gradcheck import GradientError, check_gradients
 from pyvae.training.checkpoints import CheckpointWarning
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 from pyvae import plots
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 from pyvae.latent.gaussian import is_diagonal, is_standard_normal
 from pyvae.models import metrics
 from pyvae.persistence import write_file

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae.command.inputs import log_scale, table_of
-from pyvae.data.sources import Rows, SameNoise, chunks_of
+from pyvae.data.sources import chunks_of
+from pyvae.data.wrapped import Rows, SameNoise
 from pyvae.models.expectations import surprise
 
 MOST_ROWS, LEAST_ROWS, SAMPLES = 1000, 100, 100  # whose log-likelihood is computed

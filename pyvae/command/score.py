@@ -9,7 +9,7 @@ from pyvae.command.outputs import counted, output_file, tell, write_table
 from pyvae.command.reference import SAMPLES, Reference, columns_of, surprise_of
 from pyvae.command.refusals import Refusal
 from pyvae.command.runs import REFERENCE
-from pyvae.data.sources import Rows, SameNoise
+from pyvae.data.wrapped import Rows, SameNoise
 
 MOST_SHOWN = 10  # rows
 REASONS = 3  # columns that are named for a row

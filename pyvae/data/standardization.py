@@ -6,12 +6,14 @@ tell apart, keep their digits. Sparse rows are divided by their scales alone, el
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from pyvae.data import scaling
-from pyvae.data.sources import Batch, DataSource, SparseSource, WrappedSource
+from pyvae.data.sources import DataSource, SparseSource
 from pyvae.data.validation import check_sparse
+from pyvae.data.wrapped import WrappedSource
 
 STANDARDIZED = {"gaussian": "each", "gaussian-predicted": "each", "gaussian-shared": "all", "gaussian-fixed": "all"}
 
@@ -114,7 +116,7 @@ class StandardizedSource(WrappedSource):
         if self.leaves_out:
             near = ~self.standardization.is_far(given.x)
             observed = near if observed is None else near & (observed != 0)
-        return Batch(out, observed, given.weight, given.rows)
+        return replace(given, x=out, observed=observed)
 
     def _has_far_cells(self):
         return any(self.standardization.is_far(x).any() for x in scaling.chunks(scaling.GatheredArray(self.source)))
@@ -124,7 +126,7 @@ def standardized(source, standardization, training=False):
     """A DataSource that hands on the rows of another, standardised; see StandardizedSource."""
     if not isinstance(source, SparseSource):
         return StandardizedSource(source, standardization, training)
-    result = SparseSource(divided(source.X, standardization.scale), source.name, source.weight)
+    result = SparseSource(divided(source.X, standardization.scale), source.name, source.weight, source.condition)
     result.standardization = standardization
     return result
 

@@ -19,9 +19,10 @@ from dataclasses import asdict
 import numpy as np
 
 from pyvae.arguments import shown
+from pyvae.data.batch import Batch
 from pyvae.data.columns import KINDS, Column, row_name
 from pyvae.data.scaling import BOUND, warn_of_far_cells
-from pyvae.data.sources import Batch, DataSource
+from pyvae.data.sources import DataSource
 from pyvae.data.validation import check_row_numbers
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.bernoulli import Bernoulli
@@ -226,7 +227,7 @@ class TableSource(DataSource):
             observed[:, :n] = ~np.repeat(np.isnan(codes), self.table.widths, axis=1)
         if self.targets is not None:
             out[:, n:] = self.targets[rows]
-        return Batch(out, observed, None if self.weight is None else self.weight[rows], rows)
+        return Batch(out, observed, **self.beside(rows))
 
 
 def refuse_equal_names(frame, what):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 from pyvae.layers.layer import Sequential
 from pyvae.module import build
 from pyvae.noise import Noise

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pyvae.arguments import check_count
-from pyvae.data.sources import DataSource, check_support
+from pyvae.data.sources import DataSource
+from pyvae.data.support import check_support
 from pyvae.diagnosis.case import Case
 from pyvae.diagnosis.latent_space import collapse, heavy_kl, light_kl, prior_misses
 from pyvae.diagnosis.networks import dead_units, gradients, noisy_gradient

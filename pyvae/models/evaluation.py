@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import Batch, DataSource, Rows, all_rows, as_source, check_finite, check_support, chunks_of
+from pyvae.data.sources import DataSource, all_rows, as_source, chunks_of
+from pyvae.data.support import check_finite, check_support
+from pyvae.data.wrapped import Rows
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.latent.encode import Encode
 from pyvae.models.importance_sampling import LogLikelihood, log_likelihood
@@ -43,13 +45,13 @@ class Model(Module):
         """Add to ``parameters.grads`` the loss's derivatives, given those by the terms of ``forward``."""
         raise NotImplementedError
 
-    def encoder_inputs(self, batch):
+    def encoder_inputs(self, batch, memory=FRESH):
         """The encoder's inputs for a batch, (B, n_in)."""
         raise NotImplementedError
 
     def decode_rows(self, z, batch, noise, memory=FRESH):
-        """The decoder's outputs (B * k, n_outputs) for samples z (B * k, Z) of the rows of a batch, and a cache. The
-        batch is None where z belong to no rows."""
+        """The decoder's outputs (B * k, n_outputs) for samples z (B * k, Z) of the rows of a batch, and a cache.
+        Of the batch only what stands beside its x is looked at."""
         raise NotImplementedError
 
     def encode_for_prior(self):
@@ -62,13 +64,14 @@ class Model(Module):
         return as_source(X, self.n_features, name)
 
     def loss_and_gradients(
-        self, x: ArrayLike, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
+        self, x: ArrayLike | DataSource, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
     ) -> float:
-        """The loss of the rows x (B, D), mean over rows in nats, with the noise eps (B * k, Z) frozen: the negative
-        ELBO or, if one is given, an objective.
+        """The loss of the rows x (B, D), the weighted mean over rows in nats, with the noise eps (B * k, Z) frozen: the
+        negative ELBO or, if one is given, an objective.
 
-        The gradients replace the content of ``parameters.grads``. Raises what ``elbo`` raises, and ValueError where eps
-        does not fit, or both beta and an objective are given.
+        x: an array or a DataSource, which gives weights and conditions of the rows, too. The gradients replace the
+        content of ``parameters.grads``. Raises what ``elbo`` raises, and ValueError where eps does not fit, or both
+        beta and an objective are given.
         """
         check_number("beta", beta, 0, low_included=True)
         if objective is not None and beta != 1:
@@ -76,22 +79,22 @@ class Model(Module):
         if objective is not None and not isinstance(objective, Objective):
             raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
         objective = ELBO(beta) if objective is None else settled(objective)
-        x = self.rows(x, "x")
+        batch = all_rows(self._checked(x, "x"), self.parameters.dtype)
         objective.check(self, None)
         source = as_source(eps, self.latent_dim, "eps")
-        check_finite(source, x.dtype)
-        if len(source) % len(x):
-            raise ValueError(f"eps must have k rows for each of the {len(x)} rows of x, not {len(source)} in all")
-        eps = all_rows(source, x.dtype)
+        check_finite(source, batch.x.dtype)
+        eps = all_rows(source, batch.x.dtype).x
+        if len(eps) % len(batch.x):
+            raise ValueError(f"eps must have k rows for each of the {len(batch.x)} rows of x, not {len(eps)} in all")
         self.parameters.zero_grads()
-        terms, cache = self.forward(Batch(x), Noise.frozen(z=eps), k=len(eps) // len(x))
-        loss, dterms = objective(terms)
+        terms, cache = self.forward(batch, Noise.frozen(z=eps), k=len(eps) // len(batch.x))
+        loss, dterms = objective(terms, batch.weight)
         self.backward(cache, dterms)
         return loss
 
     def rows(self, X: ArrayLike | DataSource, name: str = "X") -> np.ndarray:
         """The rows of X (N, D), checked, as a new array of the model's dtype. Raises what ``elbo`` raises."""
-        return all_rows(self._checked(X, name), self.parameters.dtype)
+        return all_rows(self._checked(X, name), self.parameters.dtype).x
 
     def encode(self, X: ArrayLike | DataSource) -> tuple[np.ndarray, np.ndarray]:
         """mu, logvar of q(z|x), each (N, Z) and finite: the mean and the log variance of each dimension of z, for the
@@ -101,22 +104,37 @@ class Model(Module):
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
-            outputs, _ = self.encoder.forward(self.encoder_inputs(batch), None, memory)
+            outputs, _ = self.encoder.forward(self.encoder_inputs(batch, memory), None, memory)
             mu[rows], logvar[rows] = self.posterior.moments(self.posterior.split(outputs, memory), self.latent_dim)
         self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
 
-    def decode(self, Z: ArrayLike) -> np.ndarray:
+    def decode(self, Z: ArrayLike | DataSource) -> np.ndarray:
         """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
         FloatingPointError where numbers overflow on the way."""
-        source = as_source(Z, self.latent_dim, name="Z")
-        check_finite(source, self.parameters.dtype)
+        source = self.latent_source(Z)
         mean = np.empty((len(source), self.n_features), self.parameters.dtype)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
             outputs, _ = self.decode_rows(batch.x, batch, None, memory)
             mean[rows] = self.likelihood.mean(outputs)
         self._refuse_overflow("E[x|z]", np.isnan(mean), source)
         return mean
+
+    def draw(self, Z: ArrayLike | DataSource, seed: int = 0) -> np.ndarray:
+        """x ~ p(x|z), a row for each row of Z (N, latent_dim): (N, D). Raises TypeError or ValueError where Z is
+        anything else."""
+        source, noise, chunks = self.latent_source(Z), Noise(seed), []
+        for rows, batch, memory in self.chunks(source, 1, noise):
+            outputs, _ = self.decode_rows(batch.x, batch, None, memory)
+            chunks.append(self.likelihood.draw(outputs, noise.from_row(int(rows.start))))
+        return np.concatenate(chunks)
+
+    def latent_source(self, Z):
+        """Z (N, latent_dim), an array or a DataSource, as a DataSource. Raises TypeError or ValueError where it is
+        anything else."""
+        source = as_source(Z, self.latent_dim, "Z")
+        check_finite(source, self.parameters.dtype)
+        return source
 
     def reconstruct(self, X: ArrayLike | DataSource) -> np.ndarray:
         """E[x|z] at z = the posterior mean of each row of X: (N, D)."""
@@ -128,13 +146,17 @@ class Model(Module):
         latent: where z come from, such as ``aggregate_posterior`` of the rows that were trained on; None: the prior.
         Raises ValueError unless n is a whole number from 1 to 2^32.
         """
+        z = self.sample_latent(n, seed, latent)
+        return self.decode(z) if mean else self.draw(z, seed)
+
+    def sample_latent(self, n: int, seed: int = 0, latent: Any = None) -> np.ndarray:
+        """The z (n, Z) of the rows that ``sample`` makes. Raises what ``sample`` raises."""
         check_count("n", n, 1, ROWS)
+        prior, encode = (latent, ()) if latent else (self.prior, self.encode_for_prior())
         chunks = []
-        for rows in chunks_of(n, self.decoder.n_out):
+        for rows in chunks_of(n, self.numbers_per_sample()):
             noise = Noise(seed).from_row(int(rows[0]))
-            encode = () if latent else self.encode_for_prior()
-            z = (latent or self.prior).sample(len(rows), self.latent_dim, noise, self.parameters.dtype, *encode)
-            chunks.append(self.decode(z) if mean else self.likelihood.draw(self.decode_rows(z, None, None)[0], noise))
+            chunks.append(prior.sample(len(rows), self.latent_dim, noise, self.parameters.dtype, *encode))
         return np.concatenate(chunks)
 
     def aggregate_posterior(self, X: ArrayLike | DataSource, seed: int = 0) -> AggregatePosterior:

@@ -7,14 +7,15 @@ variables, log p(x) of the rows as given is
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae.data.scaling import BOUND, log_scale_of_rows
-from pyvae.data.sources import DataSource, as_source, check_support
+from pyvae.data.sources import DataSource, as_source
 from pyvae.data.standardization import STANDARDIZED, Standardization, standardized
+from pyvae.data.support import check_support
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.inputs import Clip
 from pyvae.likelihoods.start import hold
@@ -89,10 +90,9 @@ class StandardizedVAE(VAE):
         """E[x|z] (N, D), in the units of the rows as given; see Model."""
         return self.standardization.decode(super().decode(Z))
 
-    def sample(self, n: int, seed: int = 0, mean: bool = True, latent: Any = None) -> np.ndarray:
-        """New rows (n, D), in the units of the rows as given; see Model."""
-        rows = super().sample(n, seed, mean, latent)
-        return rows if mean else self.standardization.decode(rows)  # means come from ``decode``
+    def draw(self, Z: ArrayLike, seed: int = 0) -> np.ndarray:
+        """x ~ p(x|z) (N, D), in the units of the rows as given; see Model."""
+        return self.standardization.decode(super().draw(Z, seed))
 
     def elbo(self, X, n_samples=1, seed=0):
         """See Model; (N,), nats of the rows as given."""

@@ -52,6 +52,7 @@ class VAE(Model):
     """
 
     playable = True
+    n_condition = 0  # numbers beside x and z that the encoder and the decoder are given; see ConditionalVAE
 
     def __init__(
         self,
@@ -66,9 +67,10 @@ class VAE(Model):
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
         self.prior, self.posterior = prior or StandardNormal(), posterior or DiagonalGaussian()
         self.metadata = {}  # notes in JSON types, saved with the model, such as the shape of its images
-        self.n_features, self.latent_dim = likelihood.n_features, decoder.n_in
-        if encoder.n_in != self.n_features:
-            raise ValueError(f"encoder takes {encoder.n_in} columns, but the likelihood has {self.n_features}")
+        self.n_features, self.latent_dim = likelihood.n_features, decoder.n_in - self.n_condition
+        if encoder.n_in != self.n_features + self.n_condition:
+            beside = f" and the condition {self.n_condition}" if self.n_condition else ""
+            raise ValueError(f"encoder takes {encoder.n_in} columns, but the likelihood has {self.n_features}{beside}")
         if decoder.n_out != likelihood.n_outputs:
             raise ValueError(f"decoder makes {decoder.n_out} columns, but the likelihood takes {likelihood.n_outputs}")
         wanted = self.posterior.n_outputs(self.latent_dim)
@@ -106,7 +108,7 @@ class VAE(Model):
         """terms, cache = forward(batch, noise): k samples z of each row; see Model."""
         rows, dtype = len(batch.x), self.parameters.dtype
         layer_noise = None if evaluate else noise.at(batch.rows)
-        outputs, encoder_cache = self.encoder.forward(self.encoder_inputs(batch), layer_noise, memory)
+        outputs, encoder_cache = self.encoder.forward(self.encoder_inputs(batch, memory), layer_noise, memory)
         q = self.posterior.split(outputs, memory)
 
         shape = (rows * k, self.latent_dim)
@@ -131,7 +133,7 @@ class VAE(Model):
             _kernels.clear(dz.reshape(-1))
         else:
             ddecoded = self.likelihood.log_density_backward(dterms.log_px.reshape(-1), cache.likelihood)
-            dz = self.decoder.backward(ddecoded, cache.decoder)
+            dz = self.decode_rows_backward(ddecoded, cache.decoder)
         if dterms.log_pz is not None:
             _kernels.add(dz, self.prior.log_density_backward(dterms.log_pz.reshape(-1), cache.prior), out=dz)
         if dterms.z is not None:
@@ -158,13 +160,17 @@ class VAE(Model):
         doutputs = self.posterior.split_backward(dq, cache.outputs, cache.memory)
         self.encoder.backward(doutputs, cache.encoder, need_dx=False)
 
-    def encoder_inputs(self, batch):
+    def encoder_inputs(self, batch, memory=FRESH):
         """The encoder's inputs for a batch: its rows x (B, D)."""
         return batch.x
 
     def decode_rows(self, z, batch, noise, memory=FRESH):
         """See Model: the decoder's outputs (B * k, n_outputs) for z (B * k, Z), whatever the batch."""
         return self.decoder.forward(z, noise, memory)
+
+    def decode_rows_backward(self, doutputs, cache):
+        """dz (B * k, Z)."""
+        return self.decoder.backward(doutputs, cache)
 
     def children(self):
         return {
@@ -180,4 +186,6 @@ class VAE(Model):
 
     @classmethod
     def from_config(cls, config, dtype=np.float32):
-        return cls(**{name: build(part) for name, part in config.items()}, dtype=dtype)
+        return cls(
+            **{name: build(part) if isinstance(part, dict) else part for name, part in config.items()}, dtype=dtype
+        )

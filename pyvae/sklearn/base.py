@@ -15,9 +15,9 @@ from pyvae.arguments import check_count, check_number, either, shown
 from pyvae.data.columns import contents
 from pyvae.data.frames import as_pandas
 from pyvae.data.scaling import log_scale_of_rows
-from pyvae.data.sources import Dequantized, SameNoise
 from pyvae.data.tables import refuse_equal_names
 from pyvae.data.validation import filled
+from pyvae.data.wrapped import Dequantized, SameNoise
 from pyvae.layers.activations import ACTIVATIONS
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries

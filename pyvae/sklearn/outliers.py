@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from pyvae.arguments import check_number, shown
 from pyvae.data.frames import as_pandas
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 from pyvae.models.expectations import surprise
 from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed, evenly, take

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pyvae.arguments import check_number
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 from pyvae.noise import Noise
 
 

@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike
 
 from pyvae import _kernels
 from pyvae.arguments import check_count, check_number
-from pyvae.data.sources import DataSource, check_support
+from pyvae.data.sources import DataSource
+from pyvae.data.support import check_support
 from pyvae.models.evaluation import Model
 from pyvae.noise import Noise
 from pyvae.objectives.elbo import ELBO

@@ -68,13 +68,14 @@ def objective_of(training, epoch, time):
 
 
 def fingerprint(source, dtype):
-    """SHA-256 of a DataSource's shape, weights and rows, or of 100,000 rows, evenly spread, if there are more."""
+    """SHA-256 of a DataSource's shape, and of its rows and what stands beside them: of 100,000 rows, evenly spread, if
+    there are more."""
     digest = hashlib.sha256(f"{len(source)} {source.n_features}".encode())
     numbers = np.unique(np.linspace(0, len(source) - 1, MOST_ROWS).astype(np.int64))
     for start in range(0, len(numbers), CHUNK_ROWS):
         rows = numbers[start : start + CHUNK_ROWS]
         batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
-        for part in (batch.x, batch.observed, batch.weight):
+        for part in (batch.x, batch.observed, batch.weight, batch.condition):
             if part is not None:
                 digest.update(part)
     return digest.hexdigest()

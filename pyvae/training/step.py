@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyvae import _kernels
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 from pyvae.module import is_playable
 from pyvae.workspace import Workspace
 
@@ -62,11 +62,11 @@ class Step:
         recording = self.recordings.get(key)
         if not self.playable:
             return batch, *self.run(batch, noise)
-        if recording is None and isinstance(batch.x, np.ndarray):
+        if recording is None:
             x = batch.x if workspace.owns(batch.x) else batch.x.copy()
             recording = self.recordings[key] = Recording(self.model, x, batch, noise, self.objective)
             return batch, recording.terms, recording.loss
-        if recording is None or not recording.fits(batch, self.objective):
+        if not recording.fits(batch, self.objective):
             return batch, *self.run(batch, noise)
         if not recording.checked:
             return batch, *self.run_both_ways(recording, batch, noise)
@@ -120,8 +120,8 @@ class Recording:
         self.objective, self.linear, self.checked = objective, is_linear(objective), False
         self.forward = _kernels.Tape()
         self.backward = self.forward if self.linear else _kernels.Tape()
-        copies = {name: None if (of := getattr(batch, name)) is None else of.copy() for name in ("observed", "weight")}
-        self.batch = Batch(x, rows=batch.rows.copy(), **copies)
+        copies = {name: of.copy() for name, of in vars(batch).items() if of is not None and name != "x"}
+        self.batch = Batch(x, **copies)
         self.noise = RecordedNoise(noise, self.forward)
         with self.forward:
             if self.linear:
@@ -138,8 +138,7 @@ class Recording:
         """True if it can be played for this batch and objective."""
         return (
             self.playable
-            and isinstance(batch.x, np.ndarray)
-            and all(map(_alike, (batch.x, batch.observed, batch.weight), self._arrays()))
+            and all(map(_alike, vars(batch).values(), vars(self.batch).values()))
             and type(objective) is type(self.objective)
             and objective.n_samples == self.objective.n_samples
             and is_linear(objective) == self.linear
@@ -148,8 +147,7 @@ class Recording:
     def play(self, batch, noise, objective):
         """terms, loss of a step with other rows and other noise; None if the objective gives derivatives by other
         terms than at the recording, which then cannot be played any more."""
-        for mine, given in zip((*self._arrays(), self.batch.rows), (batch.x, batch.observed, batch.weight, batch.rows),
-                               strict=True):  # fmt: skip
+        for mine, given in zip(vars(self.batch).values(), vars(batch).values(), strict=True):
             if mine is not given:
                 mine[...] = given
         self.noise.draw_again(noise)
@@ -173,9 +171,6 @@ class Recording:
             else:
                 self.playable = False  # it gives derivatives by other terms than at the recording
         return loss
-
-    def _arrays(self):
-        return self.batch.x, self.batch.observed, self.batch.weight
 
 
 class Ask(NamedTuple):

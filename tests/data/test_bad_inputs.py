@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.data.sources import Rows
+from pyvae.data.wrapped import Rows
 
 ROWS, COLUMNS = 6, 4
 PLAIN = (np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) % 5 == 0).astype(np.float32)  # 0 and 1: of every type

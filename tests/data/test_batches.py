@@ -5,7 +5,8 @@ import pytest
 from scipy import sparse, stats
 
 import pyvae
-from pyvae.data.sources import Batch, SparseSource
+from pyvae.data.batch import Batch
+from pyvae.data.sources import SparseSource
 from pyvae.gradcheck import check_gradient
 from pyvae.models.expectations import expected
 from pyvae.training.loop import evaluate

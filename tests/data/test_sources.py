@@ -12,8 +12,10 @@ from scipy import sparse
 
 import pyvae
 from pyvae.data import datasets, files
-from pyvae.data.sources import ArraySource, Dequantized, Rows, SparseSource, check_support
+from pyvae.data.sources import ArraySource, SparseSource
+from pyvae.data.support import check_support
 from pyvae.data.validation import check_array
+from pyvae.data.wrapped import Dequantized, Rows
 from pyvae.noise import Noise
 from pyvae.training import step
 

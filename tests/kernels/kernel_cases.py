@@ -498,6 +498,8 @@ def dense_cases():
     yield Case("exponential", {"x": x}, {"out": out}, lambda a: {"out": np.exp(a.x)}, 4, True)
     inputs = {"x": x, "factor": Array("B")}
     yield Case("scale_rows", inputs, {"out": out}, lambda a: {"out": np.abs(a.x * a.factor[:, None])}, 1, True)
+    size = lambda a: {"out": np.abs(np.repeat(a.x, len(a.out) // max(len(a.x), 1), axis=0))}  # noqa: E731
+    yield Case("repeat_rows", {"x": x}, {"out": Array("KD", "empty")}, size, 1, True)
     yield Case("softmax", {"x": x}, {"out": out, "log_sum": Array("B", "empty")}, size_of_softmax, 4, True)
     yield Case("log_softmax", {"x": x}, {"out": out}, size_of_log_softmax, 4, True)
     inputs = {"dout": x, "out": x}

@@ -15,7 +15,8 @@ import pytest
 
 import pyvae
 from pyvae import _kernels
-from pyvae.data.sources import ArraySource, Rows
+from pyvae.data.sources import ArraySource
+from pyvae.data.wrapped import Rows
 from pyvae.layers.activations import ACTIVATIONS
 
 TWINS_RUN = _kernels.KERNELS != "native"
@@ -123,6 +124,7 @@ BY_ROWS = [
     ("multiply", {"x": "BD", "y": "BD"}, {"out": "BD"}),
     ("copy", {"x": "BD"}, {"out": "BD"}),
     ("exponential", {"x": "BD"}, {"out": "BD"}),
+    ("repeat_rows", {"x": "BD"}, {"out": "KD"}),
     ("scale_rows", {"x": "BD", "factor": "B"}, {"out": "BD"}),
     ("softmax", {"x": "BD"}, {"out": "BD", "log_sum": "B"}),
     ("log_softmax", {"x": "BD"}, {"out": "BD"}),

@@ -11,7 +11,8 @@ from scipy.special import logsumexp
 import pyvae
 from pyvae import _kernels
 from pyvae.arena import Arena
-from pyvae.data.sources import ArraySource, Rows
+from pyvae.data.sources import ArraySource
+from pyvae.data.wrapped import Rows
 from pyvae.gradcheck import check_gradient
 from pyvae.latent.encode import Encode
 from pyvae.module import build

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import pyvae
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 from pyvae.layers.dense import Dense
 from pyvae.models.build import mlp
 from pyvae.objectives.terms import Terms

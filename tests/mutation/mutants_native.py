@@ -123,6 +123,7 @@ CHANGES = [
     Change("simd/elementwise.c", "out[j] = x[j] * y[j]", "out[j] = x[j] * x[j]", "products: the first factor twice"),
     Change("simd/elementwise.c", "out[j] = factor * x[j]", "out[j] = x[j]", "rows: not scaled"),
     Change("simd/elementwise.c", "((const REAL *)e->y)[i]", "((const REAL *)e->y)[0]", "rows: the first row's factor"),
+    Change("simd/elementwise.c", "ROW(x, i / e->samples)", "ROW(x, i % e->samples)", "rows: samples not side by side"),
     Change("simd/elementwise.c", "out[j] = exp_real(x[j])", "out[j] = 1 + x[j]", "exp: its first two terms"),
     Change("simd/log_space.c", "out[j] *= share", "out[j] *= 1", "softmax: not normalised"),
     Change("simd/log_space.c", "out[j] = exp_real(x[j] - top)", "out[j] = exp_real(x[j])", "softmax: overflow"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pyvae
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 from pyvae.noise import Noise
 from pyvae.objectives.weights import log_mean_and_shares, log_weights
 

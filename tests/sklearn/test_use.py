@@ -20,7 +20,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from pyvae import _kernels  # noqa: E402
-from pyvae.data.sources import ArraySource, Dequantized, SameNoise, SparseSource  # noqa: E402
+from pyvae.data.sources import ArraySource, SparseSource  # noqa: E402
+from pyvae.data.wrapped import Dequantized, SameNoise  # noqa: E402
 from pyvae.noise import Noise  # noqa: E402
 from pyvae.sklearn import VAEClassifier, VAEClusterer, VAEOutlierDetector, VAERegressor, VAETransformer  # noqa: E402
 from pyvae.sklearn.columns import ArrayColumns  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 import pyvae
 from pyvae import _kernels
 from pyvae.arena import Arena, Pace
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 from pyvae.likelihoods.counts import LOG_R_PACE
 from pyvae.likelihoods.gaussian import NATURAL_RATE
 

@@ -72,6 +72,17 @@ static void scale_rows(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
+static void repeat_rows(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    FOR_MY_ROWS(i, e->rows) {
+        const REAL *x = ROW(x, i / e->samples);
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, out[j] = x[j]);
+    }
+    restore_fpstate(saved);
+}
+
 static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const elementwise_t *e = job;
@@ -126,6 +137,6 @@ static void total(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 }
 
 const elementwise_table_t TABLE(elementwise) = {
-    activate,   activate_backward, column_sums, add,           multiply, exponential,
-    scale_rows, shift,             clip,        clip_backward, total,
+    activate,   activate_backward, column_sums, add,  multiply,      exponential,
+    scale_rows, repeat_rows,       shift,       clip, clip_backward, total,
 };

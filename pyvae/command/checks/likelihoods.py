@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from pyvae.command.checks.common import arena_of, check_zero_and_twice, rows_for
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
 from pyvae.gradcheck import check_gradient, raise_if_wrong
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical

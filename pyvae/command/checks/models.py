@@ -4,7 +4,8 @@ import numpy as np
 
 from pyvae.command.checks.common import check_zero_and_twice, rows_for
 from pyvae.command.checks.posteriors import posterior_models
-from pyvae.data.sources import Batch
+from pyvae.data.batch import Batch
+from pyvae.data.sources import ArraySource
 from pyvae.gradcheck import Check, check_gradient, check_gradients, raise_if_wrong
 from pyvae.latent.flow import Flow
 from pyvae.latent.mixture import Mixture
@@ -19,6 +20,7 @@ from pyvae.likelihoods.counts import NegativeBinomial
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed
 from pyvae.models.build import mlp
+from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.objectives.terms import Terms
@@ -43,6 +45,13 @@ def with_prior(prior):
     return VAE(mlp([11, 9, 6], "tanh"), mlp([3, 9, 11], "tanh"), Bernoulli(11), prior=prior)
 
 
+def source_for(model, n_rows, rng, dtype=np.float64):
+    """Random rows that a model takes, with a condition where it wants one."""
+    x = rows_for(model.likelihood, n_rows, rng).astype(dtype)
+    condition = rng.standard_normal((n_rows, model.n_condition)).astype(dtype) if model.n_condition else None
+    return ArraySource(x, condition=condition)
+
+
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
     gaussian, categorical = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
@@ -56,6 +65,7 @@ def make_models():
         "VAE 11-9-3, VampPrior": (with_prior(VampPrior(11, 5, (0, 1), mean=0.5, std=0.5)), 2, 0.5),
         "VAE 11-9-3, Flow": (with_prior(Flow(3, 2, (8,))), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+        "ConditionalVAE 21+4-14-3 tanh, Mixed": (ConditionalVAE.mlp(21, 4, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         **posterior_models(),
     }
 
@@ -65,7 +75,7 @@ def check_models():
     rng = np.random.default_rng(0)
     checks = []
     for name, (model, k, beta) in make_models().items():
-        x = rows_for(model.likelihood, 6, rng)
+        x = source_for(model, 6, rng)
         checks += [c._replace(name=f"{name}: {c.name}") for c in check_gradients(model, x, n_samples=k, beta=beta)]
     return checks + check_all_terms()
 
@@ -112,7 +122,7 @@ def check_float32():
     models["VAE 784-400-20 ReLU, Bernoulli"] = (VAE.mlp(784), 1, 1.0, 128)
     checks = []
     for name, (model, k, beta, n_rows) in models.items():
-        x = rows_for(model.likelihood, n_rows, rng).astype(np.float32)
+        x = source_for(model, n_rows, rng, np.float32)
         eps = rng.standard_normal((n_rows * k, model.latent_dim)).astype(np.float32)
         exact = model.astype(np.float64)
         model.loss_and_gradients(x, eps, beta)

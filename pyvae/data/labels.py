@@ -1,0 +1,34 @@
+"""Labels: which class each row is of, as numbers 0, 1, ... of the classes."""
+
+import numpy as np
+
+from pyvae.arguments import check_count
+
+
+def one_hot(labels, n_classes=None):
+    """Rows (N, n_classes) of zeros with a 1 in the column of each label (N,), float32: such as a ConditionalVAE takes.
+
+    labels: whole numbers from 0. n_classes: how many there are; None: as many as the largest label says. Raises
+    TypeError or ValueError for anything else.
+    """
+    labels = check_labels(labels)
+    if n_classes is None:
+        n_classes = int(labels.max(initial=-1)) + 1
+    check_count("n_classes", n_classes, 1)
+    wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
+    if wrong.size:
+        i = wrong[0]
+        raise ValueError(f"labels[{i}] is {labels[i]}, but labels are the numbers 0 .. {n_classes - 1} of the classes")
+    rows = np.zeros((len(labels), n_classes), np.float32)
+    rows[np.arange(len(labels)), labels] = 1
+    return rows
+
+
+def check_labels(labels):
+    """Labels (N,) as int64. Raises TypeError unless they are whole numbers, ValueError unless one-dimensional."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels % 1 == 0).all()):
+        raise TypeError(f"labels must be whole numbers, not {labels.dtype}: number the classes from 0")
+    if labels.ndim != 1:
+        raise ValueError(f"labels must be one-dimensional, not of shape {labels.shape}")
+    return labels.astype(np.int64)
