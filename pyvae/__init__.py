@@ -13,6 +13,7 @@ from pyvae.data.labels import one_hot
 from pyvae.data.sources import ArraySource, DataSource, SparseSource
 from pyvae.diagnosis import Diagnosis, diagnose
 from pyvae.gradcheck import GradientError, check_gradients
+from pyvae.latent.classes import Classes
 from pyvae.latent.flow import Flow
 from pyvae.latent.full_gaussian import FullGaussian
 from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
@@ -33,6 +34,7 @@ from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import start
 from pyvae.models.conditional import ConditionalVAE
+from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.module import register
@@ -69,6 +71,7 @@ __all__ = [
     "Categorical",
     "CheckpointWarning",
     "Checkpoints",
+    "Classes",
     "Clip",
     "ConditionalVAE",
     "Constant",
@@ -107,6 +110,7 @@ __all__ = [
     "Prior",
     "ReLU",
     "Residual",
+    "SemiSupervisedVAE",
     "Sequential",
     "SiLU",
     "Sigmoid",

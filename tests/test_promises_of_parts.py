@@ -52,6 +52,7 @@ PARTS = {
     "Mixture": [pyvae.Mixture(WIDTH, 37)],
     "VampPrior": [pyvae.VampPrior(23, 150), pyvae.VampPrior(23, 37, (0, 1), 0.5, 0.5)],
     "Flow": [pyvae.Flow(WIDTH, 3, (67,))],
+    "Classes": [pyvae.Classes(WIDTH), pyvae.Classes(WIDTH, learned=True)],
 }
 for make in likelihoods.LIKELIHOODS.values():
     PARTS.setdefault(type(make()).__name__, []).append(make())
@@ -125,12 +126,20 @@ def of_prior(prior, rows, encoder):
     return {"log_pz": log_pz, "dz": prior.log_density_backward(of_samples(normal(N_ROWS * SAMPLES), rows), cache)}
 
 
+def of_classes(classes, rows):
+    """Of p(y), which knows no rows."""
+    log_p, cache = classes.log_probabilities(np.float32)
+    classes.log_probabilities_backward(normal(N_ROWS, WIDTH)[rows], cache)
+    return {"log_p": np.repeat(log_p, len(rows), axis=0)}
+
+
 def results_of(part, rows=None):
     """What the part computes for each of these rows (all), and the gradients of its parameters over all of them."""
     part, encoder = build(part.describe()), pyvae.Dense(23, 2 * WIDTH)
     arena = Arena({"part": part, "encoder": encoder}, np.float32, 0)
     arena.values += 0.1 * normal(arena.values.size)
     kinds = {Layer: of_layer, Likelihood: of_likelihood, pyvae.Posterior: of_posterior}
+    kinds[pyvae.Classes] = of_classes
     last = partial(of_prior, encoder=encoder)
     of_part = next((function for kind, function in kinds.items() if isinstance(part, kind)), last)
     return of_part(part, np.arange(N_ROWS) if rows is None else rows), arena.grads

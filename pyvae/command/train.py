@@ -122,7 +122,7 @@ def prepare(options, out, is_resumed):
     for source in dataset.splits().values():
         check_values(source, likelihood, advice=suited)
     model = new_model(dataset, likelihood, options, rows)
-    objective.check(model, n_trained)
+    model.check_objective(objective, n_trained)
     describe_data(model, options.data, dataset, options.drop)
     validation = held_out or dataset.validation
     split, reported = next(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyvae.data.labels import whole_numbers
 from pyvae.data.validation import check_array, check_row_numbers
 
 
@@ -17,6 +18,7 @@ class Batch:
     weight: np.ndarray | None = None  # (B,) weights of the rows; None: all 1
     rows: np.ndarray | None = None  # (B,) row numbers, for the noise; None: 0 .. B - 1
     condition: np.ndarray | None = None  # (B, C) what a ConditionalVAE is told of each row; None: nothing
+    label: np.ndarray | None = None  # (B,) class of each row, -1 where it is not known; None: of no row
 
     def __post_init__(self):
         is_table = isinstance(self.x, np.ndarray) and self.x.ndim == 2
@@ -36,6 +38,8 @@ class Batch:
             if self.condition.ndim != 2 or len(self.condition) != len(self.x):
                 found = self.condition.shape
                 raise ValueError(f"condition of a Batch must have a row for each of its {len(self.x)}, not {found}")
+        if self.label is not None:
+            self.label = label_of_rows(self.label, len(self.x))
         self.rows = np.arange(len(self.x)) if self.rows is None else check_row_numbers(self.rows)
         if len(self.rows) != len(self.x):
             raise ValueError(f"rows of a Batch must be one number for each of its {len(self.x)}, not {len(self.rows)}")
@@ -79,3 +83,14 @@ def condition_of_rows(condition, n_rows):
         i, j = wrong[0]
         raise ValueError(f"condition[{i}, {j}] is {condition[i, j]:g}, but it must be a finite number")
     return condition
+
+
+def label_of_rows(label, n_rows):
+    """The labels of so many rows as int64 (N,), or None. Raises TypeError or ValueError unless there is a whole number
+    for each row."""
+    if label is None:
+        return None
+    label = whole_numbers(label)
+    if len(label) != n_rows:
+        raise ValueError(f"label must be one number for each of the {n_rows} rows, not {len(label)}")
+    return label

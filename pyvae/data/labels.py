@@ -4,6 +4,8 @@ import numpy as np
 
 from pyvae.arguments import check_count
 
+UNKNOWN = -1  # the label of a row of which nobody knows the class
+
 
 def one_hot(labels, n_classes=None):
     """Rows (N, n_classes) of zeros with a 1 in the column of each label (N,), float32: such as a ConditionalVAE takes.
@@ -11,7 +13,7 @@ def one_hot(labels, n_classes=None):
     labels: whole numbers from 0. n_classes: how many there are; None: as many as the largest label says. Raises
     TypeError or ValueError for anything else.
     """
-    labels = check_labels(labels)
+    labels = whole_numbers(labels)
     if n_classes is None:
         n_classes = int(labels.max(initial=-1)) + 1
     check_count("n_classes", n_classes, 1)
@@ -24,7 +26,7 @@ def one_hot(labels, n_classes=None):
     return rows
 
 
-def check_labels(labels):
+def whole_numbers(labels):
     """Labels (N,) as int64. Raises TypeError unless they are whole numbers, ValueError unless one-dimensional."""
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels % 1 == 0).all()):
@@ -32,3 +34,11 @@ def check_labels(labels):
     if labels.ndim != 1:
         raise ValueError(f"labels must be one-dimensional, not of shape {labels.shape}")
     return labels.astype(np.int64)
+
+
+def check_labels(labels, n_classes, name="X"):
+    """Raise ValueError where a label (N,) is neither one of the classes 0 .. n_classes - 1 nor UNKNOWN."""
+    wrong = np.flatnonzero((labels < UNKNOWN) | (labels >= n_classes))
+    if wrong.size:
+        found = f"the label of row {wrong[0]} of {name} is {labels[wrong[0]]}"
+        raise ValueError(f"{found}, but labels are the numbers 0 .. {n_classes - 1} of the classes, or -1: unknown")

@@ -6,13 +6,13 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.arguments import check_number
-from pyvae.data.batch import Batch, condition_of_rows, weight_of_rows
+from pyvae.data.batch import Batch, condition_of_rows, label_of_rows, weight_of_rows
 from pyvae.data.validation import check_array, check_row_numbers, check_sparse, column_labels, place
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
 
 CHUNK_ROWS, CHUNK_NUMBERS = 1024, 2**20  # the most in one chunk
-OF_EACH_ROW = ("weight", "condition")  # what sources have beside their rows, and hand on in a Batch
+OF_EACH_ROW = ("weight", "condition", "label")  # what sources have beside their rows, and hand on in a Batch
 
 
 def chunks_of(n_rows, numbers_per_row=1):
@@ -29,6 +29,7 @@ class DataSource:
     name = "X"  # its name in messages
     weight = None  # (N,) weights of the rows; None: all 1
     condition = None  # (N, C) what a ConditionalVAE is told of each row; None: nothing
+    label = None  # (N,) class of each row, -1 where it is not known; None: of no row
     missing = False  # True if entries may be unobserved
     binarize, threshold = None, 0.5  # how gather makes values 0 and 1 (see ArraySource); None: it does not
     strata = None  # (N,) numbers 0, 1, ...: of each, the same share of rows is held out (training/held_out.py)
@@ -69,12 +70,12 @@ class ArraySource(DataSource):
     2^24, which float32 would round, are refused. scale: a factor, such as 1/255. binarize: None, "threshold" (1 where
     the scaled value is above ``threshold``) or "draw" (1 with the scaled value as probability, afresh at every step).
     weight (N,): of each row in the loss. missing: True takes NaN as an unobserved entry, not as an error. condition
-    (N, C): what a ConditionalVAE is told of each row. Raises TypeError or ValueError where X cannot be used, naming the
-    place.
+    (N, C): what a ConditionalVAE is told of each row. label (N,): the class of each row for a SemiSupervisedVAE, 0, 1,
+    ..., and -1 where it is not known. Raises TypeError or ValueError where X cannot be used, naming the place.
     """
 
     def __init__(self, X, scale=1.0, binarize=None, threshold=0.5, name="X", weight=None, missing=False,
-                 condition=None):  # fmt: skip
+                 condition=None, label=None):  # fmt: skip
         if binarize not in (None, "threshold", "draw"):
             raise ValueError(f"binarize must be None, 'threshold' or 'draw', not {binarize!r}")
         if binarize is not None and missing:
@@ -82,6 +83,7 @@ class ArraySource(DataSource):
         self.X, self.labels = check_array(X, name, missing), column_labels(X)
         self.weight, self.missing = weight_of_rows(weight, len(self.X)), missing
         self.condition = condition_of_rows(condition, len(self.X))
+        self.label = label_of_rows(label, len(self.X))
         self.scale, self.threshold = check_number("scale", scale, 0), check_number("threshold", threshold, -np.inf)
         self.binarize, self.name = binarize, name
         self.n_features = self.X.shape[1]
@@ -107,15 +109,15 @@ class SparseSource(DataSource):
     products of dense layers leave the zeros out (simd/zeros.c).
 
     X: (N, D) of real numbers in any format. CSR with its columns in order is used in place; else X is converted once.
-    weight (N,), condition (N, C): of each row, as in ArraySource. Raises TypeError or ValueError where X cannot be
-    used, naming the place.
+    weight (N,), condition (N, C), label (N,): of each row, as in ArraySource. Raises TypeError or ValueError where X
+    cannot be used, naming the place.
     """
 
-    def __init__(self, X, name="X", weight=None, condition=None):
+    def __init__(self, X, name="X", weight=None, condition=None, label=None):
         self.X, self.name = check_sparse(X, name), name
         self.n_features = self.X.shape[1]
         self.weight = weight_of_rows(weight, len(self))
-        self.condition = condition_of_rows(condition, len(self))
+        self.condition, self.label = condition_of_rows(condition, len(self)), label_of_rows(label, len(self))
 
     def __len__(self):
         return self.X.shape[0]

@@ -126,7 +126,9 @@ def standardized(source, standardization, training=False):
     """A DataSource that hands on the rows of another, standardised; see StandardizedSource."""
     if not isinstance(source, SparseSource):
         return StandardizedSource(source, standardization, training)
-    result = SparseSource(divided(source.X, standardization.scale), source.name, source.weight, source.condition)
+    result = SparseSource(
+        divided(source.X, standardization.scale), source.name, source.weight, source.condition, source.label
+    )
     result.standardization = standardization
     return result
 

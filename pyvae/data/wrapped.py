@@ -17,7 +17,7 @@ class WrappedSource(DataSource):
 
     def __init__(self, source):
         self.source, self.n_features, self.name = source, source.n_features, source.name
-        self.weight, self.condition = source.weight, source.condition
+        self.weight, self.condition, self.label = source.weight, source.condition, source.label
         self.binarize, self.threshold, self.missing = source.binarize, source.threshold, source.missing
         self.standardization, self.strata = source.standardization, source.strata
 

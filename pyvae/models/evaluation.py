@@ -24,7 +24,8 @@ from pyvae.models.importance_sampling import LogLikelihood, log_likelihood
 from pyvae.module import Module, owners
 from pyvae.noise import ROWS, Noise
 from pyvae.objectives.elbo import ELBO
-from pyvae.objectives.terms import Objective, kl_of_rows, settled
+from pyvae.objectives.terms import Objective, kl_of_rows, loss_of, settled
+from pyvae.objectives.weights import log_weights
 from pyvae.workspace import FRESH, Workspace
 
 MOST_ROWS = 5_000  # whose z are an aggregate posterior
@@ -33,6 +34,8 @@ MOST_ROWS = 5_000  # whose z are an aggregate posterior
 class Model(Module):
     """The interface, and its evaluation on rows. A subclass sets ``encoder``, ``decoder``, ``likelihood``, ``prior``,
     ``posterior``, ``parameters``, ``metadata``, ``n_features`` and ``latent_dim``, and writes forward and backward."""
+
+    draws = 1  # of z, for each sample of a row: a model that sums over classes draws one in each
 
     def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):
         """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them.
@@ -80,17 +83,28 @@ class Model(Module):
             raise TypeError(f"objective must be an Objective, such as pyvae.ELBO(), not {objective!r:.40}")
         objective = ELBO(beta) if objective is None else settled(objective)
         batch = all_rows(self._checked(x, "x"), self.parameters.dtype)
-        objective.check(self, None)
+        self.check_objective(objective, None)
         source = as_source(eps, self.latent_dim, "eps")
         check_finite(source, batch.x.dtype)
         eps = all_rows(source, batch.x.dtype).x
-        if len(eps) % len(batch.x):
-            raise ValueError(f"eps must have k rows for each of the {len(batch.x)} rows of x, not {len(eps)} in all")
+        n_draws = len(batch.x) * self.draws
+        if len(eps) % n_draws:
+            raise ValueError(f"eps must have k rows for each of the {n_draws} rows of x, not {len(eps)} in all")
         self.parameters.zero_grads()
-        terms, cache = self.forward(batch, Noise.frozen(z=eps), k=len(eps) // len(batch.x))
-        loss, dterms = objective(terms, batch.weight)
+        terms, cache = self.forward(batch, Noise.frozen(z=eps), k=len(eps) // n_draws)
+        loss, dterms = loss_of(objective, terms, batch.weight)
         self.backward(cache, dterms)
         return loss
+
+    def check_objective(self, objective, n_rows):
+        """Raise ValueError, in a sentence, where the objective does not fit the model or the number of rows to train
+        on; None: of rows that are no training."""
+        objective.check(self, n_rows)
+
+    def log_weights(self, batch, noise, k, memory=FRESH):
+        """log w (B, k) of k samples of each row, nats, in double: the mean of w estimates p(x)."""
+        terms, _ = self.forward(batch, noise, k, memory, evaluate=True)
+        return log_weights(terms)
 
     def rows(self, X: ArrayLike | DataSource, name: str = "X") -> np.ndarray:
         """The rows of X (N, D), checked, as a new array of the model's dtype. Raises what ``elbo`` raises."""
@@ -104,10 +118,14 @@ class Model(Module):
         mu = np.empty((len(source), self.latent_dim), self.parameters.dtype)
         logvar = np.empty_like(mu)
         for rows, batch, memory in self.chunks(source, 1, Noise(0)):
-            outputs, _ = self.encoder.forward(self.encoder_inputs(batch, memory), None, memory)
-            mu[rows], logvar[rows] = self.posterior.moments(self.posterior.split(outputs, memory), self.latent_dim)
+            mu[rows], logvar[rows] = self.moments(batch, memory)
         self._refuse_overflow("q(z|x)", ~np.isfinite(mu) | ~np.isfinite(logvar), source)
         return mu, logvar
+
+    def moments(self, batch, memory=FRESH):
+        """Mean and log variance of each dimension of q(z|x), (B, Z) each, for the rows of a batch."""
+        outputs, _ = self.encoder.forward(self.encoder_inputs(batch, memory), None, memory)
+        return self.posterior.moments(self.posterior.split(outputs, memory), self.latent_dim)
 
     def decode(self, Z: ArrayLike | DataSource) -> np.ndarray:
         """E[x|z] (N, D) for the rows of Z (N, latent_dim). Raises TypeError or ValueError where Z is anything else, and
@@ -169,7 +187,13 @@ class Model(Module):
         raises."""
         source = self._checked(X)
         rows = np.linspace(0, len(source) - 1, min(len(source), MOST_ROWS)).astype(int)
-        return np.concatenate([terms.z.copy() for _, terms, _ in self.terms_of_chunks(Rows(source, rows), 1, seed)])
+        noise = Noise(seed)
+        chunks = self.chunks(Rows(source, rows), 1, noise)
+        return np.concatenate([self.draw_latent(batch, noise, memory).copy() for _, batch, memory in chunks])
+
+    def draw_latent(self, batch, noise, memory=FRESH):
+        """z ~ q(z|x), one of each row of a batch, (B, Z)."""
+        return self.forward(batch, noise, 1, memory, evaluate=True)[0].z
 
     def elbo(self, X: ArrayLike | DataSource, n_samples: int = 1, seed: int = 0) -> np.ndarray:
         """The evidence lower bound of each row of X, (N,), nats, estimated: 1/k sum_s log p(x|z_s) - KL, k = n_samples.

@@ -22,7 +22,6 @@ import numpy as np
 
 from pyvae import _kernels
 from pyvae.noise import Noise
-from pyvae.objectives.weights import log_weights
 from pyvae.workspace import Workspace
 
 MOST_NUMBERS = 2**22  # of a layer, made from the samples of one row together: 5,000 samples of 784 pixels are one chunk
@@ -61,8 +60,7 @@ def log_likelihood(model, source, n_samples, seed=0):
         weights = RunningWeights(len(batch.x))
         for first in range(0, n_samples, most):
             n = min(most, n_samples - first)
-            terms, _ = model.forward(batch, noise.from_sample(first), n, workspace.begin(), evaluate=True)
-            weights.add(log_weights(terms))
+            weights.add(model.log_weights(batch, noise.from_sample(first), n, workspace.begin()))
         log_sum[rows], V[rows] = weights.log_sum, weights.V
     return LogLikelihood(log_sum - np.log(n_samples), _standard_error(V, n_samples), _inverse(V))
 

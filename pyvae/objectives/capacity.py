@@ -26,6 +26,7 @@ class Capacity(Objective):
     ValueError for numbers out of range.
     """
 
+    of_samples = False
     never, remedies = "the capacity never came to its last value", "a larger capacity"
 
     def __init__(self, nats: float | Callable[[float], float], gamma: float = 1000.0, n_samples: int = 1):

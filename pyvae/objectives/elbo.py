@@ -42,6 +42,10 @@ class ELBO(Objective):
             raise ValueError(f"kl must be 'closed' or 'sampled', not {kl!r}")
         self.kl = kl
 
+    @property
+    def of_samples(self):
+        return self.kl == "sampled"
+
     def __call__(self, terms, weight=None, memory=FRESH):
         """loss, dterms; weight (B,). Raises ValueError where all weights are 0, as such rows have no mean."""
         if self.kl == "sampled":

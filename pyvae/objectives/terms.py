@@ -29,7 +29,7 @@ class Terms(NamedTuple):
     z: np.ndarray | None = None  # (B * k, Z)
     mu: np.ndarray | None = None  # (B, Z)     of a diagonal Gaussian q; else None
     logvar: np.ndarray | None = None  # (B, Z)
-    extra: np.ndarray | None = None  # (B,)       what a model adds to the loss beside the bound
+    extra: np.ndarray | None = None  # (B,)       what a model adds beside the bound; see loss_of
 
     # Of derivatives alone, for gradients that are estimated otherwise than by the derivative of the loss:
     path: np.ndarray | None = None  # (B, k)     what each sample's dz is multiplied by on its way to the encoder
@@ -41,11 +41,12 @@ class Objective:
 
     Its attributes are its numbers, or words: a checkpoint knows the objective again by how they print. n_samples: k
     samples of z per row. linear: True if dterms do not depend on terms; a class says so itself, and does not inherit
-    it. An objective is a value: it does not change.
+    it. of_samples: see models/semi_supervised.py. An objective is a value: it does not change.
     """
 
     n_samples = 1
     linear = False
+    of_samples = True  # False: it looks at the expectations log_px and kl of a row, and at nothing of single samples
     never = "the KL never had its full weight"  # what to say where it did not come to its final numbers
     remedies = "a kl_warmup, a beta below 1, free bits"  # where z carries nothing
 
@@ -69,6 +70,18 @@ class Objective:
         """Its name and numbers, by which a checkpoint recognises it."""
         numbers = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({numbers})"
+
+
+def loss_of(objective, terms, weight=None, memory=FRESH):
+    """The loss of an objective and its derivatives, together with what the model adds beside the bound: -1/n sum_b w_b
+    extra_b, dextra_b = -w_b / n."""
+    loss, dterms = objective(terms, weight, memory)
+    if terms.extra is None:
+        return loss, dterms
+    n = total_weight(weight, len(terms.extra))
+    dextra = memory.take(terms.extra.shape, terms.extra.dtype)
+    dextra[...] = -(1.0 if weight is None else np.asarray(weight, np.float64)) / n
+    return loss - weighted_sum(terms.extra[:, None], weight) / n, dterms._replace(extra=dextra)
 
 
 def came_to_its_end(objective, epochs):

@@ -123,7 +123,7 @@ def train(
     check_support(source, model.likelihood, model.parameters.dtype)
     if validation is not None:
         check_support(validation, model.likelihood, model.parameters.dtype)
-    objective.check(model, len(source))
+    model.check_objective(objective, len(source))
     if optimizer is None:
         optimizer = Adam(model.parameters, weight_decay=weight_decay)
     elif not isinstance(optimizer, Adam) or optimizer.parameters is not model.parameters:

@@ -75,7 +75,7 @@ def fingerprint(source, dtype):
     for start in range(0, len(numbers), CHUNK_ROWS):
         rows = numbers[start : start + CHUNK_ROWS]
         batch = source.gather(rows, out=np.empty((len(rows), source.n_features), dtype))
-        for part in (batch.x, batch.observed, batch.weight, batch.condition):
+        for part in (batch.x, batch.observed, batch.weight, batch.condition, batch.label):
             if part is not None:
                 digest.update(part)
     return digest.hexdigest()

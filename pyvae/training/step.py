@@ -33,6 +33,7 @@ import numpy as np
 from pyvae import _kernels
 from pyvae.data.batch import Batch
 from pyvae.module import is_playable
+from pyvae.objectives.terms import loss_of
 from pyvae.workspace import Workspace
 
 
@@ -77,7 +78,7 @@ class Step:
         memory = self.workspace.begin()
         self.model.parameters.zero_grads()
         terms, cache = self.model.forward(batch, noise, self.objective.n_samples, memory)
-        loss, dterms = self.objective(terms, batch.weight, memory)
+        loss, dterms = loss_of(self.objective, terms, batch.weight, memory)
         self.model.backward(cache, dterms)
         return terms, loss
 
@@ -127,7 +128,7 @@ class Recording:
             if self.linear:
                 model.parameters.zero_grads()
             self.terms, cache = model.forward(self.batch, self.noise, objective.n_samples, self.workspace.begin())
-        self.loss, self.dterms = objective(self.terms, self.batch.weight, self.objective_workspace.begin())
+        self.loss, self.dterms = loss_of(objective, self.terms, self.batch.weight, self.objective_workspace.begin())
         with self.backward:
             if not self.linear:
                 model.parameters.zero_grads()
@@ -162,7 +163,7 @@ class Recording:
 
     def apply(self, objective):
         """The loss of the terms as they are; its derivatives go where the tape reads them."""
-        loss, dterms = objective(self.terms, self.batch.weight, self.objective_workspace.begin())
+        loss, dterms = loss_of(objective, self.terms, self.batch.weight, self.objective_workspace.begin())
         for old, new in zip(self.dterms, dterms, strict=True):
             if new is old:
                 continue

@@ -83,6 +83,8 @@ def values_of(array, shape, rng, real, activation=None):
         "activated": lambda: activated(rng.standard_normal(shape), None if activation in KEEP_INPUT else activation),
         "bytes": lambda: rng.integers(0, 256, shape),
         "words": lambda: rng.integers(0, 2**32, shape),
+        "negative": lambda: -np.abs(rng.standard_normal(shape)),
+        "label": lambda: rng.integers(-1, 9, shape),
         "one of 9": lambda: rng.integers(0, 9, shape),
         "edges": lambda: edges_of(shape[0]),
         "zero or one": lambda: rng.integers(0, 2, shape),
@@ -600,6 +602,51 @@ def prior_cases():
     yield Case("coupling_backward", inputs, outputs, size_of_coupling_backward, 4, True)
 
 
+def share_of(a):
+    """The shares of the classes, (B, D)."""
+    is_label = a.label[:, None] == np.arange(a.log_q.shape[1])
+    return np.where(is_label.any(axis=1, keepdims=True), is_label, np.exp(a.log_q))
+
+
+def size_of_class_shares(a):
+    terms = (2 + a.log_q.shape[1]) * share_of(a) * (1 - a.log_q - a.log_p)
+    return {"share": share_of(a), "kl": terms.sum(axis=1), "extra": 2.5 * np.abs(a.log_q).sum(axis=1)}
+
+
+def size_of_class_shares_backward(a):
+    through_share = np.abs(a.share) * (np.abs(a.dshare) + np.abs(a.dkl)[:, None] * (1 - a.log_q - a.log_p))
+    return {
+        "dlog_q": through_share + 2.5 * np.abs(a.dextra)[:, None], "dlog_p": np.abs(a.dkl)[:, None] * np.abs(a.share)
+    }  # fmt: skip
+
+
+def size_of_class_mean(a):
+    x = np.abs(a.x).reshape(*a.share.shape, 2)
+    return {"out": (1 + a.share.shape[1]) * (np.abs(a.share)[:, :, None] * x).sum(axis=1)}
+
+
+def size_of_class_mean_backward(a):
+    x, dout = np.abs(a.x).reshape(*a.share.shape, 2), np.abs(a.dout)[:, None]
+    dx = (np.abs(a.share)[:, :, None] * dout).reshape(a.x.shape)
+    return {"dx": dx, "dshare": np.abs(a.dshare) + (x * dout).sum(axis=2)}
+
+
+def class_cases():
+    """D classes with two samples each."""
+    logs = {"log_q": Array("BD", "negative"), "log_p": Array("1D", "negative")}
+    logs |= {"label": Array("B", "label", np.int64), "alpha": 2.5}
+    share, empty, of_row = Array("BD", "unit"), Array("BD", "empty"), Array("B", "empty")
+    outputs = {"share": empty, "kl": of_row, "extra": of_row}
+    yield Case("class_shares", logs, outputs, size_of_class_shares, 4, True)
+    inputs = {"dshare": Array("BD"), "dkl": Array("B"), "dextra": Array("B"), **logs, "share": share}
+    outputs = {"dlog_q": empty, "dlog_p": empty}
+    yield Case("class_shares_backward", inputs, outputs, size_of_class_shares_backward, 4, True)
+    inputs = {"x": Array("BP"), "share": share}
+    yield Case("class_mean", inputs, {"out": Array("B2", "empty")}, size_of_class_mean, 4, True)
+    inputs, outputs = {"dout": Array("B2"), **inputs}, {"dx": Array("BP", "empty"), "dshare": Array("BD")}
+    yield Case("class_mean_backward", inputs, outputs, size_of_class_mean_backward, 4, True)
+
+
 def full_gaussian_cases():
     mu, eps, dlog_qz = Array("BD"), Array("KD"), Array("K")
     q = {"log_diagonal": Array("BD"), "lower": Array("BT")}
@@ -720,6 +767,7 @@ def adam_cases():
 
 
 CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *full_gaussian_cases(), *planar_cases(), *prior_cases()]
+CASES += class_cases()
 CASES += [*likelihood_cases(), *count_cases()]
 CASES += with_unobserved([*likelihood_cases(), *count_cases()])
 CASES += [*random_cases(), *gather_cases(), *adam_cases()]

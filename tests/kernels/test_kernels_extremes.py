@@ -85,6 +85,7 @@ def is_decided_by_comparison(case, argument):
         or (case.kernel == "activate_backward" and case.inputs["activation"] in ("relu", "leaky_relu"))
         or (case.kernel == "activate_backward" and case.inputs["activation"] is None and argument == "y")
         or case.kernel == "clip_backward"
+        or case.kernel.startswith("class_shares")  # of a labelled row, the label's numbers alone
         or (case.note == "no dx" and argument in ("r", "gain"))
         or (case.kernel == "coupling_backward" and argument == "outputs")  # half of which are the shift
     )

@@ -52,9 +52,22 @@ def same_bits(a, b):
 # Capital letters are arrays of these sizes: B rows, K = 3 B rows of samples, S rows of a source, D and H columns, P = 2
 # D columns, N numbers in an arena, T below the diagonal of H columns, F of a flow of H. There is work for several
 # threads in each, and no size is a multiple of a block's.
-SIZES = {"B": 300, "K": 900, "S": 311, "D": 131, "H": 67, "N": 40_001, "P": 262, "T": 67 * 66 // 2, "F": 2 * 67 + 1}
+SIZES = {
+    "B": 300,
+    "K": 900,
+    "S": 311,
+    "D": 131,
+    "H": 67,
+    "N": 40_001,
+    "P": 262,
+    "T": 67 * 66 // 2,
+    "F": 2 * 67 + 1,
+    "1": 1,
+    "2": 2,
+}
 DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
+CLASSES = {"log_q": "BD", "log_p": "1D", "label": "B", "alpha": 2.5}
 LIKELIHOOD = {"x": "BD", "logits": "KD"}
 CHOLESKY = {"log_diagonal": "BH", "lower": "BT"}
 DCHOLESKY = {"dmu": "BH", "dlog_diagonal": "BH", "dlower": "BT"}
@@ -93,6 +106,14 @@ BY_ROWS = [
     ("gaussian_components", {"z": "BD", "mu": "HD", "logvar": "HD"}, {"out": "BH"}),
     ("coupling", {"x": "BD", "outputs": "BP"}, {"y": "BD", "log_det": "B"}),
     ("coupling_inverse", {"y": "BD", "outputs": "BP"}, {"x": "BD"}),
+    ("class_shares", CLASSES, {"share": "BD", "kl": "B", "extra": "B"}),
+    (
+        "class_shares_backward",
+        {"dshare": "BD", "dkl": "B", "dextra": "B", **CLASSES, "share": "BD"},
+        {"dlog_q": "BD", "dlog_p": "BD"},
+    ),
+    ("class_mean", {"x": "BP", "share": "BD"}, {"out": "B2"}),
+    ("class_mean_backward", {"dout": "B2", "x": "BP", "share": "BD"}, {"dx": "BP", "dshare": "BD"}),
     (
         "coupling_backward",
         {"dy": "BD", "dlog_det": "B", "x": "BD", "outputs": "BP"},
@@ -187,9 +208,13 @@ def make(case, dtype, scale=1):
             arguments[name] = np.empty(shape, np.int64)
         elif name == "x" and kernel.partition("_")[0] in ("poisson", "multinomial", "negative"):
             arguments[name] = rng.negative_binomial(0.3, 0.02, shape).astype(dtype)  # counts, small and large
+        elif name == "label":
+            arguments[name] = rng.integers(-1, SIZES["D"], shape)
+        elif name in ("log_q", "log_p"):  # logarithms of shares
+            arguments[name] = (-scale * rng.random(shape)).astype(dtype)
         elif name in ("log_diagonal", "lower"):  # of a factor that can be solved
             arguments[name] = (scale * (rng.random(shape) - 0.5) / 64).astype(dtype)
-        elif name in ("x", "v", "y", "probability", "source"):
+        elif name in ("x", "v", "y", "probability", "source", "share"):
             arguments[name] = rng.random(shape).astype(dtype)
         else:
             arguments[name] = (scale * rng.standard_normal(shape)).astype(dtype)

@@ -26,11 +26,13 @@ PACKAGE_FILES = (
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "objectives/importance.py", "objectives/free_bits.py",
     "objectives/capacity.py", "objectives/total_correlation.py", "objectives/mmd.py", "models/vae.py",
+    "models/given.py", "models/semi_supervised.py", "latent/classes.py",
 )  # fmt: skip
 TWIN_FILES = (
     "_kernels/products_ref.py", "_kernels/elementwise_ref.py", "_kernels/latent_ref.py", "_kernels/likelihood_ref.py",
     "_kernels/norm_ref.py", "_kernels/count_likelihood_ref.py", "_kernels/components_ref.py",
     "_kernels/couplings_ref.py", "_kernels/log_space_ref.py", "_kernels/cholesky_ref.py", "_kernels/planar_flow_ref.py",
+    "_kernels/classes_ref.py",
 )  # fmt: skip
 ALLOCATIONS = {"take", "zeros_like", "Lease"}
 NO_ARRAYS = {"activation", "edges", "accumulate", "db", "dterms", "memory"}

@@ -21,6 +21,7 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed
 from pyvae.models.build import mlp
 from pyvae.models.conditional import ConditionalVAE
+from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.objectives.terms import Terms
@@ -46,8 +47,10 @@ def with_prior(prior):
 
 
 def source_for(model, n_rows, rng, dtype=np.float64):
-    """Random rows that a model takes, with a condition where it wants one."""
+    """Random rows that a model takes, with a condition or labels where it takes some."""
     x = rows_for(model.likelihood, n_rows, rng).astype(dtype)
+    if isinstance(model, SemiSupervisedVAE):
+        return ArraySource(x, label=rng.integers(-1, model.n_classes, n_rows))
     condition = rng.standard_normal((n_rows, model.n_condition)).astype(dtype) if model.n_condition else None
     return ArraySource(x, condition=condition)
 
@@ -66,6 +69,7 @@ def make_models():
         "VAE 11-9-3, Flow": (with_prior(Flow(3, 2, (8,))), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
         "ConditionalVAE 21+4-14-3 tanh, Mixed": (ConditionalVAE.mlp(21, 4, 3, (14,), "tanh", several_kinds()), 2, 1.0),
+        "SemiSupervisedVAE 11-9-3, 4 classes": (SemiSupervisedVAE.mlp(11, 4, 3, (9,), "tanh", alpha=2.0), 2, 1.0),
         **posterior_models(),
     }
 
@@ -123,7 +127,7 @@ def check_float32():
     checks = []
     for name, (model, k, beta, n_rows) in models.items():
         x = source_for(model, n_rows, rng, np.float32)
-        eps = rng.standard_normal((n_rows * k, model.latent_dim)).astype(np.float32)
+        eps = rng.standard_normal((n_rows * model.draws * k, model.latent_dim)).astype(np.float32)
         exact = model.astype(np.float64)
         model.loss_and_gradients(x, eps, beta)
         exact.loss_and_gradients(x, eps, beta)
