@@ -82,6 +82,11 @@ def test_digits(capsys, tmp_path, scikit_learn, matplotlib):
     assert float(re.search(r"differences to (\S+)", out)[1]) < 1e-6
 
 
+def test_styles(capsys, tmp_path, scikit_learn, matplotlib):
+    out = run("styles", capsys, tmp_path, "--epochs", "30")
+    assert -25 < float(re.search(r"log p\(x\|c\) (\S+) nats", out)[1]) < -12
+
+
 @pytest.mark.data("mnist")
 def test_mnist(capsys, tmp_path, matplotlib):
     out = run("mnist", capsys, tmp_path, "--rows", "1000", "--epochs", "2")

@@ -50,8 +50,10 @@ cdef cnp.ndarray labels(object label, Py_ssize_t rows):
     return label_
 
 
-cdef Py_ssize_t samples_per_class(Py_ssize_t columns, Py_ssize_t classes) except -1:
-    """k, where a row of x has k columns for each class."""
+cdef Py_ssize_t samples_per_class(Py_ssize_t columns, Py_ssize_t classes) except -2:
+    """k, where a row of x has k columns for each class; -1, any number, without classes."""
+    if classes == 0 and columns == 0:
+        return -1
     if classes == 0 or columns % classes:
         raise ValueError(f"x has {columns} columns, which is no multiple of {classes} classes")
     return columns // classes
@@ -112,7 +114,7 @@ def class_mean(x, share, out):
     cdef cnp.ndarray out_ = output(out, "out", real, rows, samples)
     cdef classes_t s
     memset(&s, 0, sizeof(s))
-    s.rows, s.classes, s.samples = rows, classes, samples
+    s.rows, s.classes, s.samples = rows, classes, out_.shape[1]
     s.x, s.x_row, s.out, s.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
     s.given_share, s.given_share_row = cnp.PyArray_DATA(share_), stride(share_)
     run(classes_tables[level][real].class_mean, &s, sizeof(s), <double>rows * x_.shape[1] * PLAIN_COST,
@@ -130,7 +132,7 @@ def class_mean_backward(dout, x, share, dx, dshare):
     cdef cnp.ndarray dshare_ = output(dshare, "dshare", real, rows, classes)
     cdef classes_t s
     memset(&s, 0, sizeof(s))
-    s.rows, s.classes, s.samples = rows, classes, samples
+    s.rows, s.classes, s.samples = rows, classes, dout_.shape[1]
     s.x, s.x_row, s.dout, s.dout_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(dout_), stride(dout_)
     s.given_share, s.given_share_row = cnp.PyArray_DATA(share_), stride(share_)
     s.dx, s.dx_row, s.dshare, s.dshare_row = cnp.PyArray_DATA(dx_), stride(dx_), cnp.PyArray_DATA(dshare_), stride(dshare_)

@@ -38,13 +38,12 @@ from pyvae.training.held_out import evaluate, split
 from pyvae.training.history import History
 from pyvae.training.interruption import Interruption
 from pyvae.training.not_finite import all_finite, explain
+from pyvae.training.order import Order
 from pyvae.training.progress import ProgressBar
 from pyvae.training.schedules import as_schedule
 from pyvae.training.settings import Settings
 from pyvae.training.snapshots import BestEpoch, EpochStart
 from pyvae.training.step import Step
-
-ORDERED_ROWS = 4096  # whose places in the order of an epoch are found at once
 
 
 class Plan(NamedTuple):
@@ -175,8 +174,7 @@ class Training:
         self.callbacks, self.checkpoints, self.epochs, self.patience = callbacks, checkpoints, epochs, patience
         self.step = Step(self.model, plan.objective.at(0.0))
         self.start = EpochStart(self.optimizer, len(self.history))  # of the epoch at hand
-        window = max(1, ORDERED_ROWS // plan.batch_size) * plan.batch_size
-        self.order = np.empty(min(window, len(source)), dtype=np.int64)  # of the rows of the next batches
+        self.order = Order(source, plan.batch_size, plan.seed)
         self.bar = ProgressBar(epochs, len(source), not progress, done=len(self.history))
 
     def run(self):
@@ -255,11 +253,7 @@ class Training:
         self.step.objective = plan.objective.at(now)
         noise = Noise(plan.seed, step=epoch * n_steps + i)
         first, stop = i * plan.batch_size, min((i + 1) * plan.batch_size, len(self.source))
-        place = first % len(self.order)
-        if place == 0:
-            window = self.order[: len(self.source) - first]
-            Noise(plan.seed, step=epoch).permutation("order", len(self.source), first, first + len(window), out=window)
-        rows = self.order[place : place + stop - first]
+        rows = self.order.rows(epoch, first, stop)
         with self.step.team if len(rows) == plan.batch_size else contextlib.nullcontext():
             batch, terms, loss = self.step(self.source, rows, noise)
             norm = math.sqrt(_kernels.sum_of_squares(self.model.parameters.grads))
