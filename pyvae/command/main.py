@@ -38,7 +38,7 @@ def run_sample(options):
     table = table_of(model)
     out = rows_file(options, model, "samples", options.n, [options.model])
     latent = load_latent(options.model, model) if options.latent == "mixture" else None
-    rows = model.sample(options.n, options.seed, mean=not (options.draw or table), latent=latent)
+    rows = model.sample(options.n, seed=options.seed, mean=not (options.draw or table), latent=latent)
     if table is not None:
         write_frame(out, table.decode(rows))
     else:

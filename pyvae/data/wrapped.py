@@ -24,7 +24,7 @@ class WrappedSource(DataSource):
     def __len__(self):
         return len(self.source)
 
-    def numbersof_rows(self, rows):
+    def numbers_of(self, rows):
         """The row numbers of these rows in the other source."""
         return rows
 
@@ -33,10 +33,10 @@ class WrappedSource(DataSource):
         return batch
 
     def gather(self, rows, noise=None, out=None):
-        return self.change(self.source.gather(self.numbersof_rows(rows), noise, out), noise or Noise(0))
+        return self.change(self.source.gather(self.numbers_of(rows), noise, out), noise or Noise(0))
 
     def minibatch(self, rows, noise, dtype, memory=FRESH):
-        return self.change(self.source.minibatch(self.numbersof_rows(rows), noise, dtype, memory), noise)
+        return self.change(self.source.minibatch(self.numbers_of(rows), noise, dtype, memory), noise)
 
     def place(self, i, j):
         return self.source.place(i, j)
@@ -59,7 +59,7 @@ class Rows(WrappedSource):
     def __len__(self):
         return len(self.numbers)
 
-    def numbersof_rows(self, rows):
+    def numbers_of(self, rows):
         return self.numbers[rows]
 
 

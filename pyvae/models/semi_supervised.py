@@ -231,7 +231,7 @@ class SemiSupervisedVAE(GivenVAE):
         of a labelled row. See Model."""
         C = self.n_classes
         of_classes, _ = super().forward(batch, noise, C * k, memory, evaluate=True)
-        log_p = self.classes.log_probabilities(np.float64)[0]
+        log_p = self.classes.log_probabilities(self.parameters.dtype)[0].astype(np.float64)
         log_w = log_weights(of_classes).reshape(-1, C, k) + log_p.reshape(1, C, 1)
         if batch.label is not None:
             other = (batch.label[:, None] != np.arange(C)) & (batch.label[:, None] != UNKNOWN)
@@ -265,7 +265,7 @@ class SemiSupervisedVAE(GivenVAE):
 
     def sample_labels(self, n: int, seed: int = 0) -> np.ndarray:
         """y ~ p(y), (n,) int64: those of the rows that ``sample`` makes."""
-        p = np.exp(self.classes.log_probabilities(np.float64)[0][0])
+        p = np.exp(self.classes.log_probabilities(self.parameters.dtype)[0][0].astype(np.float64))
         place = Noise(seed).uniform("component", (n, 1), np.arange(n), np.float64)[:, 0]
         return np.minimum(np.searchsorted(np.cumsum(p), place), self.n_classes - 1)
 

@@ -176,6 +176,8 @@ def test_files_copies_and_a_resume_that_knows_its_labels(X, y, tmp_path):
     pyvae.save(model, tmp_path / "m.safetensors")
     loaded = pyvae.load(tmp_path / "m.safetensors")
     assert loaded.describe() == model.describe()
+    np.testing.assert_array_equal(loaded.sample(9), model.sample(9))  # p(y) is learned, in float32
+    assert np.isfinite(loaded.log_likelihood(X, 5)).all()
     np.testing.assert_array_equal(loaded.elbo(source), model.elbo(source))
     with pytest.raises(ValueError, match="on other rows"):
         pyvae.train(learned_classes(), pyvae.ArraySource(X, label=y[::-1]), epochs=3, progress=False,
