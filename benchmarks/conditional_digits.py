@@ -43,7 +43,7 @@ def main():
     print(f"test ELBO of log p(x|c) {elbo:.2f} nats")
 
     wanted = np.arange(options.samples) % CLASSES
-    made = model.sample(options.samples, pyvae.one_hot(wanted, CLASSES), seed=options.seed)
+    made = model.sample(options.samples, options.seed, condition=pyvae.one_hot(wanted, CLASSES))
     reader = classifier(images, data.train_labels, options.seed)
     print(f"real test rows read rightly: {np.mean(reader.predict(test) == data.test_labels):.2%}")
     print(f"new rows read as the digit asked for: {np.mean(reader.predict(made) == wanted):.2%}")

@@ -18,6 +18,7 @@ import numpy as np
 
 import pyvae
 from pyvae import datasets, plots
+from pyvae.data import WithCondition
 
 
 def main(argv=None):
@@ -34,10 +35,10 @@ def main(argv=None):
         train, test = (pyvae.ArraySource(source.X, 1 / 255, binarize="draw") for source in (data.train, data.test))
     else:
         train, test = data.train, data.test
-    x, x_test = (source.gather(np.arange(len(source))).x for source in (train, test))
+    x_test = test.gather(np.arange(len(test))).x
 
     model = pyvae.ConditionalVAE.mlp(D, n_condition=10, latent_dim=10, hidden=(256,), seed=0)
-    pyvae.train(model, pyvae.ArraySource(x, condition=c), epochs=epochs, progress=False)
+    pyvae.train(model, WithCondition(train, c), epochs=epochs, progress=False)
     print(f"test ELBO of log p(x|c) {model.elbo(x_test, n_samples=20, condition=c_test).mean():.2f} nats")
 
     hands = [np.flatnonzero(data.test_labels == label)[0] for label in range(10)]  # a test row of each digit

@@ -29,6 +29,7 @@ STREAMS = {
     "dropout": 7,  # masks of dropout layers, each with a key of its own
     "dequantize": 8,  # the place of a rounded number in its grid step
     "component": 9,  # of a mixture from which z is drawn
+    "class": 10,  # y drawn from p(y) or q(y|x)
 }
 
 
@@ -114,7 +115,7 @@ class Noise:
     def permutation(self, name, n, start=0, stop=None, out=None):
         """Places start .. stop of a random order of 0 .. n - 1, int64; the order of all n is never stored."""
         out = np.empty((n if stop is None else stop) - start, dtype=np.int64) if out is None else out
-        _kernels.permutation(_key(self.seed, name), self.step, n, start, out)
+        _kernels.permutation(self.key(name), self.step, n, start, out)
         return out
 
     def _counted(self, rows):

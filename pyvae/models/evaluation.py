@@ -281,3 +281,9 @@ class Model(Module):
         """Restore a copy or a pickle, whose parts come without their views into the arena."""
         vars(self).update(state)
         self.parameters.bind(self.children())
+
+
+def refuse_sums_over_classes(model, why):
+    """Raise ValueError, saying why, for a model whose terms are expectations over classes."""
+    if model.draws > 1:
+        raise ValueError(f"{why}, which a {type(model).__name__} has in each class")

@@ -11,6 +11,7 @@ is that of the observed entries; nothing is made up for the others.
 
 import numpy as np
 
+from pyvae.models.evaluation import refuse_sums_over_classes
 from pyvae.objectives.weights import log_mean_and_shares, log_weights
 
 
@@ -28,7 +29,9 @@ class WeightedChunk:
 
 
 def weighted_chunks(model, source, n_samples, seed=0):
-    """Weighted chunks of all rows of a DataSource, in order. Raises FloatingPointError where numbers overflow."""
+    """Weighted chunks of all rows of a DataSource, in order. Raises FloatingPointError where numbers overflow, and
+    ValueError for a model that sums over classes."""
+    refuse_sums_over_classes(model, "these expectations are of samples of z")
     for rows, terms, batch in model.terms_of_chunks(source, n_samples, seed):
         log_w = log_weights(terms)
         wrong = np.flatnonzero(~np.isfinite(log_w.max(axis=1)))

@@ -84,7 +84,9 @@ class GivenVAE(VAE):
         """x ~ p(x|z, c), a row for each row of Z (N, latent_dim); see Model, and encode."""
         return super().draw(self.with_condition(Z, condition, "Z"), seed)
 
-    def sample(self, n: int, condition: ArrayLike, seed: int = 0, mean: bool = True, latent: Any = None) -> np.ndarray:
+    def sample(
+        self, n: int, seed: int = 0, mean: bool = True, latent: Any = None, *, condition: ArrayLike | None = None
+    ) -> np.ndarray:
         """New rows (n, D) in the condition (C,), or each in its own (n, C); see Model."""
         z = self.sample_latent(n, seed, latent)
         return self.decode(z, condition) if mean else self.draw(z, seed, condition)

@@ -60,7 +60,7 @@ def log_likelihood(model, source, n_samples, seed=0):
         weights = RunningWeights(len(batch.x))
         for first in range(0, n_samples, most):
             n = min(most, n_samples - first)
-            weights.add(model.log_weights(batch, noise.from_sample(first), n, workspace.begin()))
+            weights.add(model.log_weights(batch, noise.from_sample(first * model.draws), n, workspace.begin()))
         log_sum[rows], V[rows] = weights.log_sum, weights.V
     return LogLikelihood(log_sum - np.log(n_samples), _standard_error(V, n_samples), _inverse(V))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyvae.data.validation import check_array
 from pyvae.latent.gaussian import refuse_other_gaussians
-from pyvae.models.evaluation import Model
+from pyvae.models.evaluation import Model, refuse_sums_over_classes
 from pyvae.models.importance_sampling import LogLikelihood
 
 ACTIVE_VARIANCE = 0.01  # a dimension counts as used if its posterior mean varies by more
@@ -23,6 +23,7 @@ def gaussian_posteriors(model, X, any_prior=False):
     mutual_information_gap. Raises ValueError unless the posterior is a DiagonalGaussian and, without any_prior, the
     prior StandardNormal; and what ``model.encode`` raises.
     """
+    refuse_sums_over_classes(model, "metrics of mu and logvar are of one Gaussian for each row")
     prior = None if any_prior else model.prior
     refuse_other_gaussians(model.posterior, prior, "metrics of mu and logvar are of diagonal Gaussians")
     return model.encode(X)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from pyvae import _kernels
-from pyvae.arguments import check_number
+from pyvae.arguments import check_count, check_number
 from pyvae.data.labels import UNKNOWN, check_labels, one_hot
 from pyvae.data.sources import DataSource
 from pyvae.latent.classes import Classes
@@ -35,7 +35,7 @@ from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.models.build import mlp, mlp_parts
 from pyvae.models.given import GivenVAE
 from pyvae.module import register
-from pyvae.noise import Noise
+from pyvae.noise import ROWS, Noise
 from pyvae.objectives.terms import Terms
 from pyvae.objectives.weights import log_weights
 from pyvae.workspace import FRESH
@@ -186,8 +186,11 @@ class SemiSupervisedVAE(GivenVAE):
         return np.tile(np.eye(self.n_classes, dtype=batch.x.dtype), (len(batch.x), 1))
 
     def source(self, X, name="X", training=False):
-        """See Model: the rows of X (N, D). Raises ValueError where a label (N,) is no class."""
+        """See Model: the rows of X (N, D). Raises ValueError where a label (N,) is no class, or rows have a
+        condition."""
         source = super().source(X, name, training)
+        if source.condition is not None:
+            raise ValueError(f"{source.name} has a condition, of which this model knows nothing: give labels alone")
         if source.label is not None:
             check_labels(source.label, self.n_classes, source.name)
         return source
@@ -227,8 +230,8 @@ class SemiSupervisedVAE(GivenVAE):
         return mu, log_of_variance(variance + of_mu)
 
     def log_weights(self, batch, noise, k, memory=FRESH):
-        """log w (B, C k) of k samples in each class: the sum of w over k estimates p(x) = sum_c p(c) p(x|c), or p(x, y)
-        of a labelled row. See Model."""
+        """log w (B, k), w_s = sum_c p(c) w_cs of k samples in each class, or p(y) w_ys of a labelled row, whose mean
+        estimates p(x, y) then. See Model."""
         C = self.n_classes
         of_classes, _ = super().forward(batch, noise, C * k, memory, evaluate=True)
         log_p = self.classes.log_probabilities(self.parameters.dtype)[0].astype(np.float64)
@@ -236,7 +239,10 @@ class SemiSupervisedVAE(GivenVAE):
         if batch.label is not None:
             other = (batch.label[:, None] != np.arange(C)) & (batch.label[:, None] != UNKNOWN)
             log_w[other] = -np.inf
-        return log_w.reshape(-1, C * k)
+        log_w = np.ascontiguousarray(log_w.transpose(0, 2, 1)).reshape(-1, C)  # (B k, C)
+        log_sum = np.empty(len(log_w))
+        _kernels.softmax(log_w, np.empty_like(log_w), log_sum)
+        return log_sum.reshape(-1, k)
 
     def numbers_per_sample(self):
         return self.n_classes * super().numbers_per_sample()
@@ -245,32 +251,40 @@ class SemiSupervisedVAE(GivenVAE):
         """z ~ q(z|x, y) with y ~ q(y|x), or the label of the row, (B, Z); see Model."""
         C = self.n_classes
         z = super().forward(batch, noise, C, memory, evaluate=True)[0].z.reshape(-1, C, self.latent_dim)
-        place = noise.uniform("component", (len(z), 1), batch.rows, np.float64)
+        place = noise.uniform("class", (len(z), 1), batch.rows, np.float64)
         y = (place > np.cumsum(self._shares(batch, memory), axis=1)).sum(axis=1)
         return z[np.arange(len(z)), np.minimum(y, C - 1)]
 
-    def decode(self, Z: ArrayLike | DataSource, label: ArrayLike) -> np.ndarray:
+    def reconstruct(self, X: ArrayLike | DataSource, target: ArrayLike | None = None) -> np.ndarray:
+        """E[x|y, z] (N, D) at z = the mean of q(z|x) over the classes, with the label ``target`` of all rows or of
+        each, (N,); None: the likeliest class. See Model."""
+        return self.decode(self.encode(X)[0], self.classify(X).argmax(axis=1) if target is None else target)
+
+    def decode(self, Z: ArrayLike | DataSource, label: ArrayLike | None = None) -> np.ndarray:
         """E[x|y, z] (N, D) for the rows of Z (N, latent_dim) and the label of each, (N,), or of all; see Model."""
         return super().decode(Z, self._one_hot(label))
 
-    def draw(self, Z: ArrayLike | DataSource, seed: int = 0, label: ArrayLike = 0) -> np.ndarray:
+    def draw(self, Z: ArrayLike | DataSource, seed: int = 0, label: ArrayLike | None = None) -> np.ndarray:
         """x ~ p(x|y, z), a row for each row of Z (N, latent_dim) and the label of each, (N,), or of all; see Model."""
         return super().draw(Z, seed, self._one_hot(label))
 
     def sample(
-        self, n: int, label: ArrayLike | None = None, seed: int = 0, mean: bool = True, latent: Any = None
+        self, n: int, seed: int = 0, mean: bool = True, latent: Any = None, *, label: ArrayLike | None = None
     ) -> np.ndarray:
         """New rows (n, D) of the class ``label``, or each of its own (n,); None: y ~ p(y). See Model."""
-        return super().sample(n, self.sample_labels(n, seed) if label is None else label, seed, mean, latent)
+        label = self.sample_labels(n, seed) if label is None else label
+        return super().sample(n, seed, mean, latent, condition=label)
 
     def sample_labels(self, n: int, seed: int = 0) -> np.ndarray:
-        """y ~ p(y), (n,) int64: those of the rows that ``sample`` makes."""
+        """y ~ p(y), (n,) int64: those of the rows that ``sample`` makes. Raises what ``sample`` raises."""
         p = np.exp(self.classes.log_probabilities(self.parameters.dtype)[0][0].astype(np.float64))
-        place = Noise(seed).uniform("component", (n, 1), np.arange(n), np.float64)[:, 0]
+        place = Noise(seed).uniform("class", (check_count("n", n, 1, ROWS), 1), np.arange(n), np.float64)[:, 0]
         return np.minimum(np.searchsorted(np.cumsum(p), place), self.n_classes - 1)
 
     def _one_hot(self, label):
-        """The condition for a label, (C,), or for labels (N,), (N, C)."""
+        """The condition for a label, (C,), or for labels (N,), (N, C); None without any."""
+        if label is None:
+            return None
         columns = one_hot(np.atleast_1d(label), self.n_classes)
         return columns[0] if np.ndim(label) == 0 else columns
 

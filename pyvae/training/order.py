@@ -6,13 +6,12 @@ rows, L of them labelled, place p of an epoch has a labelled row where the numbe
     n(p) = floor(p L / N)         labelled where n(p + 1) > n(p): the labelled row number n(p), else the other row
                                   number p - n(p), each of a random order of its kind
 
-and any batch has as many labelled rows as another, or one more. An order is never stored: places are found when they
-are wanted (_kernels/random_ref.py).
+and any whole batch has as many labelled rows as another, or one more. An order is never stored: places are found when
+they are wanted (_kernels/random_ref.py).
 """
 
 import numpy as np
 
-from pyvae.data.labels import UNKNOWN
 from pyvae.noise import Noise
 
 TOGETHER = 4096  # places that are found at once
@@ -24,7 +23,7 @@ class Order:
 
     def __init__(self, source, batch_size, seed):
         self.n_rows, self.seed = len(source), seed
-        labelled = np.zeros(0, bool) if source.label is None else source.label != UNKNOWN
+        labelled = np.zeros(0, bool) if source.label is None else source.label >= 0
         self.kinds = (np.flatnonzero(labelled), np.flatnonzero(~labelled)) if 0 < labelled.sum() < self.n_rows else None
         window = max(1, TOGETHER // batch_size) * batch_size
         self.window = np.empty(min(window, self.n_rows), dtype=np.int64)  # the rows at the next places
@@ -45,5 +44,7 @@ class Order:
         places = np.arange(first, first + len(out) + 1)
         before = places * len(labelled) // self.n_rows  # labelled rows before each place
         is_labelled = before[1:] > before[:-1]
-        for kind, chosen, count in ((labelled, is_labelled, before), (others, ~is_labelled, places - before)):
-            out[chosen] = kind[noise.permutation("order", len(kind), int(count[0]), int(count[-1]))]
+        kinds = (labelled, is_labelled, before), (others, ~is_labelled, places - before)
+        for i, (kind, chosen, count) in enumerate(kinds):
+            order = noise.part(i)  # of its own, or kinds of about the same size would meet again in every epoch
+            out[chosen] = kind[order.permutation("order", len(kind), int(count[0]), int(count[-1]))]

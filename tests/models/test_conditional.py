@@ -58,13 +58,15 @@ def test_new_rows_are_those_of_their_condition(rng):
     model, _ = ppca_given(rng)
     W, V, b = model.decoder.W[:Z].T, model.decoder.W[Z:].T, model.decoder.b
     given = np.array([1.0, -2.0, 0.5])
-    drawn = model.sample(40_000, given, mean=False)
+    drawn = model.sample(40_000, mean=False, condition=given)
     np.testing.assert_allclose(drawn.mean(axis=0), V @ given + b, atol=0.05)
     np.testing.assert_allclose(np.cov(drawn.T), W @ W.T + 0.16 * np.eye(D), atol=0.1)
     each = rng.standard_normal((50, C))
-    np.testing.assert_allclose(model.sample(50, each, seed=3) - model.sample(50, given, seed=3), (each - given) @ V.T)
-    np.testing.assert_array_equal(model.sample(50, each, seed=3, mean=False)[:20],
-                                  model.sample(20, each[:20], seed=3, mean=False))  # fmt: skip
+    np.testing.assert_allclose(
+        model.sample(50, 3, condition=each) - model.sample(50, 3, condition=given), (each - given) @ V.T
+    )
+    np.testing.assert_array_equal(model.sample(50, 3, False, condition=each)[:20],
+                                  model.sample(20, 3, False, condition=each[:20]))  # fmt: skip
 
 
 def test_a_row_in_another_condition_keeps_its_z(rng):
@@ -116,7 +118,9 @@ def test_a_training_learns_from_the_condition_and_is_played(rng):
     model, source = small(), pyvae.ArraySource(x, condition=c)
     pyvae.train(model, source, epochs=40, batch_size=50, learning_rate=0.01, progress=False, validation_fraction=0.1)
     chance = 0.05 + 0.9 * np.repeat(np.eye(C), 3, axis=1)[:, :D]
-    np.testing.assert_allclose([model.sample(300, given).mean(axis=0) for given in np.eye(C)], chance, atol=0.06)
+    np.testing.assert_allclose(
+        [model.sample(300, condition=given).mean(axis=0) for given in np.eye(C)], chance, atol=0.06
+    )
 
 
 @pytest.mark.skipif(_kernels.KERNELS != "native", reason="steps are played by native kernels alone")
@@ -150,8 +154,8 @@ def test_it_is_saved_and_a_resume_knows_its_conditions(X, c, tmp_path):
         (lambda X, c: pyvae.train(small(), X), "X needs a condition of 3 columns, but has none"),
         (lambda X, c: small().decode(X[:, :2]), "Z needs a condition of 3 columns, but has none"),
         (lambda X, c: small().elbo(X, condition=c[:, :2]), "needs a condition of 3 columns, but has one of 2 columns"),
-        (lambda X, c: small().sample(3, c), "condition must have a row for each of the 3 rows, not 60"),
-        (lambda X, c: small().sample(3, [0, np.nan, 1]), r"condition\[0, 1\] is nan, but it must be a finite number"),
+        (lambda X, c: small().sample(3, condition=c), "condition must have a row for each of the 3 rows, not 60"),
+        (lambda X, c: small().sample(3, condition=[0, np.nan, 1]), r"condition\[0, 1\] is nan, but it must be"),
         (lambda X, c: pyvae.ArraySource(X, condition=c[:-1]), "a row for each of the 60 rows, not 59"),
         (lambda X, c: small(prior=pyvae.VampPrior(D, 4)), "a VampPrior encodes rows without a condition"),
         (lambda X, c: pyvae.ConditionalVAE(pyvae.Dense(D + C, 4), pyvae.Dense(C, D), pyvae.Gaussian(D), C),

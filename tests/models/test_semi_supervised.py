@@ -130,11 +130,11 @@ def test_new_rows_are_of_their_class(rng):
     model, _ = linear_gaussian(rng)
     V, b = model.decoder.W[Z:], model.decoder.b
     for c in range(C):
-        np.testing.assert_allclose(model.sample(20_000, c).mean(axis=0), V[c] + b, atol=0.06)
+        np.testing.assert_allclose(model.sample(20_000, label=c).mean(axis=0), V[c] + b, atol=0.06)
     share = np.bincount(model.sample_labels(20_000, seed=3)) / 20_000
     np.testing.assert_allclose(share, softmax(model.classes.logits[0]), atol=0.01)
     labels = model.sample_labels(30, seed=5)
-    np.testing.assert_array_equal(model.sample(30, seed=5), model.sample(30, labels, seed=5))
+    np.testing.assert_array_equal(model.sample(30, seed=5), model.sample(30, 5, label=labels))
     assert model.draw(np.zeros((3, Z)), label=[0, 1, 3]).shape == (3, D)
 
 
@@ -210,8 +210,8 @@ def test_objectives_of_single_samples_are_refused(objective, X):
     [
         (lambda X, y: small().elbo(pyvae.ArraySource(X, label=y + 3)), r"but labels are the numbers 0 .. 3 of the"),
         (lambda X, y: pyvae.ArraySource(X, label=y[:-1]), "label must be one number for each of the 60 rows, not 59"),
-        (lambda X, y: small().sample(3, [0, 1]), "a row for each of the 3 rows, not 2"),
-        (lambda X, y: small().sample(3, C), r"labels\[0\] is 4"),
+        (lambda X, y: small().sample(3, label=[0, 1]), "a row for each of the 3 rows, not 2"),
+        (lambda X, y: small().sample(3, label=C), r"labels\[0\] is 4"),
         (lambda X, y: pyvae.SemiSupervisedVAE(*parts(), pyvae.Dense(D + 1, C)), "classifier takes 8 columns"),
         (lambda X, y: pyvae.SemiSupervisedVAE(*parts(), pyvae.Dense(D, C), classes=pyvae.Classes(3)),
          "classifier tells 4 classes apart, but there are 3"),
@@ -224,3 +224,48 @@ def test_objectives_of_single_samples_are_refused(objective, X):
 def test_what_does_not_fit_is_refused(X, y, use, message):
     with pytest.raises(ValueError, match=message):
         use(X, y)
+
+
+def test_the_standard_error_is_that_of_other_seeds(rng):
+    """Of weights that are not equal: the posterior is too wide. In several chunks, whose noise must not meet again."""
+    model, _ = linear_gaussian(rng)
+    model.encoder.b[Z:] += 1.0
+    x = model.sample(3, mean=False)
+    runs = [pyvae.metrics.log_likelihood(model, x, 60, seed) for seed in range(300)]
+    spread = np.std([run.log_likelihood for run in runs], axis=0)
+    np.testing.assert_allclose(np.mean([run.standard_error for run in runs], axis=0), spread, rtol=0.25)
+    assert all((run.effective_sample_size <= 60 + 1e-9).all() for run in runs)
+
+
+def test_chunks_have_noise_of_their_own(monkeypatch):
+    asked = []
+
+    def normal(self, name, shape, rows, *others, **more):
+        asked.append(range(self.first_sample, self.first_sample + shape[0] // len(rows)))
+        return original(self, name, shape, rows, *others, **more)
+
+    original = Noise.normal
+    monkeypatch.setattr(Noise, "normal", normal)
+    monkeypatch.setattr("pyvae.models.importance_sampling.MOST_NUMBERS", 1)
+    small().log_likelihood(np.zeros((1, D)), 5)
+    assert [list(samples) for samples in asked] == [list(range(C * i, C * i + C)) for i in range(5)]
+
+
+def test_y_does_not_follow_the_component_of_a_mixture_of_z():
+    model = small()
+    mixture = model.aggregate_posterior(np.random.default_rng(0).random((200, D)))
+    component = Noise(0).uniform("component", (500, 1), np.arange(500), np.float64)[:, 0]
+    y = model.sample_labels(500)
+    assert abs(np.corrcoef(component, y)[0, 1]) < 0.15
+    assert model.sample(5, latent=mixture).shape == (5, D)
+
+
+def test_what_is_of_single_samples_is_refused_in_a_sentence(X, y):
+    model = small()
+    for use in (lambda: pyvae.metrics.gaussian_posteriors(model, X), lambda: pyvae.diagnose(model, X),
+                lambda: model.elbo(pyvae.ArraySource(X, condition=np.eye(C)[np.abs(y)]))):  # fmt: skip
+        with pytest.raises(ValueError, match="SemiSupervisedVAE|has a condition, of which this model knows nothing"):
+            use()
+    assert model.reconstruct(X).shape == model.reconstruct(X, 2).shape == X.shape
+    with pytest.raises(ValueError, match="Z needs a condition"):
+        model.decode(np.zeros((2, Z)))

@@ -47,3 +47,10 @@ def test_places_are_relative_to_the_rows_that_are_trained_on():
     source = Rows(source_of(label), np.arange(0, 200, 2))  # 20 of 100 have a label
     for rows in epoch_of(Order(source, 10, seed=0), 0, 10):
         assert (source.label[rows] >= 0).sum() == 2
+
+
+def test_rows_of_two_kinds_do_not_meet_again():
+    label = np.tile([0, -1], 50)
+    order = Order(source_of(label), 2, seed=0)
+    pairs = [{tuple(sorted(rows)) for rows in epoch_of(order, epoch, 2)} for epoch in (0, 1)]
+    assert len(pairs[0] & pairs[1]) < 10
