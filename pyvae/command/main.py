@@ -105,12 +105,12 @@ def rows_file(options, model, stem, n, inputs):
 
 
 def run_check(options):
-    from pyvae.command.checks.models import source_for
+    from pyvae.command.checks.models import rows_drawn_by
     from pyvae.command.checkup import GROUPS
 
     if options.model:
         model = load_model(options.model)
-        groups = {str(options.model): lambda: check_gradients(model, source_for(model, 4, np.random.default_rng(0)))}
+        groups = {str(options.model): lambda: check_gradients(model, rows_drawn_by(model, 4))}
     else:
         groups = GROUPS
     say = (lambda text: None) if options.json else print

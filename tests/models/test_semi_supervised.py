@@ -7,6 +7,7 @@ from scipy.stats import multivariate_normal
 
 import pyvae
 from pyvae import Noise, _kernels
+from pyvae.command.main import main
 from pyvae.models.build import mlp_parts
 from pyvae.training.step import Step
 
@@ -269,3 +270,10 @@ def test_what_is_of_single_samples_is_refused_in_a_sentence(X, y):
     assert model.reconstruct(X).shape == model.reconstruct(X, 2).shape == X.shape
     with pytest.raises(ValueError, match="Z needs a condition"):
         model.decode(np.zeros((2, Z)))
+
+
+@pytest.mark.parametrize("model", [small(), pyvae.ConditionalVAE.mlp(D, C, Z, (9,), "tanh")], ids=["classes", "given"])
+def test_the_command_line_checks_saved_models(model, tmp_path, capsys):
+    pyvae.save(model, tmp_path / "model.safetensors")
+    assert main(["check", str(tmp_path / "model.safetensors")]) == 0
+    assert "every gradient agrees" in capsys.readouterr().out

@@ -55,6 +55,16 @@ def source_for(model, n_rows, rng, dtype=np.float64):
     return ArraySource(x, condition=condition)
 
 
+def rows_drawn_by(model, n_rows):
+    """Rows that the model draws itself, in the unit of its own, with a condition or labels where it takes some."""
+    if isinstance(model, SemiSupervisedVAE):
+        return ArraySource(model.sample(n_rows, mean=False), label=np.arange(n_rows) % (model.n_classes + 1) - 1)
+    if not getattr(model, "n_condition", 0):
+        return ArraySource(model.sample(n_rows, mean=False))
+    condition = np.random.default_rng(0).standard_normal((n_rows, model.n_condition))
+    return ArraySource(model.sample(n_rows, mean=False, condition=condition), condition=condition)
+
+
 def make_models():
     """Whole models: name -> (model, number of samples, beta)."""
     gaussian, categorical = Gaussian(21, std="predicted", floor=0.1), Categorical([4, 7, 10])
