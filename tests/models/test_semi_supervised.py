@@ -6,7 +6,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import multivariate_normal
 
 import pyvae
-from pyvae import Noise, _kernels
+from pyvae import Noise, _kernels, metrics
 from pyvae.command.main import main
 from pyvae.models.build import mlp_parts
 from pyvae.training.step import Step
@@ -232,7 +232,7 @@ def test_the_standard_error_is_that_of_other_seeds(rng):
     model, _ = linear_gaussian(rng)
     model.encoder.b[Z:] += 1.0
     x = model.sample(3, mean=False)
-    runs = [pyvae.metrics.log_likelihood(model, x, 60, seed) for seed in range(300)]
+    runs = [metrics.log_likelihood(model, x, 60, seed) for seed in range(300)]
     spread = np.std([run.log_likelihood for run in runs], axis=0)
     np.testing.assert_allclose(np.mean([run.standard_error for run in runs], axis=0), spread, rtol=0.25)
     assert all((run.effective_sample_size <= 60 + 1e-9).all() for run in runs)
@@ -263,7 +263,7 @@ def test_y_does_not_follow_the_component_of_a_mixture_of_z():
 
 def test_what_is_of_single_samples_is_refused_in_a_sentence(X, y):
     model = small()
-    for use in (lambda: pyvae.metrics.gaussian_posteriors(model, X), lambda: pyvae.diagnose(model, X),
+    for use in (lambda: metrics.gaussian_posteriors(model, X), lambda: pyvae.diagnose(model, X),
                 lambda: model.elbo(pyvae.ArraySource(X, condition=np.eye(C)[np.abs(y)]))):  # fmt: skip
         with pytest.raises(ValueError, match="SemiSupervisedVAE|has a condition, of which this model knows nothing"):
             use()
