@@ -27,7 +27,7 @@ FUNCTIONS = {
         *("full_gaussian", "full_gaussian_backward", "full_gaussian_density_backward"),
         *("full_gaussian_kl", "full_gaussian_kl_backward"),
     ),
-    "classes": ("class_mean", "class_mean_backward", "class_shares", "class_shares_backward"),
+    "classes": ("class_columns", "class_mean", "class_mean_backward", "class_shares", "class_shares_backward"),
     "components": ("gaussian_components", "gaussian_components_backward"),
     "count_likelihood": (
         *("poisson", "poisson_backward", "multinomial", "multinomial_backward"),

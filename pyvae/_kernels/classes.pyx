@@ -36,7 +36,7 @@ cdef extern from "simd/classes.h":
         double alpha
 
     ctypedef struct classes_table_t:
-        task_t class_shares, class_shares_backward, class_mean, class_mean_backward
+        task_t class_columns, class_shares, class_shares_backward, class_mean, class_mean_backward
 
 cdef extern from *:
     """static const classes_table_t *const classes_tables[LEVEL_COUNT][2] = LIST_TABLES(classes);"""
@@ -45,7 +45,7 @@ cdef extern from *:
 
 cdef cnp.ndarray labels(object label, Py_ssize_t rows):
     cdef cnp.ndarray label_ = whole_numbers(label, "label")
-    if label_.shape[0] != rows:
+    if cnp.PyArray_NDIM(label_) != 1 or label_.shape[0] != rows:
         raise ValueError(f"label must have {rows} numbers, not {label_.shape[0]}")
     return label_
 
@@ -57,6 +57,22 @@ cdef Py_ssize_t samples_per_class(Py_ssize_t columns, Py_ssize_t classes) except
     if classes == 0 or columns % classes:
         raise ValueError(f"x has {columns} columns, which is no multiple of {classes} classes")
     return columns // classes
+
+
+def class_columns(label, out):
+    cdef int real = real_type(out, "out")
+    cdef Py_ssize_t rows = len(label)
+    cdef cnp.ndarray label_ = labels(label, rows)
+    cdef cnp.ndarray out_ = output(out, "out", real, -1, -1)
+    cdef Py_ssize_t classes = out_.shape[1]
+    if out_.shape[0] != rows * classes:
+        raise ValueError(f"out must have {rows * classes} rows, not {out_.shape[0]}")
+    cdef classes_t s
+    memset(&s, 0, sizeof(s))
+    s.rows, s.classes, s.label = rows, classes, <const int64_t *>cnp.PyArray_DATA(label_)
+    s.out, s.out_row = cnp.PyArray_DATA(out_), stride(out_)
+    run(classes_tables[level][real].class_columns, &s, sizeof(s), <double>rows * classes * classes * PLAIN_COST,
+        (label_, out_))
 
 
 def class_shares(log_q, log_p, label, alpha, share, kl, extra):

@@ -9,16 +9,29 @@ unknown. A class whose share is 0 adds nothing, whatever it holds.
 import numpy as np
 
 
+def class_columns(label, out):
+    """The class that a row goes through in each of its C places, one-hot (B C, C): its label in all of them, or, where
+    that is unknown, class c in place c.
+
+    Of a labelled row only the label's own place counts. Another class might overflow there, and 0 times that is NaN.
+    """
+    C = out.shape[1]
+    place = np.tile(np.arange(C), len(label))
+    label = np.repeat(label, C)
+    out[...] = np.where((label >= 0) & (label < C), label, place)[:, None] == np.arange(C)
+
+
 def class_shares(log_q, log_p, label, alpha, share, kl, extra):
     """share (B, C): 1 for the row's label and 0 for the others, or q(y|x) where the label is unknown.
 
-    kl (B,) = sum_c share_c (log share_c - log p_c): KL(q(y|x) || p(y)), or -log p(y) of the label. extra (B,) = alpha
-    log q(y|x) of the label, or 0.
+    kl (B,) = sum_c share_c (log share_c - log p_c), not below 0: KL(q(y|x) || p(y)), or -log p(y) of the label. extra
+    (B,) = alpha log q(y|x) of the label, or 0.
     """
     is_label = label[:, None] == np.arange(log_q.shape[1])  # (B, C)
     known = is_label.any(axis=1, keepdims=True)
     share[...] = np.where(known, is_label, np.exp(log_q))
     kl[...] = np.where(share != 0, share * (np.where(known, 0, _finite(log_q, share)) - log_p), 0).sum(axis=1)
+    kl[kl < 0] = 0  # which can be rounding alone
     extra[...] = alpha * np.where(is_label, log_q, 0).sum(axis=1)
 
 

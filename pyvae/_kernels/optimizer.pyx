@@ -19,7 +19,7 @@ cnp.import_array()
 
 cdef extern from "simd/optimizer.h":
     ctypedef struct arena_t:
-        double learning_rate, beta1, beta2, epsilon, scale, decay, correction1, correction2
+        double learning_rate, beta1, beta2, epsilon, scale, decay, l2, correction1, correction2
         void *values
         void *m
         void *v
@@ -66,7 +66,7 @@ cdef cnp.ndarray checked_rates(object rates, Py_ssize_t tensors):
 
 
 def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0,
-         rates=None):
+         rates=None, l2=0.0):
     cdef int real = real_type(values, "values")
     cdef cnp.ndarray values_ = output_vector(values, "values", real, -1)
     cdef Py_ssize_t size = values_.shape[0]
@@ -82,7 +82,7 @@ def adam(values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extent
     a.extents, a.tensors = <const cnp.int64_t *>cnp.PyArray_DATA(extents_), extents_.shape[0]
     a.rates = <const double *>cnp.PyArray_DATA(rates_)
     a.learning_rate, a.beta1, a.beta2, a.epsilon = learning_rate, beta1, beta2, epsilon
-    a.scale, a.decay = scale, decay
+    a.scale, a.decay, a.l2 = scale, decay, l2
     a.correction1, a.correction2 = 1 - a.beta1 ** <double>step, sqrt(1 - a.beta2 ** <double>step)
     not_repeatable()
     run(optimizer_tables[level][real].update, &a, sizeof(a), <double>size * UPDATE_COST,

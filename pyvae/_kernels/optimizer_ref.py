@@ -10,11 +10,12 @@ import numpy as np
 
 
 def adam(
-    values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0, rates=None
+    values, grads, m, v, learning_rate, beta1, beta2, epsilon, step, extents=None, scale=1.0, decay=0.0, rates=None,
+    l2=0.0,
 ):  # fmt: skip
     """Kingma and Ba (2015), algorithm 1, step t = 1, 2, ...; with decay: Loshchilov and Hutter (2019), algorithm 2.
 
-    g = scale grads
+    g = scale grads + l2 values
     m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
     values -= rate ((m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) + decay values)
 
@@ -23,7 +24,7 @@ def adam(
     real = values.dtype.type
     correction1, correction2 = 1 - beta1**step, np.sqrt(1 - beta2**step)
     for tensor, rate in _tensors(len(values), extents, rates):
-        g = real(scale) * grads[tensor]
+        g = real(scale) * grads[tensor] + real(l2) * values[tensor]
         m[tensor] = real(beta1) * m[tensor] + real(1 - beta1) * g
         v[tensor] = real(beta2) * v[tensor] + real(1 - beta2) * (g * g)
         direction = m[tensor] / (np.sqrt(v[tensor]) / real(correction2) + real(epsilon))

@@ -4,4 +4,4 @@ from pyvae.data.batch import Batch
 from pyvae.data.columns import Column
 from pyvae.data.sources import ArraySource, DataSource, SparseSource, as_source
 from pyvae.data.tables import Table
-from pyvae.data.wrapped import Dequantized, Rows, SameNoise, WithCondition, WrappedSource
+from pyvae.data.wrapped import Dequantized, Drawn, Rows, SameNoise, WithCondition, WrappedSource

@@ -5,6 +5,7 @@ import numpy as np
 from pyvae.arguments import check_count
 
 UNKNOWN = -1  # the label of a row of which nobody knows the class
+MOST = 2**31  # labels are below it
 
 
 def one_hot(labels, n_classes=None):
@@ -14,9 +15,9 @@ def one_hot(labels, n_classes=None):
     TypeError or ValueError for anything else.
     """
     labels = whole_numbers(labels)
-    if n_classes is None:
-        n_classes = int(labels.max(initial=-1)) + 1
-    check_count("n_classes", n_classes, 1)
+    if n_classes is None and not len(labels):
+        raise ValueError("there are no labels, which say how many classes there are: give n_classes")
+    n_classes = check_count("n_classes", int(labels.max()) + 1 if n_classes is None else n_classes, 1)
     wrong = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if wrong.size:
         i = wrong[0]
@@ -29,10 +30,13 @@ def one_hot(labels, n_classes=None):
 def whole_numbers(labels):
     """Labels (N,) as int64. Raises TypeError unless they are whole numbers, ValueError unless one-dimensional."""
     labels = np.asarray(labels)
-    if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels % 1 == 0).all()):
+    if labels.dtype.kind not in "iubf":
         raise TypeError(f"labels must be whole numbers, not {labels.dtype}: number the classes from 0")
     if labels.ndim != 1:
         raise ValueError(f"labels must be one-dimensional, not of shape {labels.shape}")
+    wrong = np.flatnonzero(~((np.abs(labels.astype(np.float64)) < MOST) & (labels == np.trunc(labels))))
+    if wrong.size:
+        raise TypeError(f"labels must be whole numbers, but labels[{wrong[0]}] is {labels[wrong[0]]:g}")
     return labels.astype(np.int64)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from pyvae.data.batch import condition_of_rows
 from pyvae.data.sources import OF_EACH_ROW, DataSource, of_rows
+from pyvae.data.validation import check_array
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
 
@@ -85,6 +86,30 @@ class Dequantized(WrappedSource):
         if batch.observed is not None:
             place_in_step *= batch.observed
         batch.x += place_in_step
+        return batch
+
+
+class Drawn(WrappedSource):
+    """Rows of which a mean and a log variance are known, as ``encode`` of a model gives them: x ~ N(mu, exp(logvar)),
+    drawn afresh at every step of training. So a model of z of another one learns from all of q(z|x) (M1+M2 of Kingma et
+    al. 2014). source: of the means; logvar: (N, n_features)."""
+
+    def __init__(self, source, logvar):
+        super().__init__(source)
+        logvar = check_array(logvar, "logvar")
+        if logvar.shape != (len(source), source.n_features):
+            raise ValueError(f"logvar must be {len(source)} x {source.n_features}, as the means, not {logvar.shape}")
+        self.std = np.exp(logvar / 2)
+
+    def gather(self, rows, noise=None, out=None):
+        return self.with_noise(self.source.gather(rows, noise, out), rows, noise or Noise(0))
+
+    def minibatch(self, rows, noise, dtype, memory=FRESH):
+        return self.with_noise(self.source.minibatch(rows, noise, dtype, memory), rows, noise)
+
+    def with_noise(self, batch, rows, noise):
+        """The batch of these rows, x by their standard deviations away from the means."""
+        batch.x += self.std[rows] * noise.normal("x", batch.x.shape, batch.rows, batch.x.dtype)
         return batch
 
 

@@ -19,6 +19,7 @@ from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.models.build import mlp_parts
 from pyvae.models.given import GivenVAE
 from pyvae.module import register
+from pyvae.workspace import FRESH
 
 
 @register
@@ -55,7 +56,7 @@ class ConditionalVAE(GivenVAE):
         parts = mlp_parts(n_features, latent_dim, hidden, activation, likelihood, (), posterior, n_condition)
         return cls(*parts, n_condition, prior, posterior, seed)
 
-    def given(self, batch):
+    def given(self, batch, memory=FRESH):
         """The conditions of the rows, (B, C)."""
         return batch.condition
 

@@ -36,6 +36,7 @@ class Model(Module):
     ``posterior``, ``parameters``, ``metadata``, ``n_features`` and ``latent_dim``, and writes forward and backward."""
 
     draws = 1  # of z, for each sample of a row: a model that sums over classes draws one in each
+    uses_labels = False  # True where minibatches and held-out rows should have their share of labelled rows
 
     def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):
         """terms, cache = forward(batch, noise): k samples z of each row, and what an objective needs of them.

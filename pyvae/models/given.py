@@ -44,17 +44,17 @@ class GivenVAE(VAE):
             raise ValueError(f"a {type(prior).__name__} encodes rows without a condition: take another prior")
         super().__init__(encoder, decoder, likelihood, prior, posterior, seed, dtype)
 
-    def given(self, batch):
+    def given(self, batch, memory=FRESH):
         """The columns c beside the rows of a batch: (B, C), or (B n, C) where each row is there n times."""
         raise NotImplementedError
 
     def encoder_inputs(self, batch, memory=FRESH):
         """[x | c] for each of the given rows c, (B, D + C) for one of each row x."""
-        return beside(batch.x, self.given(batch), memory)
+        return beside(batch.x, self.given(batch, memory), memory)
 
     def decode_rows(self, z, batch, noise, memory=FRESH):
         """The decoder's outputs (B * k, n_outputs) for [z | c] (B * k, Z + C), and a cache; see Model."""
-        outputs, cache = self.decoder.forward(beside(z, self.given(batch), memory), noise, memory)
+        outputs, cache = self.decoder.forward(beside(z, self.given(batch, memory), memory), noise, memory)
         return outputs, (cache, memory)
 
     def decode_rows_backward(self, doutputs, cache):

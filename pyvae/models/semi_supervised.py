@@ -32,7 +32,7 @@ from pyvae.latent.classes import Classes
 from pyvae.latent.interface import Posterior, Prior, log_of_variance
 from pyvae.layers.layer import Layer
 from pyvae.likelihoods.likelihood import Likelihood
-from pyvae.models.build import mlp, mlp_parts
+from pyvae.models.build import encoder_mlp, mlp_parts
 from pyvae.models.given import GivenVAE
 from pyvae.module import register
 from pyvae.noise import ROWS, Noise
@@ -67,6 +67,7 @@ class SemiSupervisedVAE(GivenVAE):
     """
 
     playable = True
+    uses_labels = True
 
     def __init__(
         self,
@@ -108,12 +109,13 @@ class SemiSupervisedVAE(GivenVAE):
         alpha: float = 1.0,
         seed: int = 0,
         posterior: Posterior | None = None,
+        learned_classes: bool = False,
     ) -> Self:
-        """One of dense layers, as VAE.mlp makes it; the classifier has the encoder's hidden sizes. Raises ValueError
-        for another word or sizes below 1."""
-        classes = Classes(n_classes)
+        """One of dense layers, as VAE.mlp makes it; the classifier has the encoder's hidden sizes. learned_classes:
+        True learns p(y). Raises ValueError for another word or sizes below 1."""
+        classes = Classes(n_classes, learned_classes)
         parts = mlp_parts(n_features, latent_dim, hidden, activation, likelihood, (), posterior, n_classes)
-        classifier = mlp([n_features, *hidden, n_classes], activation)
+        classifier = encoder_mlp([n_features, *hidden, n_classes], activation, parts[-1])
         return cls(*parts, classifier, alpha, classes, None, posterior, seed)
 
     @property
@@ -139,7 +141,7 @@ class SemiSupervisedVAE(GivenVAE):
         log_q, share = memory.take((B, C), dtype), memory.take((B, C), dtype)
         log_px, kl, extra = memory.take((B, k), dtype), memory.take((B, 1), dtype), memory.take((B,), dtype)
         kl_of_y = memory.take((B,), dtype)
-        label = np.full(B, UNKNOWN) if batch.label is None else batch.label
+        label = _labels(batch)
         _kernels.log_softmax(logits, out=log_q)
         _kernels.class_shares(log_q, log_p, label, self.alpha, share, kl_of_y, extra)
         _kernels.class_mean(of_classes.log_px, share, out=log_px)
@@ -179,11 +181,15 @@ class SemiSupervisedVAE(GivenVAE):
         self.classes.log_probabilities_backward(dlog_p, cache.prior)
         super().backward(cache.of_classes, Terms(log_px=dlog_px_of_classes, kl=dkl_of_classes.reshape(-1)))
 
-    def given(self, batch):
-        """The class of each row, where it is given as a condition (B, C); else every class of each, (B C, C)."""
+    def given(self, batch, memory=FRESH):
+        """The class of each row, where it is given as a condition (B, C); else every class of each, or C times its
+        label, (B C, C)."""
         if batch.condition is not None:
             return batch.condition
-        return np.tile(np.eye(self.n_classes, dtype=batch.x.dtype), (len(batch.x), 1))
+        B, C = len(batch.x), self.n_classes
+        columns = memory.take((B * C, C), batch.x.dtype)
+        _kernels.class_columns(_labels(batch), out=columns)
+        return columns
 
     def source(self, X, name="X", training=False):
         """See Model: the rows of X (N, D). Raises ValueError where a label (N,) is no class, or rows have a
@@ -219,7 +225,7 @@ class SemiSupervisedVAE(GivenVAE):
         """Of q(z|x) = sum_c r_c q(z|x, c), in double: mu = sum_c r_c mu_c, and E[z^2] - mu^2 with E[z^2] = sum_c r_c
         (sigma_c^2 + mu_c^2); r is q(y|x), or 1 for the label. See Model."""
         B, Z = len(batch.x), self.latent_dim
-        mu_c, logvar_c = (np.float64(of_classes) for of_classes in super().moments(batch, memory))
+        mu_c, logvar_c = (of_classes.astype(np.float64) for of_classes in super().moments(batch, memory))
         variance_c, share = np.empty_like(logvar_c), self._shares(batch, memory)
         _kernels.exponential(logvar_c, out=variance_c)
         mu, variance, of_mu = np.empty((3, B, Z))
@@ -293,8 +299,7 @@ class SemiSupervisedVAE(GivenVAE):
         logits = self.classifier.forward(batch.x, None, memory)[0].astype(np.float64)
         log_q, share, (kl, extra) = np.empty_like(logits), np.empty_like(logits), np.empty((2, len(logits)))
         _kernels.log_softmax(logits, out=log_q)
-        label = np.full(len(logits), UNKNOWN) if batch.label is None else batch.label
-        _kernels.class_shares(log_q, np.zeros((1, self.n_classes)), label, 0.0, share, kl, extra)
+        _kernels.class_shares(log_q, np.zeros((1, self.n_classes)), _labels(batch), 0.0, share, kl, extra)
         return share
 
     def children(self):
@@ -302,6 +307,11 @@ class SemiSupervisedVAE(GivenVAE):
 
     def config(self):
         return super().config() | {"alpha": self.alpha}
+
+
+def _labels(batch):
+    """The label of each row of a batch, (B,)."""
+    return np.full(len(batch.x), UNKNOWN) if batch.label is None else batch.label
 
 
 def _or_zeros(values, shape, cache):

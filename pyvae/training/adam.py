@@ -19,8 +19,12 @@ which the variance follows a running mean of squared residuals exactly (likeliho
 
     v += log(1 + max(-2 rate g, -1/2))
 
-The gradient of a penalty |W|^2 would go through the two means and be rescaled with all the rest. AdamW (Loshchilov and
-Hutter 2019, algorithm 2) instead takes a share of every parameter away directly:
+A prior N(0, 1/s) of every parameter adds s W^2 / 2 to the loss of all N rows together, so l2 = s / N to its mean:
+
+    g = dW + l2 W
+
+This goes through the two means, and is rescaled with all the rest. AdamW (Loshchilov and Hutter 2019, algorithm 2)
+instead takes a share of every parameter away directly:
 
     W -= learning_rate * weight_decay * W
 
@@ -36,19 +40,23 @@ from pyvae.workspace import aligned_empty
 
 
 class Adam:
-    """Adam over the Arena ``parameters``; with a weight_decay AdamW, which decays every parameter, biases too, but for
-    the log variances that take the natural step.
+    """Adam over the Arena ``parameters``; with a weight_decay AdamW.
 
+    l2: the gradient of l2 / 2 times the sum of all squares is added to that of the loss, in nats per row. Both decay
+    every parameter, biases too, but for the log variances that take the natural step. Losses are reported without it.
     Raises ValueError for numbers out of range.
     """
 
-    def __init__(self, parameters, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+    def __init__(
+        self, parameters, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0, l2=0.0
+    ):  # fmt: skip
         self.parameters = parameters
         self.learning_rate = check_number("learning_rate", learning_rate, 0)
         self.beta1 = check_number("beta1", beta1, 0, 1, low_included=True)
         self.beta2 = check_number("beta2", beta2, 0, 1, low_included=True)
         self.epsilon = check_number("epsilon", epsilon, 0)
         self.weight_decay = check_number("weight_decay", weight_decay, 0, low_included=True)
+        self.l2 = check_number("l2", l2, 0, low_included=True)
         self.m = aligned_empty(parameters.values.shape, parameters.dtype)
         self.v = aligned_empty(parameters.values.shape, parameters.dtype)
         self.m[...] = 0
@@ -62,7 +70,7 @@ class Adam:
         values, grads, ordinary = self.parameters.values, self.parameters.grads, self.parameters.ordinary
         _kernels.adam(
             values, grads, self.m, self.v, self.learning_rate, self.beta1, self.beta2, self.epsilon, self.t,
-            ordinary.extents, scale, self.weight_decay, ordinary.rates,
+            ordinary.extents, scale, self.weight_decay, ordinary.rates, self.l2,
         )  # fmt: skip
         if len(self.parameters.natural.rates):
             _kernels.natural_step(values, grads, *self.parameters.natural)

@@ -3,13 +3,14 @@
 import numpy as np
 
 from pyvae.arguments import check_number
+from pyvae.data.labels import UNKNOWN
 from pyvae.data.wrapped import Rows
 from pyvae.noise import Noise
 
 
-def split(source, validation, validation_fraction, seed):
+def split(source, validation, validation_fraction, seed, by_label=False):
     """The rows to train on and those to validate on (None without any), from the DataSources of both, or a share of the
-    first: of each of its strata, if it has some."""
+    first: of each of its strata, if it has some, else by_label of the rows of each label, and of those without."""
     check_number("validation_fraction", validation_fraction, 0, 1, low_included=True)
     if validation is not None:
         if validation_fraction:
@@ -24,10 +25,13 @@ def split(source, validation, validation_fraction, seed):
             + ("validate on" if held_out == 0 else "train on")
         )
     order = Noise(seed).permutation("split", len(source))
-    if source.strata is None:
+    strata = source.strata
+    if strata is None and by_label and source.label is not None:
+        strata = source.label - UNKNOWN  # from 0
+    if strata is None:
         trained, validated = order[held_out:], order[:held_out]
     else:
-        trained, validated = _stratified(order, source.strata, held_out)
+        trained, validated = _stratified(order, strata, held_out)
     return Rows(source, np.sort(trained)), Rows(source, np.sort(validated))
 
 

@@ -118,7 +118,7 @@ def train(
             raise ValueError("patience needs a validation_fraction: X_val is reported on and decides nothing")
     source = model.source(X, training=True)
     validation = None if X_val is None else model.source(X_val, "X_val", training=True)
-    source, validation = split(source, validation, validation_fraction, seed)
+    source, validation = split(source, validation, validation_fraction, seed, model.uses_labels)
     check_support(source, model.likelihood, model.parameters.dtype)
     if validation is not None:
         check_support(validation, model.likelihood, model.parameters.dtype)
@@ -174,7 +174,7 @@ class Training:
         self.callbacks, self.checkpoints, self.epochs, self.patience = callbacks, checkpoints, epochs, patience
         self.step = Step(self.model, plan.objective.at(0.0))
         self.start = EpochStart(self.optimizer, len(self.history))  # of the epoch at hand
-        self.order = Order(source, plan.batch_size, plan.seed)
+        self.order = Order(source, plan.batch_size, plan.seed, self.model.uses_labels)
         self.bar = ProgressBar(epochs, len(source), not progress, done=len(self.history))
 
     def run(self):

@@ -9,6 +9,7 @@ from pyvae.data.sources import CHUNK_ROWS
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.kl_weight import LinearWarmUp
 
+NOT_SAID = {"l2": 0.0}  # what checkpoints of the first versions do not say
 MOST_ROWS = 100_000  # of the data, by which they are known again
 
 
@@ -24,6 +25,7 @@ class Settings:
             "batch_size": int(plan.batch_size),
             "clip_norm": None if plan.clip_norm is None else float(plan.clip_norm),
             "weight_decay": optimizer.weight_decay,
+            "l2": optimizer.l2,
             "seed": int(plan.seed),
             "validation_fraction": float(validation_fraction),
             "precision": _kernels.get_matmul_precision(),
@@ -44,7 +46,7 @@ class Settings:
     def difference(self, training):
         """In which setting the training that a checkpoint describes was another, in words; None if in none."""
         for name, value in self.fixed.items():
-            before = training["settings"].get(name)
+            before = training["settings"].get(name, NOT_SAID.get(name))
             if value != before:
                 return "on other rows" if name in ("X", "X_val") else f"with {name} {before}, not {value}"
         for done in training["history"]:

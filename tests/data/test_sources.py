@@ -15,7 +15,7 @@ from pyvae.data import datasets, files
 from pyvae.data.sources import ArraySource, SparseSource
 from pyvae.data.support import check_support
 from pyvae.data.validation import check_array
-from pyvae.data.wrapped import Dequantized, Rows
+from pyvae.data.wrapped import Dequantized, Drawn, Rows
 from pyvae.noise import Noise
 from pyvae.training import step
 
@@ -481,3 +481,16 @@ def test_an_archive_that_lies_about_its_size_is_damaged(tmp_path):
         archive.writestr("X.npy", file.getvalue()[:-8])
     with pytest.raises(ValueError, match="array X, is no array of real numbers, or it is damaged"):
         datasets.load(str(tmp_path / "x.npz"))
+
+
+def test_drawn_rows_lie_around_their_means_afresh_at_every_step(rng):
+    mu, logvar = rng.standard_normal((2, 3)), np.log(np.array([[1.0, 4.0, 0.25], [9.0, 1e-8, 1.0]]))
+    source = Drawn(ArraySource(mu, label=[1, -1], name="Z"), logvar)
+    steps = np.stack([source.minibatch(np.array([1, 0]), Noise(0, step), np.float64).x for step in range(20_000)])
+    np.testing.assert_allclose(steps.mean(axis=0), mu[::-1], atol=0.1)
+    np.testing.assert_allclose(steps.std(axis=0), np.exp(logvar[::-1] / 2), rtol=0.03)
+    alone = source.minibatch(np.array([1]), Noise(0, 7), np.float64)
+    np.testing.assert_array_equal(alone.x[0], steps[7, 0])  # whatever rows share the batch
+    assert alone.label.tolist() == [-1] and source.name == "Z"
+    with pytest.raises(ValueError, match="logvar must be 2 x 3, as the means"):
+        Drawn(ArraySource(mu), logvar[:, :2])

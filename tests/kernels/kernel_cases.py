@@ -444,7 +444,7 @@ def size_of_negative_binomial_backward(a):
 
 
 def size_of_adam(a):
-    g = a.scale * a.grads
+    g = np.abs(a.scale * a.grads) + np.abs(a.l2 * a.values)
     m = np.abs(a.beta1 * a.m) + np.abs((1 - a.beta1) * g)
     v = a.beta2 * a.v + (1 - a.beta2) * g**2
     correction1, correction2 = 1 - a.beta1**a.step, np.sqrt(1 - a.beta2**a.step)
@@ -636,6 +636,7 @@ def class_cases():
     logs = {"log_q": Array("BD", "negative"), "log_p": Array("1D", "negative")}
     logs |= {"label": Array("B", "label", np.int64), "alpha": 2.5}
     share, empty, of_row = Array("BD", "unit"), Array("BD", "empty"), Array("B", "empty")
+    yield Case("class_columns", {"label": logs["label"]}, {"out": Array("ND", "empty")}, None, 4, True)
     outputs = {"share": empty, "kl": of_row, "extra": of_row}
     yield Case("class_shares", logs, outputs, size_of_class_shares, 4, True)
     inputs = {"dshare": Array("BD"), "dkl": Array("B"), "dextra": Array("B"), **logs, "share": share}
@@ -755,8 +756,9 @@ def gather_cases():
 def adam_cases():
     moments = {"values": Array("N"), "m": Array("N"), "v": Array("N", "positive")}
     numbers = {"learning_rate": 1e-2, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "step": 3}
-    for note, scale, decay in (("", 1.0, 0.0), ("scaled gradients", 0.3, 0.0), ("decay", 1.0, 5.0)):
-        inputs = {"grads": Array("N"), **numbers, "scale": scale, "decay": decay}
+    others = {"scaled gradients": {"scale": 0.3}, "decay": {"decay": 5.0}, "l2": {"scale": 0.3, "l2": 0.7}}
+    for note, given in {"": {}, **others}.items():
+        inputs = {"grads": Array("N"), **numbers, "scale": 1.0, "decay": 0.0, "l2": 0.0, **given}
         yield Case("adam", inputs, moments, size_of_adam, factor=8, note=note)
     growth = lambda a: {"values": np.abs(a.values) + np.maximum(2, np.abs(a.grads))}  # noqa: E731
     yield Case("natural_step", {"grads": Array("N")}, {"values": Array("N")}, growth, factor=8)

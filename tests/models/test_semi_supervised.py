@@ -238,6 +238,52 @@ def test_the_standard_error_is_that_of_other_seeds(rng):
     assert all((run.effective_sample_size <= 60 + 1e-9).all() for run in runs)
 
 
+def test_a_class_that_overflows_spoils_no_row_of_another_class(X):
+    """Where the label is known, nothing is asked of other classes."""
+    model = pyvae.SemiSupervisedVAE.mlp(D, C, Z, (9,), likelihood="gaussian")
+    first, last = model.decoder.layers
+    first.W[Z + 1], last.W[...] = 3e38, 10 * last.W  # class 1
+    source = pyvae.ArraySource(X, label=np.where(np.arange(N) % 2, 0, 2))
+    assert np.isfinite(model.elbo(source)).all() and np.isfinite(model.log_likelihood(source, 3)).all()
+    assert np.isfinite(model.loss_and_gradients(source, np.zeros((N * C, Z))))
+    assert np.isfinite(model.parameters.grads).all()
+    model.loss_and_gradients(pyvae.ArraySource(X, label=np.full(N, 1)), np.zeros((N * C, Z)))
+    assert np.isnan(model.parameters.grads).any()
+
+
+def test_the_kl_of_the_classes_is_not_negative(X):
+    model = small()  # whose classifier knows nothing
+    model.classifier.layers[-1].W[...] = 0
+    noise = Noise.frozen(z=np.zeros((N * C, Z), np.float32))
+    model.encoder.layers[-1].W[...] = 0  # nor does q(z|x)
+    terms, _ = model.forward(pyvae.data.Batch(X), noise)
+    assert 0 <= terms.kl.min() and terms.kl.max() < 1e-6
+
+
+def test_rows_are_held_out_from_each_label(X):
+    y = np.where(np.arange(N) < 10, np.arange(N) % 2, -1)
+    seen = []
+    model = small()
+    original = model.elbo_terms
+    model.elbo_terms = lambda source, **options: seen.append(source.label) or original(source, **options)
+    pyvae.train(model, pyvae.ArraySource(X, label=y), epochs=1, validation_fraction=0.4, progress=False)
+    np.testing.assert_array_equal(np.bincount(seen[0] + 1), [20, 2, 2])
+
+
+def test_a_model_that_reads_no_labels_takes_the_same_steps_beside_them(X, y):
+    models = [pyvae.VAE.mlp(D, Z, (9,)) for _ in range(2)]
+    for model, label in zip(models, (None, y), strict=True):
+        source = pyvae.ArraySource(X, label=label)
+        pyvae.train(model, source, epochs=2, batch_size=8, validation_fraction=0.2, progress=False)
+    np.testing.assert_array_equal(models[0].parameters.values, models[1].parameters.values)
+
+
+def test_the_classifier_of_counts_sees_them_as_the_encoder_does():
+    model = pyvae.SemiSupervisedVAE.mlp(D, C, Z, (9,), likelihood="poisson", learned_classes=True)
+    assert type(model.classifier.layers[0]).__name__ == type(model.encoder.layers[0]).__name__ == "Symlog"
+    assert model.classes.learned
+
+
 def test_chunks_have_noise_of_their_own(monkeypatch):
     asked = []
 

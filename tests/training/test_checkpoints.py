@@ -102,6 +102,18 @@ def test_a_checkpoint_is_a_model_that_training_would_have_left(X, tmp_path):
             np.testing.assert_array_equal(stored.parameters.values, model.parameters.values)
 
 
+def test_a_checkpoint_knows_the_l2_of_its_training(X, tmp_path):
+    def go(resume, **options):
+        model = make()
+        optimizer = pyvae.Adam(model.parameters, **options)
+        return train(model, X, tmp_path, epochs=2 + resume, optimizer=optimizer, resume=resume)
+
+    go(False, l2=0.5)
+    with pytest.raises(ValueError, match="with l2 0.5, not 0.0"):
+        go(True)
+    assert len(go(True, l2=0.5)) == 3
+
+
 def test_resuming_adds_epochs(X, tmp_path):
     model = make()
     train(model, X, epochs=5)

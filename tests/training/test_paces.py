@@ -108,6 +108,22 @@ def test_what_takes_the_natural_step_has_no_part_in_adams(x):
     assert not moved["likelihood.rho"].any() and moved["decoder.b"].all()
 
 
+def test_l2_goes_through_the_running_means_as_the_gradient_of_a_loss(x):
+    """It is the step of the gradient with l2 W added, but for variances that take the natural step."""
+    models = [vae(pyvae.Gaussian(4, "learned")) for _ in range(2)]
+    optimizers = [pyvae.Adam(models[0].parameters, l2=0.3), pyvae.Adam(models[1].parameters)]
+    for _ in range(3):
+        for model, optimizer, added in zip(models, optimizers, (0.0, 0.3), strict=True):
+            model.loss_and_gradients(x, np.ones((50, 2)))
+            for name in model.parameters.names:
+                if name != "likelihood.rho":
+                    model.parameters.grad(name)[...] += added * model.parameters[name] / 0.5
+            optimizer.step(scale=0.5)  # of clipped gradients: l2 is added to what they are then
+    np.testing.assert_allclose(models[0].parameters.values, models[1].parameters.values, rtol=1e-12)
+    with pytest.raises(ValueError, match="l2"):
+        pyvae.Adam(models[0].parameters, l2=-1.0)
+
+
 def test_dispersions_take_longer_steps():
     model = vae(pyvae.NegativeBinomial(3))
     model.loss_and_gradients(np.arange(12.0).reshape(4, 3), np.zeros((4, 2)))

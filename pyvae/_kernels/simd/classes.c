@@ -7,6 +7,19 @@
 #define OF_ROW(array) ((const REAL *)s->array + i * s->array##_row)
 #define TO_ROW(array) ((REAL *)s->array + i * s->array##_row)
 
+static void class_columns(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    const classes_t *s = job;
+    FOR_MY_ROWS(i, s->rows) {
+        const int64_t label = s->label[i];
+        const int known = label >= 0 && label < s->classes;
+        for (ptrdiff_t place = 0; place < s->classes; place++) {
+            REAL *out = (REAL *)s->out + (i * s->classes + place) * s->out_row;
+            memset(out, 0, sizeof(REAL) * s->classes);
+            out[known ? label : place] = 1;
+        }
+    }
+}
+
 static void class_shares(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const classes_t *s = job;
@@ -21,7 +34,7 @@ static void class_shares(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
             if (share[c] != 0) kl += share[c] * ((known ? 0 : log_q[c]) - log_p[c]);
             if (known && c == label) extra = (REAL)s->alpha * log_q[c];
         }
-        ((REAL *)s->kl)[i] = kl;
+        ((REAL *)s->kl)[i] = kl < 0 ? 0 : kl;
         ((REAL *)s->extra)[i] = extra;
     }
     restore_fpstate(saved);
@@ -81,4 +94,6 @@ static void class_mean_backward(const void *job, ptrdiff_t thread, ptrdiff_t thr
     restore_fpstate(saved);
 }
 
-const classes_table_t TABLE(classes) = {class_shares, class_shares_backward, class_mean, class_mean_backward};
+const classes_table_t TABLE(classes) = {
+    class_columns, class_shares, class_shares_backward, class_mean, class_mean_backward,
+};

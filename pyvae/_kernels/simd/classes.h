@@ -19,7 +19,7 @@ typedef struct {
 } classes_t;
 
 typedef struct {
-    task_t *class_shares, *class_shares_backward, *class_mean, *class_mean_backward;
+    task_t *class_columns, *class_shares, *class_shares_backward, *class_mean, *class_mean_backward;
 } classes_table_t;
 
 DECLARE_TABLES(classes)

@@ -16,8 +16,9 @@ static ptrdiff_t stretch(const arena_t *arena, ptrdiff_t tensor, ptrdiff_t threa
 
 /* The two corrections are multiplied into rate and epsilon, which saves a division for every weight:
    (m / c1) / (sqrt(v) / c2 + epsilon) = (c2 / c1) m / (sqrt(v) + c2 epsilon).
-   The decay is added to the move, so that one too small to change a weight by itself still counts; with decay 0 and
-   scale 1 the products change no bit, and they cost nothing beside a square root and a division. */
+   The decay is added to the move, so that one too small to change a weight by itself still counts; with decay 0, l2 0
+   and scale 1 the products change nothing but the sign of a 0, and they cost nothing beside a square root and a
+   division. */
 static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const arena_t *a = job;
@@ -25,14 +26,14 @@ static void update(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     const REAL *restrict grads = a->grads;
     const REAL beta1 = (REAL)a->beta1, rest1 = (REAL)(1 - a->beta1);
     const REAL beta2 = (REAL)a->beta2, rest2 = (REAL)(1 - a->beta2);
-    const REAL epsilon = (REAL)(a->epsilon * a->correction2), scale = (REAL)a->scale;
+    const REAL epsilon = (REAL)(a->epsilon * a->correction2), scale = (REAL)a->scale, l2 = (REAL)a->l2;
     for (ptrdiff_t tensor = 0; tensor < a->tensors; tensor++) {
         const double learning_rate = a->learning_rate * a->rates[tensor];
         const REAL rate = (REAL)(learning_rate * a->correction2 / a->correction1);
         const REAL decay = (REAL)(learning_rate * a->decay);
         ptrdiff_t end = stretch(a, tensor, thread + 1, threads);
         for (ptrdiff_t i = stretch(a, tensor, thread, threads); i < end; i++) {
-            REAL g = scale * grads[i];
+            REAL g = scale * grads[i] + l2 * values[i];
             m[i] = beta1 * m[i] + rest1 * g;
             v[i] = beta2 * v[i] + rest2 * (g * g);
             values[i] -= rate * (m[i] / (sqrt_real(v[i]) + epsilon)) + decay * values[i];

@@ -10,6 +10,7 @@ enum { CHUNK = 16384 }; /* numbers that sum_of_squares adds up apart, whoever do
 typedef struct {
     double learning_rate, beta1, beta2, epsilon;
     double scale;                    /* the gradients are multiplied by it first */
+    double l2;                       /* then l2 times the values are added to them */
     double decay;                    /* a step takes learning_rate * decay times the values off them */
     double correction1, correction2; /* 1 - beta1^t and sqrt(1 - beta2^t) */
     void *values, *m, *v, *grads;
