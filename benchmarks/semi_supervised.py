@@ -6,7 +6,8 @@
     python benchmarks/semi_supervised.py table
 
 M1: 784-500-500-50 softplus, gray pixels as probabilities. M2 on it: 50-H-50 softplus with classes, Gaussian, H = 300
-for 100 labels and 500 for more; it learns from z drawn afresh from q(z|x) of M1 at every step, and is tested at its mean.
+for 100 labels and 500 for more; it learns from z drawn afresh from q(z|x) of M1 at every step, and is tested at its
+mean.
 M2 alone: 784-500-50 softplus on pixels binarised afresh. As there, the first 50,000 rows are trained on, the same
 number of each digit has its label, the classifier's loss weighs 0.1 N / N_labelled, and all weights have the prior
 N(0, 1), whose share in the loss of a row is l2 = 1 / N. --passes: over the rows, at most 600 of each model are allowed

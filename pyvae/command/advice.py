@@ -65,6 +65,8 @@ ARGUMENTS = {
     "batch_size": "--batch-size",
     "give ArraySource(X, missing=True)": "add --missing",
     "clip_norm": "--clip-norm",
+    "condition names": "--condition names",
+    "target names": "--target names",
     "drop names": "--drop names",
     "kinds names": "--kinds names",
     "kl_warmup": "--kl-warmup",

@@ -10,6 +10,7 @@ from pyvae.arguments import either, shown
 from pyvae.command.refusals import Refusal
 from pyvae.command.runs import LATENT
 from pyvae.data import csv_files, datasets
+from pyvae.data.beside import Beside
 from pyvae.data.scaling import log_scale_of_rows
 from pyvae.data.sources import CHUNK_ROWS, SparseSource
 from pyvae.data.support import check_support
@@ -81,7 +82,7 @@ def load_training(options):
     array.
     """
     of_array = [name for name in ("likelihood", "image_shape", "binarize", "missing") if getattr(options, name)]
-    of_table = [name for name in ("kinds", "drop") if getattr(options, name)]
+    of_table = [name for name in ("kinds", "drop", "condition", "target") if getattr(options, name)]
     is_csv = Path(options.data).suffix.lower() == ".csv"
     if of_table and not is_csv:
         raise Refusal(f"--{of_table[0]} goes with a table: leave it out, {options.data} is no .csv file")
@@ -119,7 +120,7 @@ def _take_nan(sources, options):
 
 def _load_table(options):
     try:
-        return datasets.table(options.data, options.kinds, options.drop)
+        return datasets.table(options.data, options.kinds, options.drop, options.condition, options.target)
     except (ValueError, TypeError) as error:
         if str(error).startswith("line "):
             raise Refusal(f"{options.data}: {error}") from None
@@ -148,8 +149,14 @@ def log_scale(source, table):
     return np.zeros(len(source)) if scaled is None else log_scale_of_rows(source, scaled.log_scale())
 
 
-def load_rows(data, options, model):
-    """The name and the rows of the split of DATA that the options name, or else of its first split.
+def beside_of(model):
+    """What stood Beside the rows of the table that a model was trained on; None if nothing did."""
+    return None if "beside" not in model.metadata else Beside.from_config(model.metadata["beside"])
+
+
+def load_rows(data, options, model, labels=False):
+    """The name and the rows of the split of DATA that the options name, or else of its first split; with their labels
+    if these are asked for.
 
     The name is None if DATA is not what the model was trained on and all of it is one split, which ``datasets`` calls
     train.
@@ -159,13 +166,29 @@ def load_rows(data, options, model):
     if split not in splits:
         raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
     name = split if len(splits) > 1 or are_same(data, trained_on(options.model, model)) else None
-    return name, as_trained_on(splits[split], data, model)
+    source = as_trained_on(splits[split], data, model)
+    source.label = source.label if labels else None
+    return name, source
 
 
 def splits_of(data, model):
-    """The rows of DATA, for the model, by the names of their splits."""
+    """The rows of DATA, for the model, by the names of their splits; with the numbers of their classes, if the model
+    knows classes."""
     table = table_of(model)
-    return (datasets.load(data) if table is None else _rows_of_table(data, table, model)).splits()
+    if table is not None:
+        return _rows_of_table(data, table, model).splits()
+    dataset = datasets.load(data)
+    if "classes" in model.metadata:
+        for source, labels in ((dataset.train, dataset.train_labels), (dataset.test, dataset.test_labels)):
+            if labels is not None:
+                source.label = codes_of(labels, model.metadata["classes"])
+    return dataset.splits()
+
+
+def codes_of(labels, classes):
+    """The number of each label (N,) among the classes; -1 for what is none of them."""
+    code = {name: i for i, name in enumerate(classes)}
+    return np.array([code.get(label, -1) for label in np.asarray(labels).tolist()], np.int64)
 
 
 def as_trained_on(source, data, model):
@@ -193,12 +216,14 @@ def _rows_of_table(data, table, model):
     if not data.lower().endswith(".csv"):
         raise Refusal(f"DATA {data} is no table: give a .csv file, as the model was trained on one")
     try:
-        return datasets.rows_of_table(data, table, model.metadata.get("dropped", ()))
+        return datasets.rows_of_table(data, table, model.metadata.get("dropped", ()), beside_of(model))
     except (ValueError, TypeError) as error:
         if str(error).startswith(data):
             raise
+        beside = beside_of(model)
+        names = [*(beside.names if beside else ()), *table.names]
         raise Refusal(
-            f"{data}: {error}; give the columns {shown(', '.join(table.names))}, with empty cells for what is not known"
+            f"{data}: {error}; give the columns {shown(', '.join(names))}, with empty cells for what is not known"
         ) from None
 
 
@@ -211,6 +236,8 @@ def describe_data(model, data, dataset, dropped=()):
         model.metadata["missing"] = True
     if dataset.table is not None:
         model.metadata |= {"table": dataset.table.config(), "dropped": list(dropped)}
+    if dataset.beside is not None:
+        model.metadata["beside"] = dataset.beside.config()
     if dataset.image_shape:
         model.metadata["image_shape"] = [int(side) for side in dataset.image_shape]
         model.metadata["value_range"] = dataset.value_range()

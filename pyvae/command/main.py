@@ -20,6 +20,7 @@ from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
 from pyvae.command.diagnose import run_diagnose
+from pyvae.command.given import as_arguments, with_given
 from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
 from pyvae.command.options import parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
@@ -38,9 +39,10 @@ def run_sample(options):
     table = table_of(model)
     out = rows_file(options, model, "samples", options.n, [options.model])
     latent = load_latent(options.model, model) if options.latent == "mixture" else None
-    rows = model.sample(options.n, seed=options.seed, mean=not (options.draw or table), latent=latent)
+    given = as_arguments(model, options.given)
+    rows = model.sample(options.n, seed=options.seed, mean=not (options.draw or table), latent=latent, **given)
     if table is not None:
-        write_frame(out, table.decode(rows))
+        write_frame(out, with_given(model, options, table.decode(rows)))
     else:
         write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {counted(len(rows), 'sample')} to {out}", rows=len(rows), out=str(out))
@@ -110,7 +112,8 @@ def run_check(options):
 
     if options.model:
         model = load_model(options.model)
-        groups = {str(options.model): lambda: check_gradients(model, rows_drawn_by(model, 4))}
+        n_rows = 4 if model.draws == 1 else 2  # each row in each class is one more chance to meet a kink
+        groups = {str(options.model): lambda: check_gradients(model, rows_drawn_by(model, n_rows))}
     else:
         groups = GROUPS
     say = (lambda text: None) if options.json else print

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pyvae.command.labels import classes_of
 from pyvae.command.refusals import Refusal
 from pyvae.data.scaling import GatheredArray
 from pyvae.data.sources import SparseSource
@@ -13,7 +14,9 @@ from pyvae.latent.mixture import Mixture
 from pyvae.latent.planar_flow import PlanarFlow
 from pyvae.latent.vamp import VampPrior
 from pyvae.likelihoods.words import make_likelihood
-from pyvae.models.build import mlp_parts
+from pyvae.models.build import encoder_mlp, mlp_parts
+from pyvae.models.conditional import ConditionalVAE
+from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
@@ -21,6 +24,7 @@ from pyvae.noise import Noise
 PRIORS, POSTERIORS = ("normal", "mixture", "vamp", "flow"), ("diagonal", "full", "planar")
 MARGIN = 0.05  # between a pseudo-input and the bounds, of their distance
 COMPONENTS = 100  # of a prior with components, unless --components says otherwise
+ALPHA = 0.1  # the weight of log q(y|x), of the mean over labelled rows and in the loss of a row (Kingma et al. 2014)
 AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
 
 
@@ -50,12 +54,15 @@ def new_posterior(options):
 
 
 def new_model(dataset, likelihood, options, trained):
-    """A model for the rows, with this likelihood. The columns of a Gaussian are standardised, unless they are black and
-    white; counts and the columns of a table start at their means, and pseudo-inputs at rows of ``trained``."""
+    """A model for the rows, with this likelihood: of rows that are given a condition, of rows of which some have
+    labels, or of rows alone. The columns of a Gaussian are standardised, unless they are black and white; counts and
+    the columns of a table start at their means, and pseudo-inputs at rows of ``trained``."""
     rows, table, word = dataset.train, dataset.table, options.likelihood
     network = options.latent, options.hidden, options.activation
     prior, posterior = new_prior(options, rows.n_features), new_posterior(options)
-    if table is None and word in STANDARDIZED and rows.binarize is None:
+    if rows.condition is not None or rows.label is not None:
+        model = new_given_model(dataset, likelihood, options, prior, posterior)
+    elif table is None and word in STANDARDIZED and rows.binarize is None:
         model = StandardizedVAE.mlp(rows, *network, word, options.seed, prior, posterior)
     else:
         first = [] if table is None else table.first_layers()
@@ -69,6 +76,20 @@ def new_model(dataset, likelihood, options, trained):
     if isinstance(prior, VampPrior):
         start_pseudo_inputs(model, trained, options.seed)
     return model
+
+
+def new_given_model(dataset, likelihood, options, prior, posterior):
+    """A ConditionalVAE or SemiSupervisedVAE for rows with a condition or labels."""
+    rows = dataset.train
+    first = [] if dataset.table is None else dataset.table.first_layers()
+    n = rows.condition.shape[1] if rows.label is None else len(classes_of(dataset))
+    sizes = rows.n_features, options.latent, options.hidden, options.activation
+    parts = mlp_parts(*sizes, likelihood, first, posterior, n)
+    if rows.label is None:
+        return ConditionalVAE(*parts, n, prior, posterior, options.seed)
+    classifier = encoder_mlp([rows.n_features, *options.hidden, n], options.activation, likelihood, first)
+    alpha = options.alpha if options.alpha is not None else ALPHA * len(rows) / (rows.label >= 0).sum()
+    return SemiSupervisedVAE(*parts, classifier, float(alpha), None, prior, posterior, options.seed)
 
 
 def start_pseudo_inputs(model, rows, seed):

@@ -3,6 +3,7 @@ options of most commands."""
 
 import argparse
 import contextlib
+import csv
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -62,6 +63,18 @@ def kinds(text):
     if wrong is not None:
         raise argparse.ArgumentTypeError(f"a kind must be {either(KINDS)}, not {wrong!r}{question(wrong, KINDS)}")
     return kinds
+
+
+def given(text):
+    """``town=Ulm,age=40`` as {"town": "Ulm", "age": "40"}; a value with a comma stands in double quotes."""
+    (cells,) = csv.reader([text], skipinitialspace=True)
+    pairs = [cell.partition("=") for cell in cells]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise argparse.ArgumentTypeError(f"it must be COLUMN=VALUE with commas, such as town=Ulm,age=40, not {text!r}")
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(values) < len(pairs):
+        raise argparse.ArgumentTypeError(f"it names a column twice: {text!r}")
+    return values
 
 
 def names(text):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from pyvae import versions
-from pyvae.command.option_values import add_json, add_seed, count, number, output_path
+from pyvae.command.option_values import add_json, add_seed, count, given, number, output_path
 from pyvae.command.refusals import Parser, refuse_rest, refuse_words
 from pyvae.command.training_options import add_training_options
 
@@ -86,6 +86,7 @@ def add_sample(command):
     parser = command(
         "sample", "generate new rows", "Generate new rows from a model.",
         "pyvae sample runs/digits -n 100 --out new.png", "pyvae sample runs/people -n 1000 --out people.csv",
+        "pyvae sample runs/people --given town=Ulm,age=40 -n 100",
     )  # fmt: skip
     add_model(parser)
     parser.add_argument("-n", type=count(1), default=64, metavar="N", help="how many (default: 64)")
@@ -95,6 +96,11 @@ def add_sample(command):
     parser.add_argument(
         "--latent", choices=("mixture", "prior"), default="mixture", metavar="WHERE",
         help="where z come from: mixture (where the rows trained on lie; default) or prior (N(0, 1))",
+    )  # fmt: skip
+    parser.add_argument(
+        "--given", type=given, metavar="C=VALUE,..",
+        help="values of all columns that the model was trained on with --condition, such as town=Ulm,age=40; or the "
+        "class of a model trained with --target or --labels, such as class=7",
     )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
@@ -129,7 +135,7 @@ def add_score(command):
         "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
         "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
         "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; with --flag flagged, 1 or 0; with "
-        "--why why; a .npy file holds the score alone. "
+        "--why why; with --predict class and probability; a .npy file holds the score alone. "
         "Nats of a table are those of its values as they stand in the file. "
         "The mean is printed.",
         "pyvae score runs/mnist --log-likelihood --samples 200", "pyvae score runs/people new.csv --flag 0.05 --why",
@@ -143,6 +149,10 @@ def add_score(command):
         "such as 0.05 (of its test or validation rows, if it had some)",
     )  # fmt: skip
     parser.add_argument("--why", action="store_true", help="name the columns that make the flagged rows odd")
+    parser.add_argument(
+        "--predict", action="store_true",
+        help="the likeliest class of each row too, and its probability, of a model trained with --target or --labels",
+    )  # fmt: skip
     parser.add_argument(
         "--samples", type=count(1), metavar="K",
         help="of z for each row (default: 1; 1000 with --log-likelihood; 100 with --flag)",

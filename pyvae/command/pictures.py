@@ -9,6 +9,7 @@ from pyvae import plots
 from pyvae.data.wrapped import Rows
 from pyvae.latent.gaussian import is_diagonal, is_standard_normal
 from pyvae.models import metrics
+from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.persistence import write_file
 
 # The pictures that a run may leave. The last five need rows that are pictures, manifold.png exactly two latent
@@ -27,6 +28,7 @@ NAMES = (
 ENCODED_ROWS = 5000  # from which the latent dimensions are judged
 RECONSTRUCTED_ROWS = 24  # beside their originals
 INTERPOLATED_PAIRS = 8
+ROWS_OF_CLASSES = 8  # samples of each class
 
 
 def save(model, latent, history, rows, labels, out, split="test", validation="validation"):
@@ -103,8 +105,13 @@ def _draw(model, latent, history, rows, labels, split, validation):
     image = settings(model)
     x = rows.gather(np.arange(min(RECONSTRUCTED_ROWS, len(rows)))).x
     pairs = max(1, min(INTERPOLATED_PAIRS, len(x) // 2))
-    figures["samples.png"] = plots.image_grid(model.sample(64, latent=latent), *image)
     figures["reconstructions.png"] = plots.reconstructions(x, model.reconstruct(x), *image)
+    if isinstance(model, SemiSupervisedVAE):  # a column of each class; z alone says nothing
+        labels = np.arange(ROWS_OF_CLASSES * model.n_classes) % model.n_classes
+        samples = model.sample(len(labels), latent=latent, label=labels)
+        figures["samples.png"] = plots.image_grid(samples, *image, columns=model.n_classes)
+        return figures
+    figures["samples.png"] = plots.image_grid(model.sample(64, latent=latent), *image)
     figures["interpolation.png"] = plots.interpolation(model, x[:pairs], x[-pairs:], *image)
     figures["traversals.png"] = plots.traversals(
         model, x[0], *image, dimensions=most_used[:10], kl=kl, name=f"{split} row 0"

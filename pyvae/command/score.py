@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of
+from pyvae.command.labels import Told
 from pyvae.command.outputs import counted, output_file, tell, write_table
 from pyvae.command.reference import SAMPLES, Reference, columns_of, surprise_of
 from pyvae.command.refusals import Refusal
@@ -24,7 +25,9 @@ def run_score(options):
     data = data_of(options, model)
     kinds = (".csv", ".npz", ".npy")
     out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
-    split, source = load_rows(data, options, model)
+    split, source = load_rows(data, options, model, labels=options.predict)
+    told = Told(model, source) if options.predict else None
+    source.label = None  # scores are of log p(x), whether or not a row has a label
     scale = log_scale(source, table_of(model))
     if options.log_likelihood or reference:
         score, samples = "log_likelihood", options.samples or (SAMPLES if reference else 1000)
@@ -37,7 +40,7 @@ def run_score(options):
         columns = {score: -(reconstruction + kl), "reconstruction": reconstruction, "kl": kl}
     means = {name: float(values.mean()) for name, values in columns.items()}
     flagged = Flagged(options, model, source, columns[score], reference) if reference else None
-    columns |= flagged.columns if flagged else {}
+    columns |= (flagged.columns if flagged else {}) | (told.columns() if told else {})
     write_table(out, {"row": np.arange(len(source)), **columns}, alone=score)
     name = "log-likelihood" if score == "log_likelihood" else "ELBO"
     name = f"{split} {name}" if split else name
@@ -46,7 +49,9 @@ def run_score(options):
         f"{counted(samples, 'sample')} each; wrote {out}"
     )
     found = flagged.result if flagged else {}
-    text = "\n".join([*(flagged.lines if flagged else []), sentence])
+    found |= {"error": told.error, "labelled": told.n_labelled} if told else {}
+    lines = [*(flagged.lines if flagged else []), *([str(told)] if told and told.n_labelled else [])]
+    text = "\n".join([*lines, sentence])
     tell(options, text, **means, split=split, rows=len(source), samples=samples, **found, out=str(out))
     return 0
 

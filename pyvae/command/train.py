@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 import warnings
+from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ import numpy as np
 from pyvae import _kernels, persistence
 from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
-from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
+from pyvae.command.inputs import check_values, codes_of, describe_data, load_training, log_scale, suited
+from pyvae.command.labels import Told, classes_of, take_labels
 from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.objective import new_objective
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
@@ -77,13 +79,16 @@ def run_train(options):
         reconstruction, kl = run.evaluate()
         seconds = time.perf_counter() - start
         elbo, history = -(reconstruction + kl), run.history
+        told, found = run.tell_classes(), {}
         result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
+        if told is not None:
+            result, found = f"{told}\n{result}", {"error": told.error, "labelled": told.n_labelled}
         run.save(result)
     tell(
         options, result,
         test_elbo=elbo, test_reconstruction=reconstruction, test_kl=kl, split=job.split, epochs=len(history),
         best_epoch=history.best_epoch, stopped=history.stopped, seconds=seconds, precision=options.precision,
-        advice=run.advice, out=str(out),
+        advice=run.advice, **found, out=str(out),
     )  # fmt: skip
     if run.log.is_quiet:
         for sentence in run.advice:
@@ -106,7 +111,9 @@ def prepare(options, out, is_resumed):
     if options.binarize:
         for source in dataset.splits().values():
             source.binarize = None if options.binarize == "none" else options.binarize
-    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed)
+    take_labels(dataset, options)
+    by_label = dataset.train.label is not None
+    rows, held_out = training.split(dataset.train, None, options.validation_fraction, options.seed, by_label)
     n_trained = len(rows)
     options.epochs = options.epochs or default_epochs(dataset.epochs, n_trained, options)
     rate = learning_rate(options, options.epochs)
@@ -124,6 +131,8 @@ def prepare(options, out, is_resumed):
     model = new_model(dataset, likelihood, options, rows)
     model.check_objective(objective, n_trained)
     describe_data(model, options.data, dataset, options.drop)
+    if options.labels is not None:
+        model.metadata["classes"] = classes_of(dataset)
     validation = held_out or dataset.validation
     split, reported = next(
         (name, source)
@@ -208,8 +217,19 @@ class Run:
         scale = log_scale(source, self.job.dataset.table)
         return reconstruction + float(scale.mean()), kl
 
+    def tell_classes(self):
+        """The classes Told of the reported rows that have labels; None without any."""
+        job, source = self.job, self.job.reported
+        if job.rows.label is None:
+            return None
+        if source is job.dataset.test and job.dataset.test_labels is not None:
+            source = copy(source)
+            source.label = codes_of(job.dataset.test_labels, classes_of(job.dataset))
+        told = Told(job.model, source)
+        return told if told.n_labelled else None
+
     def save(self, result):
-        """Fill the folder. result: the last line of the log."""
+        """Fill the folder. result: the last lines of the log."""
         job, history, log, out = self.job, self.history, self.log, self.out
         if history.stopped != "epochs":
             log.say("stopped", f"{history.stopped}, after epoch {len(history)} of {self.options.epochs}")
@@ -231,7 +251,7 @@ class Run:
             drawn = pictures.save(job.model, latent, history, job.reported, labels, out, job.split, job.validated)
             names = ["model.safetensors", runs.LATENT, runs.REFERENCE, "history.csv", "config.json", "log.txt", *drawn]
             log.say("wrote", f"{', '.join(names)} in {out}")
-            log.note(result)
+            log.note(*result.splitlines())
             log.flush()
 
     def _open(self):
@@ -274,6 +294,10 @@ def describe_rows(dataset, held_out):
         parts.append(f"{counted(source.n_features, 'number')} each")
         missing = int(np.isnan(source.codes).sum())
         parts += [f"{counted(missing, 'cell')} missing"] if missing else []
+    if source.label is not None:
+        parts.append(f"{counted(int((source.label >= 0).sum()), 'row')} labelled")
+    if source.condition is not None:
+        parts.append(f"given {', '.join(map(str, dataset.beside.names))}")
     if held_out is not None:
         parts.append(f"{len(held_out)} held out to validate on")
     parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]

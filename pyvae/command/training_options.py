@@ -46,6 +46,20 @@ def add_data(parser):
     )  # fmt: skip
     data.add_argument("--drop", type=names, default=(), metavar="C,..", help="columns of a table that are left out")
     data.add_argument(
+        "--condition", type=names, default=(), metavar="C,..",
+        help="columns of a table that rows are given: a conditional VAE; sample --given then asks for them",
+    )  # fmt: skip
+    data.add_argument(
+        "--target", metavar="C",
+        help="the column of a table with the classes of the rows, empty where nobody knows: a semi-supervised VAE; "
+        "score --predict then tells them",
+    )  # fmt: skip
+    data.add_argument(
+        "--labels", type=count(1), metavar="N",
+        help="how many of the labels of digits, mnist, fashion-mnist or an .npz file are known, the same number of "
+        "each class: a semi-supervised VAE",
+    )  # fmt: skip
+    data.add_argument(
         "--image-shape", type=image_shape, metavar="HxW",
         help="height and width of the rows of a file that are pictures, such as 28x28",
     )  # fmt: skip
@@ -83,6 +97,11 @@ def add_network(parser):
         "learned rows; flow, RealNVP (default: normal)",
     )  # fmt: skip
     model.add_argument("--components", type=count(1), metavar="K", help="of the prior (default: 100)")
+    model.add_argument(
+        "--alpha", type=number(0, INFINITY, True), metavar="X",
+        help="weight of log q(y|x) of a labelled row, with --target or --labels (default: 0.1 times the rows for each "
+        "labelled one)",
+    )  # fmt: skip
     model.add_argument(
         "--posterior", choices=POSTERIORS, default="diagonal", metavar="WORD",
         help="of z given a row: diagonal or full, the covariance of a Gaussian; planar, a flow (default: diagonal)",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyvae.data.beside import Beside
 from pyvae.data.sources import DataSource
 from pyvae.data.tables import Table
 
@@ -21,6 +22,7 @@ class Dataset:
     image_shape: tuple | None = None  # (height, width) of a row, where rows are pictures
     epochs: int = 10  # enough to see something
     table: Table | None = None  # the table that encoded the rows, if one did
+    beside: Beside | None = None  # columns of the same file that are no part of the rows
     train_factors: np.ndarray | None = None  # (N, K) whole numbers: what each row was made from
     test_factors: np.ndarray | None = None
     factor_names: tuple = ()  # (K,)

@@ -21,6 +21,7 @@ import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
 from pyvae.data import csv_files, files
+from pyvae.data.beside import Beside
 from pyvae.data.columns import warn_of_few_fractions
 from pyvae.data.dataset import Dataset
 from pyvae.data.sources import ArraySource, SparseSource
@@ -141,13 +142,14 @@ def _pictures(X, path):
     return X
 
 
-def table(path, kinds=None, drop=()):
+def table(path, kinds=None, drop=(), condition=(), target=None):
     """The rows of a table, a .csv file whose first line names its columns, all of them to train on.
 
     kinds: name of a column -> its kind (pyvae.tables), in place of what its values suggest. Columns that hold only 0
     and 1 are taken as boolean, as a .csv file states no types. Columns given as categorical keep their spelling, such
-    as 00123. drop: names of the columns to leave out. Raises ValueError, naming the column, where it cannot be used,
-    and ImportError without pandas.
+    as 00123. drop: names of the columns to leave out. condition: those that rows are given; target: that of their
+    classes, empty where nobody knows; both stand beside the rows. Raises ValueError, naming the column, where it cannot
+    be used, and ImportError without pandas.
     """
     path = Path(path)
     kinds = kinds or {}
@@ -160,19 +162,33 @@ def table(path, kinds=None, drop=()):
     frame = frame.drop(columns=list(drop))
     if len(frame) < 2:
         raise ValueError(f"{path} has {len(frame)} row: a table to train on has at least two")
-    found = Table.infer(frame, {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds)
+    kinds = {name: "boolean" for name in frame if _are_bits(frame[name])} | kinds
     for name in frame.columns.difference(list(kinds)):
         warn_of_few_fractions(f"column {shown(name)!r}", frame[name])
-    return Dataset(name_of(str(path)), TableSource(found, frame, True, path.name), table=found)
+    beside = Beside.infer(frame, condition, target, kinds) if condition or target else None
+    of_rows, own = _split(frame, beside)
+    if not len(own.columns):
+        raise ValueError(f"{path} has no column but those of the condition: nothing is left to model")
+    found = Table.infer(own, {name: kind for name, kind in kinds.items() if name in own.columns})
+    return Dataset(name_of(str(path)), TableSource(found, own, True, path.name, **of_rows), table=found, beside=beside)
 
 
-def rows_of_table(path, table, drop=()):
-    """A Dataset of the rows of a .csv file that has the columns of a Table, and perhaps some of those to drop. Raises
-    what ``Table.encode`` raises where it is another table, and what ``table`` raises."""
+def _split(frame, beside):
+    """What stands beside the rows of a DataFrame, as arguments of a source, and the frame of the other columns."""
+    if beside is None:
+        return {}, frame
+    return beside.of_rows(frame), frame.drop(columns=beside.names, errors="ignore")
+
+
+def rows_of_table(path, table, drop=(), beside=None):
+    """A Dataset of the rows of a .csv file that has the columns of a Table, of what stands beside its rows, and perhaps
+    some of those to drop. Raises what ``Table.encode`` raises where it is another table, and what ``table`` raises."""
     path = Path(path)
-    as_text = [column.name for column in table.columns if column.dtype == "string"]
+    columns = [*table.columns, *(beside.columns if beside else ())]
+    as_text = [column.name for column in columns if column.dtype == "string"]
     frame = csv_files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
-    return Dataset(name_of(str(path)), TableSource(table, frame, name=path.name), table=table)
+    of_rows, own = _split(frame, beside)
+    return Dataset(name_of(str(path)), TableSource(table, own, name=path.name, **of_rows), table=table, beside=beside)
 
 
 def _are_bits(column):

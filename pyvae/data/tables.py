@@ -19,7 +19,7 @@ from dataclasses import asdict
 import numpy as np
 
 from pyvae.arguments import shown
-from pyvae.data.batch import Batch
+from pyvae.data.batch import Batch, condition_of_rows, label_of_rows
 from pyvae.data.columns import KINDS, Column, row_name
 from pyvae.data.scaling import BOUND, warn_of_far_cells
 from pyvae.data.sources import DataSource
@@ -203,12 +203,14 @@ class TableSource(DataSource):
     be many, are written out a minibatch at a time.
 
     training: True takes far cells (scaling.py) for missing ones. weight (N,): of each row in the loss. targets (N, T):
-    more columns after those of the table. Raises what ``Table.codes`` raises.
+    more columns after those of the table. condition (N, C), label (N,): of each row, as in ArraySource. Raises what
+    ``Table.codes`` raises.
     """
 
-    def __init__(self, table, frame, training=False, name="X", weight=None, targets=None):
+    def __init__(self, table, frame, training=False, name="X", weight=None, targets=None, condition=None, label=None):
         self.table, self.codes, self.name, self.weight = table, table.codes(frame, training), name, weight
         self.targets = None if targets is None else targets.astype(np.float32)
+        self.condition, self.label = condition_of_rows(condition, len(self)), label_of_rows(label, len(self))
         self.n_features = table.n_features + (0 if targets is None else targets.shape[1])
         self.missing = bool(np.isnan(self.codes).any())
 
