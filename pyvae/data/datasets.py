@@ -167,8 +167,10 @@ def table(path, kinds=None, drop=(), condition=(), target=None):
         warn_of_few_fractions(f"column {shown(name)!r}", frame[name])
     beside = Beside.infer(frame, condition, target, kinds) if condition or target else None
     of_rows, own = _split(frame, beside)
-    if not len(own.columns):
-        raise ValueError(f"{path} has no column but those of the condition: nothing is left to model")
+    if beside is not None and not len(own.columns):
+        raise ValueError(
+            f"{path} has no column but {shown(', '.join(map(str, beside.names)))}: nothing is left to model"
+        )
     found = Table.infer(own, {name: kind for name, kind in kinds.items() if name in own.columns})
     return Dataset(name_of(str(path)), TableSource(found, own, True, path.name, **of_rows), table=found, beside=beside)
 
