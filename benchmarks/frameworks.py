@@ -31,10 +31,9 @@ from workloads import N_ROWS, WORKLOADS, rows, share_of_entries
 MOST_APART = 3  # times as many rounds as are asked for may fail to count; then all do
 
 
-def worker(competitor, workload):
-    """The child: builds the competitor, then answers numbers of steps with "seconds loss"."""
-    run = COMPETITORS[competitor](workload)
-    run(N_ROWS // WORKLOADS[workload].batch_size)
+def worker(run, n_warm):
+    """The child: does n_warm steps of ``run``, then answers numbers of steps with "seconds loss"."""
+    run(n_warm)
 
     def answer(steps):
         start = time.perf_counter()
@@ -47,8 +46,8 @@ def worker(competitor, workload):
 class Competitor(Contestant):
     """A library at a workload, and its turns."""
 
-    def __init__(self, name, workload):
-        super().__init__(__file__, "--worker", name, workload)
+    def __init__(self, script, name, workload):
+        super().__init__(script, "--worker", name, workload)
         self.name, self.times = name, []
 
     def milliseconds(self, answer, steps):
@@ -66,9 +65,10 @@ class Competitor(Contestant):
         self.times.append(self.milliseconds(self.ask_undisturbed(self.steps), self.steps))
 
 
-def measure(workload, names, n_rounds, seconds):
-    """A table row: what each competitor took, and what became of it; and how many rounds did not count."""
-    competitors, neighbours, apart = [Competitor(name, workload) for name in names], Neighbours(), 0
+def measure(workload, names, n_rounds, seconds, script=__file__):
+    """A table row: what each competitor took, and what became of it; and how many rounds did not count. script: makes
+    the competitors."""
+    competitors, neighbours, apart = [Competitor(script, name, workload) for name in names], Neighbours(), 0
     present = [c for c in competitors if c.missing is None]
     for c in present:
         c.calibrate(seconds)
@@ -105,9 +105,13 @@ def machine():
     }
 
 
-def print_row(workload, result, apart):
+def describe(workload):
     drawn = ", drawn" if rows(workload)[1] else ""
-    print(f"\n{workload}  {WORKLOADS[workload]}{drawn}, {share_of_entries(workload):.0%} of the rows not zero")
+    return f"{workload}  {WORKLOADS[workload]}{drawn}, {share_of_entries(workload):.0%} of the rows not zero"
+
+
+def print_row(description, result, apart):
+    print(f"\n{description}")
     if apart:
         print(f"  ({apart} rounds, with the processors apart, do not count)")
     ours = result["pyvae"]["milliseconds"]
@@ -146,14 +150,15 @@ def main():
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        worker(*options.worker)
+        competitor, workload = options.worker
+        worker(COMPETITORS[competitor](workload), N_ROWS // WORKLOADS[workload].batch_size)
         return 0
     results = {}
     print(machine())
     for workload in options.workloads.split(","):
         names = options.competitors.split(",")
         results[workload], apart = measure(workload, names, options.rounds, options.seconds)
-        print_row(workload, results[workload], apart)
+        print_row(describe(workload), results[workload], apart)
     if options.json:
         options.json.write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
     if options.png:
