@@ -22,7 +22,7 @@ from typing import NamedTuple
 PACKAGE_FILES = (
     "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
     "latent/gaussian.py", "latent/full_gaussian.py", "latent/planar_flow.py", "latent/mixture.py", "latent/vamp.py",
-    "latent/flow.py", "latent/encode.py",
+    "latent/flow.py", "latent/second_layer.py", "latent/encode.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "objectives/importance.py", "objectives/free_bits.py",
     "objectives/capacity.py", "objectives/total_correlation.py", "objectives/mmd.py", "models/vae.py",
