@@ -98,6 +98,19 @@ def test_the_bounds_rise_to_the_exact_log_p(rng):
     assert abs(many - right) < 0.02
 
 
+def test_a_training_from_random_weights_finds_the_exact_log_p(rng):
+    model, exact = linear_gaussian(rng, "diagonal")
+    x, test = model.sample(4000, mean=False), model.sample(2000, seed=1, mean=False)
+    second = pyvae.SecondLayer(pyvae.Dense(Z1, 2 * Z2), pyvae.Dense(Z2, 2 * Z1))
+    model = pyvae.TwoLayerVAE(pyvae.Dense(D, 2 * Z1), pyvae.Dense(Z1, D), pyvae.Gaussian(D, std=0.5), second)
+    for layer in (model.encoder, second.encoder, second.decoder):
+        layer.W[:, layer.n_out // 2 :] = 0  # the same variance for all rows at first
+    pyvae.train(model, x, epochs=25, batch_size=50, learning_rate=pyvae.CosineDecay(1e-2, 25), progress=False)
+    right = exact.logpdf(test).mean()
+    assert right - 0.05 < model.elbo(test, 10).mean() < right
+    assert abs(model.log_likelihood(test, 200).mean() - right) < 0.02
+
+
 def test_the_terms_are_those_of_the_densities(rng, X):
     model, k = small().astype(np.float64), 3
     model.parameters.values += 0.3 * rng.standard_normal(model.parameters.values.shape)
