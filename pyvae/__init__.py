@@ -20,6 +20,7 @@ from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.latent.mixture import Mixture
 from pyvae.latent.planar_flow import PlanarFlow
+from pyvae.latent.second_layer import SecondLayer
 from pyvae.latent.vamp import VampPrior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
@@ -36,6 +37,7 @@ from pyvae.likelihoods.start import start
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
+from pyvae.models.two_layers import TwoLayerVAE
 from pyvae.models.vae import VAE
 from pyvae.module import register
 from pyvae.noise import Noise
@@ -110,6 +112,7 @@ __all__ = [
     "Prior",
     "ReLU",
     "Residual",
+    "SecondLayer",
     "SemiSupervisedVAE",
     "Sequential",
     "SiLU",
@@ -123,6 +126,7 @@ __all__ = [
     "Tanh",
     "Terms",
     "TotalCorrelation",
+    "TwoLayerVAE",
     "VampPrior",
     "WarmUp",
     "Weighted",

@@ -131,7 +131,7 @@ def check_gradients(
     n_samples = getattr(objective, "n_samples", n_samples)
     model = model.astype(np.float64)
     rng = np.random.default_rng(seed)
-    eps = rng.standard_normal((len(model.rows(X)) * model.draws * n_samples, model.latent_dim))
+    eps = rng.standard_normal((len(model.rows(X)) * model.draws * n_samples, model.noise_dim))
     arena = model.parameters
     arena.values += 1e-3 * rng.standard_normal(arena.values.shape)
     model.loss_and_gradients(X, eps, beta, objective)

@@ -30,6 +30,7 @@ STREAMS = {
     "dequantize": 8,  # the place of a rounded number in its grid step
     "component": 9,  # of a mixture from which z is drawn
     "class": 10,  # y drawn from p(y) or q(y|x)
+    "z2": 11,  # eps of the second layer of latent variables
 }
 
 

@@ -52,6 +52,7 @@ PARTS = {
     "Mixture": [pyvae.Mixture(WIDTH, 37)],
     "VampPrior": [pyvae.VampPrior(23, 150), pyvae.VampPrior(23, 37, (0, 1), 0.5, 0.5)],
     "Flow": [pyvae.Flow(WIDTH, 3, (67,))],
+    "SecondLayer": [pyvae.SecondLayer(pyvae.Dense(WIDTH, 62), pyvae.Dense(31, 2 * WIDTH))],
     "Classes": [pyvae.Classes(WIDTH), pyvae.Classes(WIDTH, learned=True)],
 }
 for make in likelihoods.LIKELIHOODS.values():
@@ -120,9 +121,10 @@ def of_posterior(posterior, rows):
 
 
 def of_prior(prior, rows, encoder):
-    encode = (Encode(encoder, pyvae.DiagonalGaussian()),) if prior.uses_encoder else ()
+    given = (Encode(encoder, pyvae.DiagonalGaussian()),) if prior.uses_encoder else ()
+    given += (of_samples(normal(N_ROWS * SAMPLES, prior.noise_dim), rows),) if prior.noise_dim else ()
     z = of_samples(normal(N_ROWS * SAMPLES, WIDTH), rows)
-    log_pz, cache = prior.log_density(z, pyvae.FRESH, *encode)
+    log_pz, cache = prior.log_density(z, pyvae.FRESH, *given)
     return {"log_pz": log_pz, "dz": prior.log_density_backward(of_samples(normal(N_ROWS * SAMPLES), rows), cache)}
 
 

@@ -68,11 +68,13 @@ def diagnose(
     units, posterior collapse, a likelihood that does not fit, a KL too large or too small, over-fitting, a prior that
     misses the rows, blur, a noisy gradient. docs/diagnosis.md has their rules. Rows whose weight is 0 are left out;
     other weights count in gradients alone. Raises what ``model.elbo`` raises, and ValueError where a weight of the
-    model is not finite, and for a ConditionalVAE or a SemiSupervisedVAE.
+    model is not finite, and for a ConditionalVAE, a SemiSupervisedVAE or a TwoLayerVAE.
     """
     check_count("batch_size", batch_size, 1)
     if getattr(model, "n_condition", 0):
         raise ValueError(f"diagnose does not know the {type(model).__name__}, whose layers see more than x and z")
+    if model.prior.noise_dim:
+        raise ValueError(f"diagnose needs log p(z), which a {type(model.prior).__name__} estimates alone")
     if not np.isfinite(model.parameters.values).all():
         raise ValueError("the model has weights that are not finite: train it anew")
     source = model.source(X, training=True)

@@ -8,4 +8,5 @@ from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.latent.mixture import Mixture
 from pyvae.latent.planar_flow import PlanarFlow
+from pyvae.latent.second_layer import SecondLayer
 from pyvae.latent.vamp import VampPrior

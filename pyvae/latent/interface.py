@@ -112,10 +112,12 @@ class Prior(Module):
 
     uses_encoder: True where p(z) depends on the model's own encoder; ``log_density`` and ``sample`` then have a last
     argument, ``encode``, which the model gives them (latent/encode.py). width: how many numbers ``log_density`` makes
-    of each z, by which an evaluation chooses how many rows it takes at once.
+    of each z, by which an evaluation chooses how many rows it takes at once. noise_dim: how many numbers of noise the
+    density of each z is estimated with where it is not known: ``log_density`` then has two last arguments, ``eps``
+    (B * k, noise_dim) and the noise of layers.
     """
 
-    uses_encoder, width = False, 1
+    uses_encoder, width, noise_dim = False, 1, 0
 
     def log_density(self, z, memory=FRESH):
         """log p(z) (B * k,), nats, for z (B * k, Z), and a cache."""

@@ -62,6 +62,11 @@ class Model(Module):
         """(encode,), the last argument of a prior that uses the encoder; () for any other."""
         return (Encode(self.encoder, self.posterior),) if self.prior.uses_encoder else ()
 
+    @property
+    def noise_dim(self):
+        """Numbers of noise for each z: its own, and those by which the prior is estimated."""
+        return self.latent_dim + self.prior.noise_dim
+
     def source(self, X, name="X", training=False):
         """X, an array (N, D) or a DataSource, as a DataSource of the numbers that forward takes. training: True for
         rows to train on or to report on in training. Raises TypeError or ValueError where X cannot be used."""
@@ -71,7 +76,7 @@ class Model(Module):
         self, x: ArrayLike | DataSource, eps: ArrayLike, beta: float = 1.0, objective: Objective | None = None
     ) -> float:
         """The loss of the rows x (B, D), the weighted mean over rows in nats, with the noise eps (B * k, Z) frozen: the
-        negative ELBO or, if one is given, an objective.
+        negative ELBO or, if one is given, an objective. Of a TwoLayerVAE, eps is that of z1 and z2, (B * k, Z1 + Z2).
 
         x: an array or a DataSource, which gives weights and conditions of the rows, too. The gradients replace the
         content of ``parameters.grads``. Raises what ``elbo`` raises, and ValueError where eps does not fit, or both
@@ -85,14 +90,15 @@ class Model(Module):
         objective = ELBO(beta) if objective is None else settled(objective)
         batch = all_rows(self._checked(x, "x"), self.parameters.dtype)
         self.check_objective(objective, None)
-        source = as_source(eps, self.latent_dim, "eps")
+        source = as_source(eps, self.noise_dim, "eps")
         check_finite(source, batch.x.dtype)
         eps = all_rows(source, batch.x.dtype).x
         n_draws = len(batch.x) * self.draws
         if len(eps) % n_draws:
             raise ValueError(f"eps must have k rows for each of the {n_draws} rows of x, not {len(eps)} in all")
         self.parameters.zero_grads()
-        terms, cache = self.forward(batch, Noise.frozen(z=eps), k=len(eps) // n_draws)
+        of_z, of_prior = (np.ascontiguousarray(part) for part in np.split(eps, [self.latent_dim], axis=1))
+        terms, cache = self.forward(batch, Noise.frozen(z=of_z, z2=of_prior), k=len(eps) // n_draws)
         loss, dterms = loss_of(objective, terms, batch.weight)
         self.backward(cache, dterms)
         return loss

@@ -115,7 +115,7 @@ class VAE(Model):
         eps = noise.normal("z", shape, batch.rows, dtype, out=memory.take(shape, dtype))
         z, log_qz, sample_cache = self.posterior.sample(q, eps, memory)
         kl, kl_cache = self.prior.kl(self.posterior, q, memory)
-        log_pz, prior_cache = self.prior.log_density(z, memory, *self.encode_for_prior())
+        log_pz, prior_cache = self.prior.log_density(z, memory, *self.beside_z(batch, noise, layer_noise, k, memory))
 
         decoded, decoder_cache = self.decode_rows(z, batch, layer_noise, memory)
         log_px, likelihood_cache = self.likelihood.log_density(batch.x, decoded, memory, batch.observed)
@@ -159,6 +159,13 @@ class VAE(Model):
 
         doutputs = self.posterior.split_backward(dq, cache.outputs, cache.memory)
         self.encoder.backward(doutputs, cache.encoder, need_dx=False)
+
+    def beside_z(self, batch, noise, layer_noise, k, memory):
+        """What ``prior.log_density`` is given beside z: nothing, the encoder, or noise; see Prior."""
+        if not self.prior.noise_dim:
+            return self.encode_for_prior()
+        shape, dtype = (len(batch.x) * k, self.prior.noise_dim), self.parameters.dtype
+        return noise.normal("z2", shape, batch.rows, dtype, out=memory.take(shape, dtype)), layer_noise
 
     def encoder_inputs(self, batch, memory=FRESH):
         """The encoder's inputs for a batch: its rows x (B, D)."""

@@ -23,7 +23,7 @@ class Terms(NamedTuple):
     """
 
     log_px: np.ndarray | None = None  # (B, k)     log p(x|z)
-    log_pz: np.ndarray | None = None  # (B, k)     log p(z)
+    log_pz: np.ndarray | None = None  # (B, k)     log p(z), or an estimate of it, as that of a SecondLayer
     log_qz: np.ndarray | None = None  # (B, k)     log q(z|x)
     kl: np.ndarray | None = None  # (B,)       KL(q(z|x) || p(z)); None where it has no closed form
     z: np.ndarray | None = None  # (B * k, Z)

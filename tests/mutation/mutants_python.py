@@ -22,7 +22,7 @@ from typing import NamedTuple
 PACKAGE_FILES = (
     "layers/layer.py", "layers/dense.py", "layers/activations.py", "layers/blocks.py", "layers/inputs.py",
     "latent/gaussian.py", "latent/full_gaussian.py", "latent/planar_flow.py", "latent/mixture.py", "latent/vamp.py",
-    "latent/flow.py", "latent/encode.py",
+    "latent/flow.py", "latent/second_layer.py", "latent/encode.py",
     "likelihoods/bernoulli.py", "likelihoods/gaussian.py", "likelihoods/categorical.py", "likelihoods/counts.py",
     "likelihoods/mixed.py", "objectives/elbo.py", "objectives/importance.py", "objectives/free_bits.py",
     "objectives/capacity.py", "objectives/total_correlation.py", "objectives/mmd.py", "models/vae.py",
@@ -92,6 +92,14 @@ class Signature(NamedTuple):
     optional: set
 
 
+def edits_of(file, tree, signatures):
+    """All edits of a file of this syntax tree."""
+    edits = [e for f in functions_of(tree) for e in Rules(f, signatures, is_twin=file in TWIN_FILES).edits()]
+    if not edits:
+        raise SystemExit(f"no function of {file} is known to compute a gradient: see gradient_statements")
+    return edits
+
+
 def python_mutants(package):
     """All mutants of the gradients' Python files in the folder ``package``, without the equivalent ones."""
     signatures = read_signatures(package)
@@ -101,10 +109,7 @@ def python_mutants(package):
         text = (package / file).read_text()
         tree = ast.parse(text)
         seen = {ast.dump(tree)}
-        edits = [e for f in functions_of(tree) for e in Rules(f, signatures, is_twin=file in TWIN_FILES).edits()]
-        if not edits:
-            raise SystemExit(f"no function of {file} is known to compute a gradient: see gradient_statements")
-        for edit in edits:
+        for edit in edits_of(file, tree, signatures):
             mutated = apply(text, edit)
             dump = ast.dump(ast.parse(mutated))
             if dump in seen:
@@ -256,7 +261,7 @@ class Rules:
         for node in self.nodes:
             unpacks = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple)
             if unpacks and "cache" in ast.unparse(node.value):
-                found |= {name.id for name in node.targets[0].elts}
+                found |= {name.id for name in node.targets[0].elts if isinstance(name, ast.Name)}
             elif is_kernel(node):
                 found |= {argument.id for argument in self.inputs(node) if isinstance(argument, ast.Name)}
         return sorted(found - NO_ARRAYS)
@@ -373,7 +378,7 @@ class Rules:
     def Assign(self, node):
         target = node.targets[0]
         if isinstance(target, ast.Tuple):
-            yield from exchange([name for name in target.elts if name.id != "memory"])
+            yield from exchange([name for name in target.elts if ast.unparse(name) != "memory"])
 
     def Return(self, node):
         if isinstance(node.value, ast.Tuple) and all(isinstance(e, ast.Name) for e in node.value.elts):

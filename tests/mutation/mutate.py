@@ -44,6 +44,7 @@ TESTS = [  # one after the other, the quick ones first
         "tests/latent/test_priors.py",
         "tests/models/test_conditional.py",
         "tests/models/test_semi_supervised.py",
+        "tests/models/test_two_layers.py",
     ],
 ]
 SECONDS = 300  # the tests of a mutant have, several times what they take on a machine with nothing else to do

@@ -22,6 +22,7 @@ from pyvae.likelihoods.mixed import Mixed
 from pyvae.models.build import mlp
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
+from pyvae.models.two_layers import TwoLayerVAE
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
 from pyvae.objectives.terms import Terms
@@ -80,6 +81,11 @@ def make_models():
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
         "ConditionalVAE 21+4-14-3 tanh, Mixed": (ConditionalVAE.mlp(21, 4, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "SemiSupervisedVAE 11-9-3, 4 classes": (SemiSupervisedVAE.mlp(11, 4, 3, (9,), "tanh", alpha=2.0), 2, 1.0),
+        "TwoLayerVAE 21-9-4-8-3 tanh, Mixed": (
+            TwoLayerVAE.mlp(21, (4, 3), ((9,), (8,)), likelihood=several_kinds()),
+            2,
+            0.5,
+        ),
         **posterior_models(),
     }
 
@@ -137,7 +143,7 @@ def check_float32():
     checks = []
     for name, (model, k, beta, n_rows) in models.items():
         x = source_for(model, n_rows, rng, np.float32)
-        eps = rng.standard_normal((n_rows * model.draws * k, model.latent_dim)).astype(np.float32)
+        eps = rng.standard_normal((n_rows * model.draws * k, model.noise_dim)).astype(np.float32)
         exact = model.astype(np.float64)
         model.loss_and_gradients(x, eps, beta)
         exact.loss_and_gradients(x, eps, beta)

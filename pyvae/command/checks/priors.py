@@ -9,8 +9,10 @@ from pyvae.latent.encode import Encode
 from pyvae.latent.flow import Flow
 from pyvae.latent.gaussian import DiagonalGaussian
 from pyvae.latent.mixture import Mixture
+from pyvae.latent.second_layer import SecondLayer
 from pyvae.latent.vamp import VampPrior
 from pyvae.layers.dense import Dense
+from pyvae.models.build import mlp
 
 PRIORS = {
     "Mixture": lambda: Mixture(5, 21),
@@ -19,7 +21,9 @@ PRIORS = {
     "VampPrior, clipped": lambda: VampPrior(11, 18, (0, 1), mean=0.5, std=1.0),
     "Flow": lambda: Flow(7, 3, (11,)),
     "Flow of two hidden layers": lambda: Flow(2, 2, (6, 5)),
-}  # name: a prior; that of a VampPrior has 6 latent dimensions
+    "SecondLayer": lambda: SecondLayer(mlp([6, 7, 10], "tanh"), mlp([5, 8, 12], "tanh")),
+    "SecondLayer, Mixture": lambda: SecondLayer(Dense(6, 4), Dense(2, 12), Mixture(2, 3), DiagonalGaussian((-0.3, 1))),
+}  # name: a prior; those of a VampPrior and a SecondLayer have 6 latent dimensions
 
 
 def check_priors():
@@ -30,15 +34,16 @@ def check_priors():
         arena = Arena({"prior": prior} | ({"encoder": encoder} if prior.uses_encoder else {}), np.float64)
         arena.values += 0.1 * rng.standard_normal(arena.values.shape)
         arena.values *= 0.3 if name == "Mixture of many dimensions" else 1  # else one component has all of the density
-        encode = {"encode": Encode(encoder, DiagonalGaussian())} if prior.uses_encoder else {}
-        z, dlog_pz = rng.standard_normal((9, getattr(prior, "latent_dim", 6))), rng.standard_normal(9)
+        given = {"encode": Encode(encoder, DiagonalGaussian())} if prior.uses_encoder else {}
+        given |= {"eps": rng.standard_normal((9, prior.noise_dim))} if prior.noise_dim else {}
+        z, dlog_pz = rng.standard_normal((9, 6 if given else prior.latent_dim)), rng.standard_normal(9)
 
-        def loss(prior=prior, z=z, encode=encode, dlog_pz=dlog_pz):
-            return float(dlog_pz @ prior.log_density(z, **encode)[0])
+        def loss(prior=prior, z=z, given=given, dlog_pz=dlog_pz):
+            return float(dlog_pz @ prior.log_density(z, **given)[0])
 
-        def backward(d, prior=prior, arena=arena, z=z, encode=encode):
+        def backward(d, prior=prior, arena=arena, z=z, given=given):
             arena.zero_grads()
-            return np.append(prior.log_density_backward(d, prior.log_density(z, **encode)[1]), arena.grads)
+            return np.append(prior.log_density_backward(d, prior.log_density(z, **given)[1]), arena.grads)
 
         dz = backward(dlog_pz)[: z.size].reshape(z.shape)
         gradients = {parameter: arena.grad(parameter).copy() for parameter in arena.names}
