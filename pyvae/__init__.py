@@ -33,6 +33,7 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import start
+from pyvae.models.clusters import ClusterVAE
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
@@ -73,6 +74,7 @@ __all__ = [
     "Checkpoints",
     "Classes",
     "Clip",
+    "ClusterVAE",
     "ConditionalVAE",
     "Constant",
     "CosineDecay",
