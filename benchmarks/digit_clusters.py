@@ -25,6 +25,7 @@ from sklearn.mixture import GaussianMixture
 
 import pyvae
 from pyvae import datasets
+from pyvae.models.build import mlp_parts
 
 DIGITS = 10
 
@@ -53,9 +54,15 @@ def train(model, source, epochs, seed, folder, options, beta=1.0):
     )  # fmt: skip
 
 
+def parts(options):
+    """Encoder, decoder and likelihood; the encoder does not see some of the pixels in training."""
+    first = [pyvae.Dropout(options.dropout)] if options.dropout else []
+    return mlp_parts(784, options.latent, options.hidden, "relu", "bernoulli", first)
+
+
 def vade(source, digits, seed, folder, options):
     """The accuracies of a ClusterVAE at its start and in the end."""
-    model = pyvae.ClusterVAE.mlp(784, DIGITS, options.latent, options.hidden, seed=seed)
+    model = pyvae.ClusterVAE(*parts(options), pyvae.Mixture(options.latent, DIGITS), seed=seed)
     train(model, source, options.pretraining, seed, folder / "pretraining", options, options.pretraining_beta)
     model.start_clusters(source, seed)
     at_start = accuracy(model.cluster(source).argmax(axis=1), digits)
@@ -65,7 +72,7 @@ def vade(source, digits, seed, folder, options):
 
 def vae_and_mixture(source, digits, seed, folder, options):
     """The accuracy of a mixture that is fitted to the posterior means of a VAE."""
-    model = pyvae.VAE.mlp(784, options.latent, options.hidden, seed=seed)
+    model = pyvae.VAE(*parts(options), seed=seed)
     train(model, source, options.epochs, seed, folder / "vae", options)
     z = model.encode(source)[0].astype(float)
     return accuracy(GaussianMixture(DIGITS, n_init=5, random_state=seed).fit_predict(z), digits)
@@ -97,6 +104,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60, help="all of them")
     parser.add_argument("--pretraining", type=int, default=20, help="how many of them before the start")
     parser.add_argument("--pretraining-beta", type=float, default=0.1, help="weight of the KL before the start")
+    parser.add_argument("--dropout", type=float, default=0.2, help="share of the pixels that the encoder does not see")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--rows", type=int, default=70_000, help="the first so many")

@@ -211,19 +211,17 @@ class VAEEstimator(BaseEstimator):
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
-    def _train(self, model, source, seed, min_updates, share=1.0, beta=None):
-        """Train for at least min_updates steps, or for a share of them and of max_iter epochs, with beta (None: that of
-        the estimator). Raises KeyboardInterrupt after Ctrl-C, with the model as the last whole epoch left it."""
-        n_rows, batch_size = len(source), self._batch_size(len(source))
+    def _train(self, model, source, seed, min_updates, share=1.0, of_beta=1.0):
+        """Train for at least min_updates steps, or a share of them and of max_iter epochs, with a share of beta. Raises
+        KeyboardInterrupt after Ctrl-C, with the model as the last whole epoch left it."""
+        n_rows, batch_size, last = len(source), self._batch_size(len(source)), LastEpoch(model.parameters)
         column, held_out = "train_loss", 0.0
         if self.early_stopping:
             column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
         steps = math.ceil((n_rows - round(n_rows * held_out)) / batch_size)  # of an epoch
         least, most = math.ceil(share * min_updates / steps), math.ceil(share * self.max_iter)
-        beta = self.beta if beta is None else beta
-        last = LastEpoch(model.parameters)
         history = train(
-            model, source, epochs=max(most, least), batch_size=batch_size, beta=beta,
+            model, source, epochs=max(most, least), batch_size=batch_size, beta=of_beta * self.beta,
             learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
             progress=bool(self.verbose), callbacks=[last, Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip
@@ -233,7 +231,7 @@ class VAEEstimator(BaseEstimator):
             if history.best_epoch is None:
                 last.put_back()
             raise KeyboardInterrupt
-        if len(history) and history["train_kl"][-1] < COLLAPSED and beta > 0:
+        if len(history) and history["train_kl"][-1] < COLLAPSED and self.beta > 0:
             warnings.warn(
                 f"the KL is {history['train_kl'][-1]:.3f} nats, so z carries nothing of the rows (posterior "
                 "collapse): give more min_updates or a beta below 1, unless the columns are independent",

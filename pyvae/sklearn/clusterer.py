@@ -78,7 +78,7 @@ class VAEClusterer(ClusterMixin, VAEEstimator):
 
     def _train(self, model, source, seed, min_updates):
         if self._has_clusters() and not self._is_started:
-            super()._train(model, source, seed, min_updates, PRE_TRAINED, PRE_TRAINING_BETA * self.beta)
+            super()._train(model, source, seed, min_updates, PRE_TRAINED, PRE_TRAINING_BETA)
             model.start_clusters(source, seed)
             self._is_started = True
             super()._train(model, source, seed, min_updates, 1 - PRE_TRAINED)
