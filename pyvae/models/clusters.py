@@ -42,9 +42,10 @@ START_LOGVAR = -2.0  # of q(z|x), beside that of the clusters: a std of 1/e of t
 class ClusterVAE(VAE):
     """A VAE whose prior is a mixture of K Gaussians, each a cluster of rows (VaDE, Jiang et al. 2017):
 
-    p(x, c, z) = w_c N(z; mu_c, sigma_c^2) p(x|z). prior: a Mixture. posterior: a DiagonalGaussian. Means drawn at random
-    are a bad start of clusters. So it is trained in three parts: with a small weight of the KL, as little more than an
-    autoencoder; ``start_clusters``; and with the ELBO, in nats. Raises ValueError where the parts do not fit together.
+    p(x, c, z) = w_c N(z; mu_c, sigma_c^2) p(x|z). prior: a Mixture. posterior: a DiagonalGaussian. Means drawn at
+    random are a bad start of clusters. So it is trained in three parts: with a small weight of the KL, as little more
+    than an autoencoder; ``start_clusters``; and with the ELBO, in nats. Raises ValueError where the parts do not fit
+    together.
     """
 
     playable = True
