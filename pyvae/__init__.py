@@ -34,6 +34,7 @@ from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
 from pyvae.likelihoods.start import start
+from pyvae.models.clusters import ClusterVAE
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
@@ -75,6 +76,7 @@ __all__ = [
     "Checkpoints",
     "Classes",
     "Clip",
+    "ClusterVAE",
     "ConditionalVAE",
     "Constant",
     "CosineDecay",

@@ -123,6 +123,12 @@ def test_clusters(capsys, tmp_path, scikit_learn, matplotlib):
 
 
 @trains
+def test_digit_clusters(capsys, tmp_path, scikit_learn, matplotlib):
+    at_start, in_the_end = figures(r"([\d.]+)%", run("digit_clusters", capsys, tmp_path, "--epochs", "20"))
+    assert at_start > 40 and in_the_end > 45  # one in ten by chance
+
+
+@trains
 def test_outliers(capsys, tmp_path, scikit_learn, matplotlib):
     out = run("outliers", capsys, tmp_path, "--rows", "300")
     assert figures(r"curve (\S+)", out)[0] > 0.88

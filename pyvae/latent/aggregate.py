@@ -40,17 +40,22 @@ class AggregatePosterior:
         z = np.ascontiguousarray(z[np.linspace(0, len(z) - 1, min(len(z), MOST_ROWS)).astype(int)], np.float64)
         n, Z = z.shape
         n_components = int(np.clip(n // (ROWS_PER_NUMBER * (1 + Z + Z * (Z + 1) // 2)), 1, MOST_COMPONENTS))
-        r = _nearest(z, _spread_out(z, n_components, noise))
+        return cls.climb(z, _nearest(z, _spread_out(z, n_components, noise)), ENOUGH)[0]
+
+    @classmethod
+    def climb(cls, z, r, enough):
+        """EM from the components' shares r (N, K) in the points z (N, Z), float64, until a step raises the mean log
+        density by less than ``enough`` nats: the mixture, the shares that made it, and the log density before."""
         last = -np.inf
         for _ in range(STEPS):
             mixture = cls._from_shares(z, r)
             log_joint = mixture.log_joint(z)
             highest = log_joint.max(axis=1, keepdims=True)
             log_density = highest[:, 0] + np.log(np.exp(log_joint - highest).sum(axis=1))
-            if log_density.mean() < last + ENOUGH:
+            if log_density.mean() < last + enough:
                 break
             last, r = log_density.mean(), np.exp(log_joint - log_density[:, None])
-        return mixture
+        return mixture, r, last
 
     @classmethod
     def _from_shares(cls, z, r):

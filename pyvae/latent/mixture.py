@@ -103,6 +103,13 @@ class Mixture(Prior):
         _kernels.softmax(self.logits[None], weights, log_sum)
         return weights[0]
 
+    def component(self, k):
+        """Component k alone, a Mixture of one, as it is now. Raises ValueError for a number that is not 0 .. K - 1."""
+        k = check_count("component", k, 0, self.K - 1)
+        alone = Mixture(self.latent_dim, 1)
+        alone.mu, alone.logvar, alone.logits = (a[k : k + 1].copy() for a in (self.mu, self.logvar, self.logits))
+        return alone
+
     def check(self, model):
         check_latent_dim(self, model)
 

@@ -211,17 +211,17 @@ class VAEEstimator(BaseEstimator):
     def _batch_size(self, n_rows):
         return min(200, n_rows) if self.batch_size == "auto" else self.batch_size
 
-    def _train(self, model, source, seed, min_updates):
-        """Train for at least min_updates steps. Raises KeyboardInterrupt after Ctrl-C, with the model as the last whole
-        epoch left it."""
-        n_rows, batch_size = len(source), self._batch_size(len(source))
+    def _train(self, model, source, seed, min_updates, share=1.0, of_beta=1.0):
+        """Train for at least min_updates steps, or a share of them and of max_iter epochs, with a share of beta. Raises
+        KeyboardInterrupt after Ctrl-C, with the model as the last whole epoch left it."""
+        n_rows, batch_size, last = len(source), self._batch_size(len(source)), LastEpoch(model.parameters)
         column, held_out = "train_loss", 0.0
         if self.early_stopping:
             column, held_out = "val_loss", max(self.validation_fraction, 1 / n_rows)  # one row at least
-        least = math.ceil(min_updates / math.ceil((n_rows - round(n_rows * held_out)) / batch_size))
-        last = LastEpoch(model.parameters)
+        steps = math.ceil((n_rows - round(n_rows * held_out)) / batch_size)  # of an epoch
+        least, most = math.ceil(share * min_updates / steps), math.ceil(share * self.max_iter)
         history = train(
-            model, source, epochs=max(self.max_iter, least), batch_size=batch_size, beta=self.beta,
+            model, source, epochs=max(most, least), batch_size=batch_size, beta=of_beta * self.beta,
             learning_rate=self.learning_rate_init, weight_decay=self.alpha, validation_fraction=held_out, seed=seed,
             progress=bool(self.verbose), callbacks=[last, Plateau(column, self.n_iter_no_change, self.tol, least)],
         )  # fmt: skip

@@ -30,11 +30,14 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_check_estimator(estimator):
+CASES = [(estimator, {}) for estimator in ESTIMATORS] + [(VAEClusterer, {"prior": "mixture"})]
+
+
+@pytest.mark.parametrize(("estimator", "more"), CASES)
+def test_check_estimator(estimator, more):
     with threadpool_limits(1), warnings.catch_warnings():  # of scikit-learn's mixtures: small products
         warnings.simplefilter("ignore")  # the checks provoke them; those that matter are looked for by the checks
-        results = check_estimator(estimator(**SMALL), expected_failed_checks=EXPECTED, on_fail=None)
+        results = check_estimator(estimator(**SMALL, **more), expected_failed_checks=EXPECTED, on_fail=None)
     failed = {result["check_name"]: result["exception"] for result in results if result["status"] == "failed"}
     assert not failed
     assert {result["check_name"] for result in results if result["status"] == "xfail"} <= set(EXPECTED)

@@ -20,6 +20,7 @@ from pyvae.likelihoods.counts import NegativeBinomial
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed
 from pyvae.models.build import mlp
+from pyvae.models.clusters import ClusterVAE
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.two_layers import TwoLayerVAE
@@ -79,6 +80,7 @@ def make_models():
         "VAE 11-9-3, VampPrior": (with_prior(VampPrior(11, 5, (0, 1), mean=0.5, std=0.5)), 2, 0.5),
         "VAE 11-9-3, Flow": (with_prior(Flow(3, 2, (8,))), 2, 1.0),
         "VAE 20-12-2 sigmoid, Gaussian": (VAE.mlp(20, 2, (12,), "sigmoid", Gaussian(20, std="learned")), 1, 1.0),
+        "ClusterVAE 11-9-3, 4 clusters": (ClusterVAE.mlp(11, 4, 3, (9,), "tanh"), 2, 1.0),
         "ConditionalVAE 21+4-14-3 tanh, Mixed": (ConditionalVAE.mlp(21, 4, 3, (14,), "tanh", several_kinds()), 2, 1.0),
         "SemiSupervisedVAE 11-9-3, 4 classes": (SemiSupervisedVAE.mlp(11, 4, 3, (9,), "tanh", alpha=2.0), 2, 1.0),
         "TwoLayerVAE 21-9-4-8-3 tanh, Mixed": (
