@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pyvae.data.batch import condition_of_rows
+from pyvae.data.labels import UNKNOWN
 from pyvae.data.sources import OF_EACH_ROW, DataSource, of_rows
 from pyvae.noise import Noise
 from pyvae.workspace import FRESH
@@ -86,6 +87,21 @@ class Dequantized(WrappedSource):
             place_in_step *= batch.observed
         batch.x += place_in_step
         return batch
+
+
+class PartlyLabelled(WrappedSource):
+    """The rows of another source, of which some alone have a label: the columns from number ``first`` on, in which it
+    stands, are observed where ``labelled`` (N,) is True. Batches have equally many such rows (training/order.py)."""
+
+    def __init__(self, source, first, labelled):
+        super().__init__(source)
+        self.first, self.labelled, self.missing = first, labelled, True
+        self.label = np.where(labelled, 0, UNKNOWN)
+
+    def change(self, batch, noise):
+        observed = np.ones(batch.x.shape, bool) if batch.observed is None else batch.observed
+        observed[:, self.first :] = self.labelled[batch.rows, None]
+        return replace(batch, observed=observed)
 
 
 class SameNoise(WrappedSource):
