@@ -79,10 +79,11 @@ class JointEstimator(VAEEstimator):
             raise ValueError("sample_weight leaves no row whose y is known")
         if not goes_on:
             self._learn_targets(y[known], None if sample_weight is None else sample_weight[known])
-        encoded = self._encode_targets(y[known])
-        self._some_target = encoded[0]
-        targets = np.full((len(y), encoded.shape[1]), np.nan)
-        targets[known] = encoded
+        targets = self._encode_targets(y[known])
+        self._some_target = targets[0].copy()
+        if not known.all():
+            encoded, targets = targets, np.full((len(y), targets.shape[1]), np.nan)
+            targets[known] = encoded
         self._fit(X, sample_weight, targets, self._strata(y))
         self.latent_mixture_ = self.model_.aggregate_posterior(self._source(X))
         return self
@@ -105,14 +106,16 @@ class JointEstimator(VAEEstimator):
 
     def _source(self, X):
         """A DataSource for the encoder, which sees x alone: any target will do."""
-        return self.columns_.source(X, None, np.tile(self._some_target, (X.shape[0], 1)))
+        return self.columns_.source(X, None, np.broadcast_to(self._some_target, (X.shape[0], len(self._some_target))))
 
     def _training_source(self, X, sample_weight=None, targets=None):
         """targets (N, T): with NaN where they are not known."""
         known = ~np.isnan(targets[:, 0])
+        if known.all():
+            return super()._training_source(X, sample_weight, targets)
         targets = np.where(known[:, None], targets, self._some_target)  # which nobody will look at
         source = super()._training_source(X, sample_weight, targets)
-        return source if known.all() else PartlyLabelled(source, self.columns_.n_features, known)
+        return PartlyLabelled(source, self.columns_.n_features, known)
 
     def _make_model(self, columns, seed):
         likelihood = columns.likelihood()
