@@ -20,6 +20,7 @@ KINDS = ("numeric", "count", "boolean", "categorical")
 MOST_CATEGORIES = 1000
 FEW = 0.01  # of the numbers
 LINE = "line of the file"  # name of an index of lines
+GIVEN = "given"  # name of the index of the one row of values that new rows are asked to have
 
 
 @dataclass
@@ -211,4 +212,6 @@ def _kind_of(known):
 
 def row_name(frame, i):
     """Return the name that messages give row i of a DataFrame or Series: its line, if the index tells it, or number."""
+    if frame.index.name == GIVEN:
+        return GIVEN
     return f"line {frame.index[i]}" if frame.index.name == LINE else f"row {i}"

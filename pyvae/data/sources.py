@@ -32,7 +32,8 @@ class DataSource:
     label = None  # (N,) class of each row, -1 where it is not known; None: of no row
     missing = False  # True if entries may be unobserved
     binarize, threshold = None, 0.5  # how gather makes values 0 and 1 (see ArraySource); None: it does not
-    strata = None  # (N,) numbers 0, 1, ...: of each, the same share of rows is held out (training/held_out.py)
+    strata = None  # (N,) 0, 1, ...: of each, the same share of rows is held out, of -1 none (training/held_out.py)
+    marked = None  # (N,) booleans: of the rows where it is True each minibatch has its share (training/order.py)
     standardization = None  # by which its columns are standardised (standardization.py); None: they are as given
 
     def __len__(self):

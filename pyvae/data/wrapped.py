@@ -20,7 +20,7 @@ class WrappedSource(DataSource):
         self.source, self.n_features, self.name = source, source.n_features, source.name
         self.weight, self.condition, self.label = source.weight, source.condition, source.label
         self.binarize, self.threshold, self.missing = source.binarize, source.threshold, source.missing
-        self.standardization, self.strata = source.standardization, source.strata
+        self.standardization, self.strata, self.marked = source.standardization, source.strata, source.marked
 
     def __len__(self):
         return len(self.source)
@@ -54,7 +54,7 @@ class Rows(WrappedSource):
     def __init__(self, source, numbers):
         super().__init__(source)
         self.numbers = np.asarray(numbers, dtype=np.int64)
-        for name in (*OF_EACH_ROW, "strata"):
+        for name in (*OF_EACH_ROW, "strata", "marked"):
             setattr(self, name, of_rows(self.numbers, getattr(source, name)))
 
     def __len__(self):
@@ -111,6 +111,21 @@ class Drawn(WrappedSource):
         """The batch of these rows, x by their standard deviations away from the means."""
         batch.x += self.std[rows] * noise.normal("x", batch.x.shape, batch.rows, batch.x.dtype)
         return batch
+
+
+class PartlyLabelled(WrappedSource):
+    """The rows of another source, of which some alone have a label: the columns from number ``first`` on, in which it
+    stands, are observed where ``labelled`` (N,) is True. Batches have equally many such rows (training/order.py)."""
+
+    def __init__(self, source, first, labelled):
+        super().__init__(source)
+        self.first, self.labelled, self.missing = first, labelled, True
+        self.marked = labelled
+
+    def change(self, batch, noise):
+        observed = np.ones(batch.x.shape, bool) if batch.observed is None else batch.observed
+        observed[:, self.first :] = self.labelled[batch.rows, None]
+        return replace(batch, observed=observed)
 
 
 class SameNoise(WrappedSource):

@@ -58,6 +58,11 @@ class AggregatePosterior:
         return mixture, r, last
 
     @classmethod
+    def standard_normal(cls, latent_dim):
+        """N(0, 1) as a mixture of one component."""
+        return cls(np.ones(1), np.zeros((1, latent_dim)), np.eye(latent_dim)[None])
+
+    @classmethod
     def _from_shares(cls, z, r):
         """The M step, for the components' shares r (N, K) in the rows; one without rows is dropped."""
         r = np.ascontiguousarray(r[:, r.sum(axis=0) > 1e-6 * len(z)])
@@ -101,6 +106,13 @@ class AggregatePosterior:
             log_size = np.log(self.weights[k]) - np.log(np.diag(factor)).sum() - Z / 2 * np.log(2 * np.pi)
             result[:, k] = log_size - (white**2).sum(axis=1) / 2
         return result
+
+    def log_density(self, z):
+        """log q(z_i), (N,), nats, for z (N, Z)."""
+        log_joint = self.log_joint(z)
+        log_sum = np.empty(len(z))
+        _kernels.softmax(log_joint, np.empty_like(log_joint), log_sum)
+        return log_sum
 
     def sample(self, n, latent_dim, noise, dtype=np.float32):
         """z (n, latent_dim) of the mixture, each row's component and place drawn for that row; see Prior."""

@@ -8,10 +8,14 @@ predicted from q(z|x):
 
     p(y|x) ~ E_q(z|x)[p(y|z)]
 
-a mixture over samples of z, whose spread is the uncertainty of the prediction. The other way round, rows are made for a
-wanted y: among samples from the density of z over the fitted rows, one is drawn with probability proportional to
-p(y|z), and decoded.
+a mixture over samples of z, whose spread is the uncertainty of the prediction. Where the y of a row is not known, it is
+a missing cell of the joint row, and the row teaches p(x) alone.
+
+The other way round, rows are made for a wanted y: among samples from the density of z over the fitted rows, one is
+drawn with probability proportional to p(y|z), and decoded.
 """
+
+import math
 
 import numpy as np
 from scipy.stats import norm
@@ -21,8 +25,9 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
 from pyvae import _kernels
 from pyvae.arguments import check_number
-from pyvae.data.scaling import scale_of
-from pyvae.data.sources import CHUNK_ROWS
+from pyvae.data.scaling import scale_of, scaled
+from pyvae.data.sources import CHUNK_ROWS, chunks_of
+from pyvae.data.wrapped import PartlyLabelled
 from pyvae.layers.activations import Symlog
 from pyvae.layers.inputs import FirstColumns
 from pyvae.layers.layer import Sequential
@@ -35,6 +40,7 @@ from pyvae.noise import Noise
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
 
 LATENT_SAMPLES = 4096  # samples of z, among which one is drawn for a wanted y
+CACHED = 16  # times smaller chunks of their weights stay in a processor's cache
 BISECTIONS = 50  # for a quantile
 
 
@@ -68,13 +74,23 @@ class JointEstimator(VAEEstimator):
             raise ValueError(f"y must have one value for each of the {X.shape[0]} rows of X, not {len(y)} in all")
         X, sample_weight, y = self._weighed(X, sample_weight, y)
         X, sample_weight, y = self._weighed(X, self._with_class_weight(y, sample_weight), y)  # a class may weigh 0
+        known = self._known(y)
+        if not known.any():
+            raise ValueError("sample_weight leaves no row whose y is known")
         if not goes_on:
-            self._learn_targets(y, sample_weight)
-        targets = self._encode_targets(y)
-        self._some_target = targets[0]
+            self._learn_targets(y[known], None if sample_weight is None else sample_weight[known])
+        targets = self._encode_targets(y[known])
+        self._some_target = targets[0].copy()
+        if not known.all():
+            encoded, targets = targets, np.full((len(y), targets.shape[1]), np.nan)
+            targets[known] = encoded
         self._fit(X, sample_weight, targets, self._strata(y))
-        self.latent_mixture_ = self.model_.aggregate_posterior(self.columns_.source(X, None, targets))
+        self.latent_mixture_ = self.model_.aggregate_posterior(self._source(X))
         return self
+
+    def _known(self, y):
+        """Booleans (N,): True where the target of a row is known."""
+        return np.ones(len(y), bool)
 
     def _with_class_weight(self, y, sample_weight):
         """The weights of the rows (N,) or None, times those of their classes."""
@@ -86,8 +102,20 @@ class JointEstimator(VAEEstimator):
 
     def _encode(self, X):
         """mu and logvar of q(z|x) for rows that were validated, (N, n_components) each."""
-        targets = np.tile(self._some_target, (X.shape[0], 1))  # any will do, as the encoder sees x alone
-        return self.model_.encode(self.columns_.source(X, None, targets))
+        return self.model_.encode(self._source(X))
+
+    def _source(self, X):
+        """A DataSource for the encoder, which sees x alone: any target will do."""
+        return self.columns_.source(X, None, np.broadcast_to(self._some_target, (X.shape[0], len(self._some_target))))
+
+    def _training_source(self, X, sample_weight=None, targets=None):
+        """targets (N, T): with NaN where they are not known."""
+        known = ~np.isnan(targets[:, 0])
+        if known.all():
+            return super()._training_source(X, sample_weight, targets)
+        targets = np.where(known[:, None], targets, self._some_target)  # which nobody will look at
+        source = super()._training_source(X, sample_weight, targets)
+        return PartlyLabelled(source, self.columns_.n_features, known)
 
     def _make_model(self, columns, seed):
         likelihood = columns.likelihood()
@@ -119,19 +147,25 @@ class JointEstimator(VAEEstimator):
         _kernels.dense(y, np.ascontiguousarray(last.W[:, own]), last.b[own], None, out=outputs)
         return outputs.reshape(*z.shape[:-1], -1)
 
+    def _log_py(self, targets, outputs):
+        """log p(y|z) of each of the encoded targets (n, T) at each of the decoder's outputs for y (S, n_outputs),
+        (n, S) float32, nats, less a constant."""
+        raise NotImplementedError
+
     def _sample_given(self, targets, random_state):
         """One row x for each of the encoded targets (n, T)."""
         seed = draw_seed(random_state)
         z = self.latent_mixture_.sample(LATENT_SAMPLES, self.n_components, Noise(seed))
-        outputs, likelihood = np.ascontiguousarray(self._decode_targets(z)), self.model_.likelihood.parts[-1].part
+        outputs = self._decode_targets(z)
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)[:, 0]
         chosen = np.empty(len(targets), int)
         wanted, which = np.unique(targets.astype(np.float32), axis=0, return_inverse=True)
-        order, counts = np.argsort(which.ravel(), kind="stable"), np.bincount(which.ravel())
-        for target, rows in zip(wanted, np.split(order, np.cumsum(counts)[:-1]), strict=True):
-            log_py, _ = likelihood.log_density(np.repeat(target[None], LATENT_SAMPLES, axis=0), outputs)
-            reached = np.cumsum(np.exp(log_py.astype(np.float64) - log_py.max()))
-            chosen[rows] = np.searchsorted(reached, uniform[rows] * reached[-1])
+        order, firsts = np.argsort(which.ravel(), kind="stable"), np.cumsum([0, *np.bincount(which.ravel())])
+        for some in chunks_of(len(wanted), CACHED * LATENT_SAMPLES):
+            log_py = self._log_py(wanted[some], outputs)
+            log_py -= log_py.max(axis=1, keepdims=True)
+            rows = order[firsts[some[0]] : firsts[some[-1] + 1]]
+            chosen[rows] = drawn(np.exp(log_py, out=log_py), which.ravel()[rows] - some[0], uniform[rows])
         outputs, _ = self.model_.decoder.forward(np.ascontiguousarray(z[chosen]))
         x = self.model_.likelihood.draw(outputs, Noise(seed, step=1))[:, : self.columns_.n_features]
         return self.columns_.decode(x)
@@ -177,9 +211,19 @@ class VAERegressor(RegressorMixin, JointEstimator):
 
     def _components(self, outputs):
         """Means and standard deviations of the mixture p(y|x), (n, SAMPLES) each, in y's units."""
+        return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * self._std(outputs)
+
+    def _std(self, outputs):
+        """The standard deviation of encoded y given z, (...,), from the decoder's outputs for y, (..., 2)."""
         floor = self.model_.likelihood.parts[-1].part.floor
-        std = np.sqrt(floor**2 + np.exp(outputs[..., 1]))
-        return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * std
+        return np.sqrt(floor**2 + np.exp(outputs[..., 1]))
+
+    def _log_py(self, targets, outputs):
+        std = self._std(outputs)
+        away = targets - outputs[:, 0]
+        away *= np.sqrt(0.5, dtype=np.float32) / std
+        away *= away
+        return np.subtract(-np.log(std), away, out=away)
 
     def _check_targets(self, y):
         y = column_or_1d(y, warn=True)
@@ -196,10 +240,25 @@ class VAERegressor(RegressorMixin, JointEstimator):
         self._y_scale = float(scale_of(std, self._y_mean))
 
     def _encode_targets(self, y):
-        return ((y - self._y_mean) / self._y_scale)[:, None]
+        return scaled(y, self._y_mean, self._y_scale)[:, None]
 
     def _target_likelihood(self):
         return Gaussian(1, std="predicted", floor=1e-2)
+
+
+def drawn(weight, which, place):
+    """The number of a sample for each of n rows, drawn with probability proportional to weight[which] (S,), S a square:
+    the first at which the running sum reaches the share place (n,) of the whole. It is looked for among sqrt(S) sums of
+    as many weights, and then among the weights of one of these. weight: (T, S); which: (n,) numbers below T."""
+    root = math.isqrt(weight.shape[1])
+    weight = weight.reshape(len(weight), root, root)
+    reached = np.cumsum(weight.sum(axis=2), axis=1, dtype=np.float64)[which]  # (n, sqrt(S))
+    place = place * reached[:, -1]
+    block = np.minimum((reached < place[:, None]).sum(axis=1), root - 1)
+    inside = weight[which, block].astype(np.float64)
+    inside[:, 0] += reached[np.arange(len(place)), block] - inside.sum(axis=1)  # all that is before it
+    first = (np.cumsum(inside, axis=1) < place[:, None]).sum(axis=1)
+    return block * root + np.minimum(first, root - 1)
 
 
 def mixture_quantiles(mean, std, levels):

@@ -7,8 +7,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_count
 from pyvae.data.frames import as_pandas
+from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.models.expectations import expected
 from pyvae.sklearn.base import SAMPLES, VAEEstimator, check_word, draw_seed
+from pyvae.sklearn.given import sample_given
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstimator):
@@ -58,15 +60,23 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, VAEEstim
             raise ValueError(f"X must have {self.model_.latent_dim} columns, as transform makes, not {Z.shape[1]}")
         return self.columns_.decode(self.model_.decode(Z), Z.dtype)
 
-    def sample(self, n_samples=1, random_state=None, latent="mixture"):
+    def sample(self, n_samples=1, random_state=None, latent="mixture", given=None):
         """New rows x ~ p(x|z): an array (n_samples, D), or a DataFrame like the one that was fitted. latent: "mixture"
-        draws z where the fitted rows lie (latent/aggregate.py), "prior" from N(0, 1), as after ``partial_fit``. Raises
-        ValueError for n_samples below 1 or another word."""
+        draws z where the fitted rows lie (latent/aggregate.py), "prior" from N(0, 1), as after ``partial_fit``.
+
+        given: {column: value} makes rows that have these values, the other columns ~ p(x|z) at z ~ p(z|given), of
+        weighted samples of that density (models/latents_given.py). Columns are called by name, those of an array by
+        number. A warning says so where fitted rows were hardly ever like that. Raises ValueError for n_samples below 1,
+        another word, or columns and values that were not fitted, and TypeError for a value of another type.
+        """
         check_is_fitted(self)
         n_samples = check_count("n_samples", n_samples, 1)
         check_word("latent", latent, ["mixture", "prior"])
-        density = self.latent_mixture_ if latent == "mixture" else None
-        return self.columns_.decode(self.model_.sample(n_samples, draw_seed(random_state), mean=False, latent=density))
+        density, seed = self.latent_mixture_ if latent == "mixture" else None, draw_seed(random_state)
+        if given is not None:
+            density = density or AggregatePosterior.standard_normal(self.n_components)
+            return sample_given(self.model_, self.columns_, given, n_samples, density, seed)
+        return self.columns_.decode(self.model_.sample(n_samples, seed, mean=False, latent=density))
 
     def impute(self, X):
         """X (N, D) with each missing entry replaced by its expectation given the rest of the row: the mean of a number,

@@ -37,15 +37,16 @@ def split(source, validation, validation_fraction, seed, by_label=False):
 
 def _stratified(order, strata, held_out):
     """The rows to train on, and those to validate on, the same share of each stratum, rounded. The few rows of one that
-    cannot spare two are on both sides: else the best epoch would be chosen without a look at them."""
-    sizes = np.bincount(strata)
+    cannot spare two are on both sides: else the best epoch would be chosen without a look at them. Those of stratum -1
+    are all trained on."""
+    sizes = np.bincount(strata[strata >= 0])
     counts = np.rint(sizes * (held_out / len(order))).astype(int)
     is_rare = counts < 2
     counts = np.where(is_rare, sizes, np.minimum(counts, sizes - 1))
-    of_row, place = strata[order], np.empty(len(order), int)
+    of_row, place = strata[order], np.zeros(len(order), int)
     for stratum, size in enumerate(sizes):
         place[of_row == stratum] = np.arange(size)
-    is_validated = place < counts[of_row]
+    is_validated = (of_row >= 0) & (place < counts[of_row])
     return order[~is_validated | is_rare[of_row]], order[is_validated]
 
 

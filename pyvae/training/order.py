@@ -19,12 +19,14 @@ TOGETHER = 4096  # places that are found at once
 
 class Order:
     """The rows of each step: ``rows(epoch, first, stop)`` of a DataSource's len(source) rows, for batches of batch_size
-    from the first place on, one after the other. by_label: False looks at no labels. The array is valid until the next
-    call."""
+    from the first place on, one after the other. Labelled rows: those that the source has marked, or by_label those
+    with a label. The array is valid until the next call."""
 
     def __init__(self, source, batch_size, seed, by_label):
         self.n_rows, self.seed = len(source), seed
-        labelled = source.label >= 0 if by_label and source.label is not None else np.zeros(0, bool)
+        labelled = source.marked
+        if labelled is None:
+            labelled = source.label >= 0 if by_label and source.label is not None else np.zeros(0, bool)
         self.kinds = (np.flatnonzero(labelled), np.flatnonzero(~labelled)) if 0 < labelled.sum() < self.n_rows else None
         window = max(1, TOGETHER // batch_size) * batch_size
         self.window = np.empty(min(window, self.n_rows), dtype=np.int64)  # the rows at the next places

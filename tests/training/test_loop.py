@@ -218,6 +218,14 @@ def test_of_each_stratum_the_same_share_is_held_out(seed, rng):
     assert len(np.union1d(train.numbers, validation.numbers)) == 100
 
 
+def test_rows_of_no_stratum_are_all_trained_on(rng):
+    source = pyvae.ArraySource(rng.random((100, 2)))
+    source.strata = rng.permutation(np.repeat([-1, 0, 1], [60, 36, 4]))
+    train, validation = training.split(source, None, 0.25, 0)
+    np.testing.assert_array_equal(np.bincount(source.strata[train.numbers] + 1), [60, 27, 4])
+    np.testing.assert_array_equal(np.bincount(source.strata[validation.numbers] + 1), [0, 9, 4])
+
+
 def test_many_small_strata_are_all_trained_on(rng):
     source = pyvae.ArraySource(rng.random((220, 2)))
     source.strata = np.repeat(np.arange(20), 11)
