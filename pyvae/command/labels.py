@@ -1,8 +1,10 @@
 """Classes on the command line: which rows are labelled, and which class a model says that rows are of."""
 
+from copy import copy
+
 import numpy as np
 
-from pyvae.command.inputs import beside_of
+from pyvae.command.inputs import beside_of, codes_of
 from pyvae.command.outputs import counted
 from pyvae.command.refusals import Refusal
 from pyvae.data.labels import UNKNOWN
@@ -52,6 +54,17 @@ def names_of(model):
     """The names of a model's classes."""
     beside = beside_of(model)
     return np.asarray(model.metadata["classes"] if beside is None else beside.target.categories, object)
+
+
+def told_of(model, dataset, source):
+    """The classes Told of the rows that a training reports on; None for a model that knows none, or without a label."""
+    if dataset.train.label is None:
+        return None
+    if source is dataset.test and dataset.test_labels is not None:
+        source = copy(source)
+        source.label = codes_of(dataset.test_labels, classes_of(dataset))
+    told = Told(model, source)
+    return told if told.n_labelled else None
 
 
 class Told:

@@ -4,7 +4,6 @@ import contextlib
 import sys
 import time
 import warnings
-from copy import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +12,8 @@ import numpy as np
 from pyvae import _kernels, persistence
 from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
-from pyvae.command.inputs import check_values, codes_of, describe_data, load_training, log_scale, suited
-from pyvae.command.labels import Told, classes_of, take_labels
+from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
+from pyvae.command.labels import classes_of, take_labels, told_of
 from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.objective import new_objective
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
@@ -79,7 +78,7 @@ def run_train(options):
         reconstruction, kl = run.evaluate()
         seconds = time.perf_counter() - start
         elbo, history = -(reconstruction + kl), run.history
-        told, found = run.tell_classes(), {}
+        told, found = told_of(job.model, job.dataset, job.reported), {}
         result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
         if told is not None:
             result, found = f"{told}\n{result}", {"error": told.error, "labelled": told.n_labelled}
@@ -216,17 +215,6 @@ class Run:
         self.advice = training_advice(self.history, self.options, len(self.job.rows))
         scale = log_scale(source, self.job.dataset.table)
         return reconstruction + float(scale.mean()), kl
-
-    def tell_classes(self):
-        """The classes Told of the reported rows that have labels; None without any."""
-        job, source = self.job, self.job.reported
-        if job.rows.label is None:
-            return None
-        if source is job.dataset.test and job.dataset.test_labels is not None:
-            source = copy(source)
-            source.label = codes_of(job.dataset.test_labels, classes_of(job.dataset))
-        told = Told(job.model, source)
-        return told if told.n_labelled else None
 
     def save(self, result):
         """Fill the folder. result: the last lines of the log."""

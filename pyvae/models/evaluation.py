@@ -62,6 +62,13 @@ class Model(Module):
         """(encode,), the last argument of a prior that uses the encoder; () for any other."""
         return (Encode(self.encoder, self.posterior),) if self.prior.uses_encoder else ()
 
+    def beside_z(self, batch, noise, layer_noise, k, memory):
+        """What ``prior.log_density`` is given beside z: nothing, the encoder, or noise; see Prior."""
+        if not self.prior.noise_dim:
+            return self.encode_for_prior()
+        shape, dtype = (len(batch.x) * k, self.prior.noise_dim), self.parameters.dtype
+        return noise.normal("z2", shape, batch.rows, dtype, out=memory.take(shape, dtype)), layer_noise
+
     @property
     def noise_dim(self):
         """Numbers of noise for each z: its own, and those by which the prior is estimated."""

@@ -160,13 +160,6 @@ class VAE(Model):
         doutputs = self.posterior.split_backward(dq, cache.outputs, cache.memory)
         self.encoder.backward(doutputs, cache.encoder, need_dx=False)
 
-    def beside_z(self, batch, noise, layer_noise, k, memory):
-        """What ``prior.log_density`` is given beside z: nothing, the encoder, or noise; see Prior."""
-        if not self.prior.noise_dim:
-            return self.encode_for_prior()
-        shape, dtype = (len(batch.x) * k, self.prior.noise_dim), self.parameters.dtype
-        return noise.normal("z2", shape, batch.rows, dtype, out=memory.take(shape, dtype)), layer_noise
-
     def encoder_inputs(self, batch, memory=FRESH):
         """The encoder's inputs for a batch: its rows x (B, D)."""
         return batch.x

@@ -157,7 +157,7 @@ def test_the_target_of_an_unlabelled_row_is_not_seen(sparse):
 def test_batches_have_equally_many_labels_also_of_some_rows():
     labelled = np.arange(100) % 10 == 0
     source = Rows(PartlyLabelled(ArraySource(np.zeros((100, 3))), 2, labelled), np.arange(100))
-    order = Order(source, 20, 0)
+    order = Order(source, 20, 0, by_label=False)
     assert [int(labelled[order.rows(0, i, i + 20)].sum()) for i in range(0, 100, 20)] == [2] * 5
 
 
