@@ -101,7 +101,7 @@ class SecondLayer(Prior):
 
         # Two paths lead back to z: q(z2|z), and log p(z|z2), in which z and m can change places.
         through_q = self.encoder.backward(doutputs, cache.encoder)
-        _kernels.gaussian_backward(dlog_p, p.mu, z, p.logvar, dz, None)
+        _kernels.gaussian_backward(dlog_p, p.mu, z, p.logvar, dz)
         _kernels.add(dz, through_q, out=dz)
         return dz
 
