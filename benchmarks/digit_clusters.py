@@ -1,6 +1,6 @@
 """Digits without labels: the clusters that a ClusterVAE finds in MNIST (VaDE, Jiang et al. 2017).
 
-    PYVAE_DATA=... python benchmarks/digit_clusters.py --folder runs [--seeds 10] [--hidden 500 500 2000] [--epochs 60]
+    PYVAE_DATA=... python benchmarks/digit_clusters.py --folder runs [--seeds 10] [--hidden 256 256] [--epochs 60]
 
 All 70,000 rows in gray, training and test rows alike, as the paper does; each cluster is given the digit that makes
 most rows right, one digit a cluster (the Hungarian method). For each seed
@@ -99,7 +99,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True, help="of results and checkpoints")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--hidden", type=int, nargs="+", default=[500, 500, 2000], help="sizes of the encoder")
+    parser.add_argument(
+        "--hidden", type=int, nargs="+", default=[256, 256], help="sizes of the encoder; the paper's are 500 500 2000"
+    )
     parser.add_argument("--latent", type=int, default=10, help="dimensions of z")
     parser.add_argument("--epochs", type=int, default=60, help="all of them")
     parser.add_argument("--pretraining", type=int, default=20, help="how many of them before the start")

@@ -5,9 +5,10 @@ drawn at random share the digits among them as it happens, and seldom leave them
 an autoencoder, then its prior is fitted to where the rows lie, and then both are trained together.
 
     python examples/digit_clusters.py                  scikit-learn's digits, half a minute; pictures/digit_clusters.png
-    python examples/digit_clusters.py --data mnist     two minutes, where MNIST is at hand ($PYVAE_DATA) or is loaded
+    python examples/digit_clusters.py --data mnist     three minutes, where MNIST is at hand ($PYVAE_DATA) or is loaded
 
-MEASURED
+Measured with the default options: 77.2% of the rows are of the most frequent digit of their cluster at the start, 77.7%
+in the end; of 20,000 rows of MNIST 74.3% and 75.0%.
 
 Lines of the picture: a cluster; the eight rows nearest to its mean, and eight new ones.
 """
