@@ -382,7 +382,7 @@ CHANGES = [
            "natural step: Fisher information forgotten"),
     Change("simd/optimizer.c", "values[i] += log1p_above_minus_one(", "values[i] += (", "natural step: no logarithm"),
     Change("simd/optimizer.c", NATURAL, "(REAL)-0.9 ? (REAL)-0.9 : growth", "natural step: less than a half"),
-    Change("optimizer.pyx", "a.scale, a.decay, a.l2 = scale, decay,", "a.scale, a.decay, a.l2 = decay, scale,", "scale <-> decay"),
+    Change("optimizer.pyx", "a.l2 = scale, decay,", "a.l2 = decay, scale,", "scale <-> decay"),
     Change("optimizer.pyx", "sqrt(1 - a.beta2 ** <double>step)", "1 - a.beta2 ** <double>step", "Adam: no square root"),
     Change("simd/optimizer.c", "a->tensors; tensor++) {\n        const double",
            "1; tensor++) {\n        const double",
