@@ -1,38 +1,78 @@
 """``--given``: what new rows are to be like, from the words of a command line."""
 
+import sys
+
 import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
-from pyvae.command.inputs import beside_of
+from pyvae.command.inputs import beside_of, table_of
 from pyvae.command.labels import names_of
 from pyvae.command.refusals import Refusal
+from pyvae.data.sources import ArraySource
+from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.models.conditional import ConditionalVAE
+from pyvae.models.latents_given import latents_given
 from pyvae.models.semi_supervised import SemiSupervisedVAE
+from pyvae.noise import Noise
 
 CLASS = "class"  # the name of the class of a model of labels that stand in no column
+FEW = 50  # effective samples of z
 
 
-def as_arguments(model, given):
-    """The arguments of ``model.sample`` for {column: text} or None; refused where a model takes none, or others."""
+def new_rows(model, options, latent, mean):
+    """The rows of ``pyvae sample``, (n, D), given {column: text} or nothing; latent: the density of z, None for the
+    prior. Refused where a model takes nothing, or other columns."""
+    n, seed, given = options.n, options.seed, options.given
     if isinstance(model, ConditionalVAE):
-        return {"condition": condition(beside_of(model).condition, given or {})}
+        return model.sample(n, seed, mean, latent, condition=condition(beside_of(model).condition, given or {}))
     if given is None:
-        return {}
-    if not isinstance(model, SemiSupervisedVAE):
-        raise Refusal("--given goes with a model that was trained with --condition, --target or --labels")
+        return model.sample(n, seed, mean, latent)
+    if isinstance(model, SemiSupervisedVAE):
+        return model.sample(n, seed, mean, latent, label=label(model, given))
+    if table_of(model) is None:
+        raise Refusal("--given goes with models of tables, or of classes: train with a table, or with --labels")
+    return model.draw(latents_of(model, table_of(model), given, latent, n, seed), seed)
+
+
+def latents_of(model, table, given, latent, n, seed):
+    """z ~ p(z|given), (n, Z), of a model of all columns of a table, some of which are given."""
+    names = [str(name) for name in table.names]
+    for name in given:
+        if name not in names:
+            raise Refusal(f"--given names {shown(name)!r}, which is no column{did_you_mean(name, names)}")
+    if len(given) == len(names):
+        raise Refusal("--given must leave some column out, or there is nothing to draw")
+    row = {
+        column.name: value_of(column, given[str(column.name)]) for column in table.columns if str(column.name) in given
+    }
+    codes = np.array([[number(row, table.columns[j]) for j in table.order]], np.float32)
+    x = table.one_hot(codes)
+    x[np.isnan(np.repeat(codes, table.widths, axis=1))] = np.nan
+    density = latent or AggregatePosterior.standard_normal(model.latent_dim)
+    found = latents_given(model, ArraySource(x, missing=True), density, seed)
+    if found.effective_sample_size < FEW:
+        print(
+            "pyvae sample: hardly any row that was trained on is like that: the new rows are of few kinds "
+            f"(the effective sample size of z is {found.effective_sample_size:.0f})",
+            file=sys.stderr,
+        )
+    return found.draw(n, Noise(seed, step=1))
+
+
+def label(model, given):
+    """The number of the class that is given."""
     beside = beside_of(model)
     name = CLASS if beside is None else str(beside.target.name)
     check_names([name], given)
-    return {"label": number_of(name, given[name], names_of(model).tolist())}
+    return number_of(name, given[name], names_of(model).tolist())
 
 
 def with_given(model, options, frame):
-    """The DataFrame of the new rows of ``pyvae sample``, with what they were given, or the class that was drawn for
-    each, before its own columns."""
-    beside = beside_of(model)
+    """The DataFrame of the new rows of ``pyvae sample``, with what they were given as it was typed: in columns of its
+    own, or before these, where the class that was drawn for each stands, too."""
+    beside, given = beside_of(model), options.given
     if beside is None:
-        return frame
-    given = options.given
+        return frame.astype(dict.fromkeys(given or {}, object)).assign(**(given or {}))
     if given is None:
         given = {beside.target.name: names_of(model)[model.sample_labels(len(frame), options.seed)]}
     for place, (name, values) in enumerate(given.items()):
@@ -49,8 +89,8 @@ def condition(table, given):
 
 
 def number(row, column):
-    """The number that stands for the value of a column."""
-    value = row[column.name]
+    """The number that stands for the value of a column; NaN where it has none."""
+    value = row.get(column.name, np.nan)
     return value if column.kind == "categorical" else (value - column.mean) / column.scale
 
 

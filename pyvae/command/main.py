@@ -20,7 +20,7 @@ from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
 from pyvae.command.diagnose import run_diagnose
-from pyvae.command.given import as_arguments, with_given
+from pyvae.command.given import new_rows, with_given
 from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
 from pyvae.command.options import parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
@@ -39,8 +39,7 @@ def run_sample(options):
     table = table_of(model)
     out = rows_file(options, model, "samples", options.n, [options.model])
     latent = load_latent(options.model, model) if options.latent == "mixture" else None
-    given = as_arguments(model, options.given)
-    rows = model.sample(options.n, seed=options.seed, mean=not (options.draw or table), latent=latent, **given)
+    rows = new_rows(model, options, latent, mean=not (options.draw or table))
     if table is not None:
         write_frame(out, with_given(model, options, table.decode(rows)))
     else:

@@ -99,8 +99,8 @@ def add_sample(command):
     )  # fmt: skip
     parser.add_argument(
         "--given", type=given, metavar="C=VALUE,..",
-        help="values of all columns that the model was trained on with --condition, such as town=Ulm,age=40; or the "
-        "class of a model trained with --target or --labels, such as class=7",
+        help="values of some columns of a table, such as town=Ulm,age=40; of all that the model was trained on with "
+        "--condition; or the class of a model trained with --target or --labels, such as class=7",
     )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")

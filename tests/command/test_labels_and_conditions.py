@@ -66,6 +66,24 @@ def test_rows_given_the_columns_of_a_condition(capsys, assert_refused):
     assert_refused("sample runs/people --given town --out x.csv", "it must be COLUMN=VALUE")
 
 
+def test_rows_given_some_columns_of_a_table(capsys, assert_refused):
+    train("people.csv", "--drop", "sport", "--epochs", "300", "--lr", "0.003")
+    for town, age, expected in (("Ulm", 25, 55), ("Jena", 25, 25), ("Jena", 75, 35)):
+        given = f"town={town},age={age}"
+        assert main(["sample", "runs/people", "--given", given, "-n", "500", "--force", "--out", "new.csv"]) == 0
+        made = pd.read_csv("new.csv")
+        assert made.columns.tolist() == ["town", "age", "income", "kids"]
+        assert set(made["town"]) == {town} and set(made["age"]) == {age}
+        assert made["income"].mean() == pytest.approx(expected, abs=4)
+    assert main(["sample", "runs/people", "--given", "income=56", "-n", "300", "--out", "rich.csv"]) == 0
+    made = pd.read_csv("rich.csv")
+    assert (made["town"] == "Ulm").mean() > 0.9 and made["kids"].nunique() > 2
+    capsys.readouterr()
+    assert_refused("sample runs/people --given towm=Ulm --out x.csv", "which is no column; did you mean town?")
+    assert_refused("sample runs/people --given town=Ulm,age=3,income=4,kids=0 --out x.csv", "leave some column out")
+    assert_refused("sample runs/people --given income=much --out x.csv", "--given income must be a number, not 'much'")
+
+
 def test_classes_of_a_table_are_told_and_made(capsys, assert_refused):
     options = "--target sport --epochs 150 --validation-fraction 0.2 --alpha 10 --lr 0.005 --json"
     train("people.csv", *options.split())
