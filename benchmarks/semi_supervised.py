@@ -11,8 +11,8 @@ mean.
 M2 alone: 784-500-50 softplus on pixels binarised afresh. As there, the first 50,000 rows are trained on, the same
 number of each digit has its label, the classifier's loss weighs 0.1 N / N_labelled, and all weights have the prior
 N(0, 1), whose share in the loss of a row is l2 = 1 / N. --passes: over the rows, at most 600 of each model are allowed
-here (3,000 there), so the rate begins higher, and falls to a hundredth as a cosine. Every training has checkpoints in --folder and goes on when it is called again; results are written
-to results/semi_supervised.json.
+here (3,000 there), so the rate begins higher, and falls to a hundredth as a cosine. Every training has checkpoints in
+--folder and goes on when it is called again; results are written to results/semi_supervised.json.
 """
 
 import argparse
@@ -46,7 +46,8 @@ def train(model, rows, name, options, batch_size, learning_rate):
     """Train, or go on training; seconds of all epochs."""
     history = pyvae.train(
         model, rows, epochs=options.passes, batch_size=batch_size, progress=False, seed=options.draw,
-        learning_rate=pyvae.CosineDecay(learning_rate, options.passes, learning_rate / 100), optimizer=pyvae.Adam(model.parameters, l2=1 / N), resume=True,
+        learning_rate=pyvae.CosineDecay(learning_rate, options.passes, learning_rate / 100),
+        optimizer=pyvae.Adam(model.parameters, l2=1 / N), resume=True,
         checkpoints=Checkpoints(options.folder / name, seconds=60),
     )  # fmt: skip
     if history.stopped != "epochs":
