@@ -196,8 +196,10 @@ def reconstructions(originals, reconstructed, image_shape, value_range=(0, 1), c
     return image_grid(pairs, image_shape, value_range, columns, labels)
 
 
-def manifold(model, image_shape, value_range=(0, 1), side=20):
+def manifold(model, image_shape, value_range=(0, 1), side=20, **given):
     """E[x|z] over the plane of a two-dimensional latent space, side * side pictures (Kingma and Welling 2014, app. A).
+    given: what ``model.decode`` takes beside z, such as label=7 of a SemiSupervisedVAE, or the condition of a
+    ConditionalVAE.
 
     Across and up, z takes the standard normal's quantiles at (i + 1/2) / side, i = 0 .. side - 1, so that every picture
     stands for the same probability under the prior. Raises ValueError for another number of latent dimensions, or for
@@ -213,38 +215,39 @@ def manifold(model, image_shape, value_range=(0, 1), side=20):
     z = np.stack(np.meshgrid(quantiles, quantiles[::-1]), axis=-1).reshape(-1, 2)  # the first line is the uppermost
     marked = {i: f"{quantiles[i]:.2f}" for i in range(0, side, math.ceil(side / 20))}
     return _grid(
-        model.decode(z), image_shape, value_range, side,
+        model.decode(z, **given), image_shape, value_range, side,
         lines={side - 1 - i: text for i, text in marked.items()}, across=marked,
         xlabel="z, dimension 1", ylabel="z, dimension 2",
     )  # fmt: skip
 
 
-def interpolation(model, x0, x1, image_shape, value_range=(0, 1), steps=12):
+def interpolation(model, x0, x1, image_shape, value_range=(0, 1), steps=12, **given):
     """From each row of x0 (N, D) to that of x1 (N, D): E[x|z] at z = (1 - t) mu_0 + t mu_1, steps values t = 0 .. 1.
 
-    mu_0 and mu_1 are the posterior means; the rows themselves stand at the ends of their line. Raises ValueError where
-    x0 and x1 differ in shape.
+    mu_0 and mu_1 are the posterior means; the rows themselves stand at the ends of their line. given: as for
+    ``manifold``. Raises ValueError where x0 and x1 differ in shape.
     """
     x0, x1 = np.asarray(x0), np.asarray(x1)
     if x0.shape != x1.shape:
         raise ValueError(f"x1 must have the shape of x0, {x0.shape}, not {x1.shape}")
     t = np.linspace(0, 1, check_count("steps", steps, 2))[:, None]
     lines = []
-    for start, end, mu_0, mu_1 in zip(x0, x1, model.encode(x0)[0], model.encode(x1)[0], strict=True):
-        lines += [start, *model.decode((1 - t) * mu_0 + t * mu_1), end]
+    means = (_encode(model, x, given)[0] for x in (x0, x1))
+    for start, end, mu_0, mu_1 in zip(x0, x1, *means, strict=True):
+        lines += [start, *model.decode((1 - t) * mu_0 + t * mu_1, **given), end]
     across = dict(enumerate(["from", *(f"{value:.2f}" for value in t[:, 0]), "to"]))
     return _grid(lines, image_shape, value_range, steps + 2, across=across, xlabel="t in z = (1 - t) mu_0 + t mu_1")
 
 
-def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=None, steps=13, name="the row"):
+def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=None, steps=13, name="the row", **given):
     """E[x|z] where one dimension of z goes from -3 to 3 and the others stay at the posterior mean of the row x (D,).
 
     A line for each of ``dimensions`` (None: those with the highest KL, ten at most, the highest first). kl (Z,): the
     KL of each dimension, nats, such as metrics.kl_per_dimension of many rows (None: that of x alone; it is not shown
     where the prior is not N(0, 1), and dimensions must be given). name: the name of x in the picture, such as "test row
-    0". Raises ValueError for dimensions that the model does not have.
+    0". given: as for ``manifold``. Raises ValueError for dimensions that the model does not have.
     """
-    mu, logvar = model.encode(np.reshape(x, (1, -1)))
+    mu, logvar = _encode(model, np.reshape(x, (1, -1)), given)
     prior = getattr(model, "prior", None)
     if kl is None and (prior is None or is_standard_normal(prior)):
         kl = measure_kl(mu, logvar)
@@ -258,12 +261,17 @@ def traversals(model, x, image_shape, value_range=(0, 1), dimensions=None, kl=No
     for line, dimension in enumerate(dimensions):
         z[line, :, dimension] = values
     return _grid(
-        model.decode(z.reshape(-1, model.latent_dim)), image_shape, value_range, steps,
+        model.decode(z.reshape(-1, model.latent_dim), **given), image_shape, value_range, steps,
         lines={i: f"dimension {j + 1}" + ("" if kl is None else f"\nKL {kl[j]:.2f} nats")
                for i, j in enumerate(dimensions)},
         across={i: f"{value:g}" for i, value in enumerate(values.round(2))},
         xlabel=f"z of this dimension; the others stay at the posterior mean of {name}",
     )  # fmt: skip
+
+
+def _encode(model, x, given):
+    """mu, logvar of rows x in their condition, if one is given: a label is nothing that an encoder must be told."""
+    return model.encode(x, **{name: value for name, value in given.items() if name == "condition"})
 
 
 def _check_dimensions(dimensions, latent_dim):

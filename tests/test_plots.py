@@ -122,6 +122,22 @@ def test_traversals_move_one_dimension_and_keep_the_others(rng):
     assert named.endswith("the others stay at the posterior mean of test row 0")
 
 
+def test_pictures_of_models_that_are_given_a_class(rng):
+    """Each picture is what the model decodes for that class, and not for another."""
+    conditional, classes = pyvae.ConditionalVAE.mlp(6, 3, 2, (4,)), pyvae.SemiSupervisedVAE.mlp(6, 3, 2, (4,))
+    c, x = np.eye(3), rng.random((2, 6))
+    cases = [(conditional, [{"condition": c[1]}, {"condition": c[2]}]), (classes, [{"label": 1}, {"label": 2}])]
+    for model, (given, other) in cases:
+        mu = model.encode(x, c[1])[0] if model is conditional else model.encode(x)[0]
+        assert not np.allclose(model.decode(mu, **given), model.decode(mu, **other), atol=1e-3)
+        middle = canvas(plots.manifold(model, (2, 3), side=3, **given))[3:5, 4:7]
+        np.testing.assert_allclose(middle.ravel(), model.decode(np.zeros((1, 2)), **given)[0])
+        line = canvas(plots.interpolation(model, x[:1], x[1:], (2, 3), steps=2, **given))
+        np.testing.assert_allclose(line[:, 4:7].ravel(), model.decode(mu, **given)[0])
+        moved = canvas(plots.traversals(model, x[0], (2, 3), dimensions=[0], steps=3, **given))
+        np.testing.assert_allclose(moved[:, 4:7].ravel(), model.decode(mu[:1] * [0, 1], **given)[0])
+
+
 def test_traversals_begin_with_the_highest_kl_and_are_ten_at_most(rng):
     kl = rng.permutation(12) / 10
     figure = plots.traversals(SpyModel(12, 12), rng.random(12), (3, 4), kl=kl)
