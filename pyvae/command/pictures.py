@@ -105,13 +105,10 @@ def _draw(model, latent, history, rows, labels, split, validation):
     image = settings(model)
     x = rows.gather(np.arange(min(RECONSTRUCTED_ROWS, len(rows)))).x
     pairs = max(1, min(INTERPOLATED_PAIRS, len(x) // 2))
+    figures["samples.png"] = _samples(model, latent, image)
     figures["reconstructions.png"] = plots.reconstructions(x, model.reconstruct(x), *image)
-    if isinstance(model, SemiSupervisedVAE):  # a column of each class; z alone says nothing
-        labels = np.arange(ROWS_OF_CLASSES * model.n_classes) % model.n_classes
-        samples = model.sample(len(labels), latent=latent, label=labels)
-        figures["samples.png"] = plots.image_grid(samples, *image, columns=model.n_classes)
-        return figures
-    figures["samples.png"] = plots.image_grid(model.sample(64, latent=latent), *image)
+    if isinstance(model, SemiSupervisedVAE):
+        return figures  # z alone makes no row
     figures["interpolation.png"] = plots.interpolation(model, x[:pairs], x[-pairs:], *image)
     figures["traversals.png"] = plots.traversals(
         model, x[0], *image, dimensions=most_used[:10], kl=kl, name=f"{split} row 0"
@@ -119,6 +116,14 @@ def _draw(model, latent, history, rows, labels, split, validation):
     if model.latent_dim == 2 and is_standard_normal(model.prior):
         figures["manifold.png"] = plots.manifold(model, *image)
     return figures
+
+
+def _samples(model, latent, image):
+    """A picture of new rows; of a model of classes, with a column for each class."""
+    if not isinstance(model, SemiSupervisedVAE):
+        return plots.image_grid(model.sample(64, latent=latent), *image)
+    labels = np.arange(ROWS_OF_CLASSES * model.n_classes) % model.n_classes
+    return plots.image_grid(model.sample(len(labels), latent=latent, label=labels), *image, columns=model.n_classes)
 
 
 def _colours(labels, numbers):

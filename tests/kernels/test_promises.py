@@ -64,6 +64,7 @@ SIZES = {
     "F": 2 * 67 + 1,
     "1": 1,
     "2": 2,
+    "3": 3,
 }
 DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
@@ -106,6 +107,7 @@ BY_ROWS = [
     ("gaussian_components", {"z": "BD", "mu": "HD", "logvar": "HD"}, {"out": "BH"}),
     ("coupling", {"x": "BD", "outputs": "BP"}, {"y": "BD", "log_det": "B"}),
     ("coupling_inverse", {"y": "BD", "outputs": "BP"}, {"x": "BD"}),
+    ("class_columns", {"label": "B"}, {"out": "K3"}),
     ("class_shares", CLASSES, {"share": "BD", "kl": "B", "extra": "B"}),
     (
         "class_shares_backward",
