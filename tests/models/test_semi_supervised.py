@@ -238,6 +238,7 @@ def test_the_standard_error_is_that_of_other_seeds(rng):
     assert all((run.effective_sample_size <= 60 + 1e-9).all() for run in runs)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the twins, which are NumPy
 def test_a_class_that_overflows_spoils_no_row_of_another_class(X):
     """Where the label is known, nothing is asked of other classes."""
     model = pyvae.SemiSupervisedVAE.mlp(D, C, Z, (9,), likelihood="gaussian")
