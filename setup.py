@@ -25,7 +25,7 @@ from setuptools.command.build_ext import build_ext
 KERNELS = Path("pyvae") / "_kernels"
 WITH_C = [
     *("products", "zeros", "elementwise", "log_space", "latent", "cholesky", "planar_flow", "components", "couplings"),
-    *("likelihood", "count_likelihood", "norm", "random", "optimizer", "minibatch", "classes"),
+    *("likelihood", "count_likelihood", "norm", "random", "optimizer", "minibatch", "classes", "convolution"),
 ]
 
 # No more than what cpu.pyx asks the processor for: -march=x86-64-v3 would allow half a dozen features besides.

@@ -33,6 +33,7 @@ FUNCTIONS = {
         *("poisson", "poisson_backward", "multinomial", "multinomial_backward"),
         *("negative_binomial", "negative_binomial_backward"),
     ),
+    "convolution": ("conv", "conv_dW", "conv_dx"),
     "couplings": ("coupling", "coupling_backward", "coupling_inverse"),
     "elementwise": (
         "activate",

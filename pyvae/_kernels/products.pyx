@@ -48,7 +48,7 @@ cdef bint is_tall(const dense_product_t *p) noexcept:
 
 
 cdef int multiply(int real, const dense_product_t *p, cnp.ndarray x, bint transposed, tuple arrays) except -1:
-    """C = A B, A = x or x.T."""
+    """C = A B, A = x or x.T, or the patches of the pictures x."""
     cdef const products_table_t *table = products_tables[level][real]
     cdef bint in_bf16 = matmul_precision() == MEDIUM and real == FLOAT and bf16
     cdef double work = <double>p.rows * p.columns * (p.depth + 1) / 16
@@ -56,7 +56,7 @@ cdef int multiply(int real, const dense_product_t *p, cnp.ndarray x, bint transp
         table = bf16_tables[bf16]
     if not (p.rows > 0 or p.b_sums != NULL) or p.columns == 0:
         return 0
-    if in_bf16 or p.columns < FEW_COLUMNS or work < LITTLE_WORK:
+    if in_bf16 or p.patches.channels or p.columns < FEW_COLUMNS or work < LITTLE_WORK:
         run(table.multiply, p, sizeof(p[0]), work, arrays)
     else:
         multiply_masked(p, real, table.multiply, mask_of(x, real), transposed, work, arrays)

@@ -4,6 +4,9 @@ from libc.stdint cimport int64_t
 from pyvae._kernels.tape cimport task_t
 
 cdef extern from "simd/zeros.h":
+    ctypedef struct patches_t:
+        Py_ssize_t height, width, channels, grid_height, grid_width, taps_height, taps_width, top, left, stride, step
+
     ctypedef struct dense_product_t:
         const void *a
         const void *b
@@ -12,7 +15,9 @@ cdef extern from "simd/zeros.h":
         void *b_sums
         Py_ssize_t rows, columns, depth
         Py_ssize_t a_row, a_k, b_k, b_column, c_row
-        int accumulate, accumulate_b_sums, activation, by_rows
+        int accumulate, accumulate_b_sums, activation
+        patches_t patches, places
+        int by_rows
 
     ctypedef struct mask_t:
         const void *x

@@ -25,9 +25,15 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdif
 
 /* `rows` rows of A from row `first` on, and `depth` columns from k on. Where rows of x lie a multiple of 2 KB apart, as those
    of 1024 features do, they share a few sets of the L1 cache and push each other out: then they are packed, into a store
-   that holds them already if not `fresh`. A is x, or x.T where a_row is 1. */
+   that holds them already if not `fresh`; and so are patches of pictures. A is x, or x.T where a_row is 1. */
 static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
                         REAL *store, int fresh) {
+    if (p->patches.channels) {
+        const int by_patch = p->a_k == 1;
+        if (fresh && by_patch) copy_patches(&p->patches, p->a, first, rows, k, depth, store);
+        if (fresh && !by_patch) copy_patches(&p->patches, p->a, k, depth, first, rows, store);
+        return by_patch ? (rows_t){store, depth, 1} : (rows_t){store, 1, rows};
+    }
     const REAL *a = (const REAL *)p->a + first * p->a_row + k * p->a_k;
     const ptrdiff_t x_row = p->a_k == 1 ? p->a_row : p->a_k;
     if (x_row % (2048 / sizeof(REAL))) return (rows_t){a, p->a_row, p->a_k};

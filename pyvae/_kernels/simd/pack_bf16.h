@@ -59,17 +59,24 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const float *b, ptrdi
 static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
                         uint32_t *store, int fresh) {
     const float *a = (const float *)p->a + first * p->a_row + k * p->a_k;
-    if (fresh && p->a_k == 1) {
+    ptrdiff_t a_row = p->a_row, a_k = p->a_k;
+    float patches[MAX_ROWS * BLOCK_K];
+    if (fresh && p->patches.channels) {
+        if (a_k == 1) copy_patches(&p->patches, p->a, first, rows, k, depth, patches), a_row = depth;
+        else copy_patches(&p->patches, p->a, k, depth, first, rows, patches), a_k = rows;
+        a = patches;
+    }
+    if (fresh && a_k == 1) {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (ptrdiff_t d = 0; d < depth; d += 32)
-                _mm512_storeu_si512(store + i * BLOCK_PAIRS + d / 2, pairs_along(a + i * p->a_row + d, depth - d));
+                _mm512_storeu_si512(store + i * BLOCK_PAIRS + d / 2, pairs_along(a + i * a_row + d, depth - d));
     } else if (fresh) { /* a_row is 1 */
         uint32_t block[16 * 16] __attribute__((aligned(64)));
         for (ptrdiff_t i = 0; i < rows; i += 16)
             for (ptrdiff_t d = 0; d < depth; d += 32) {
                 for (ptrdiff_t q = 0; q < 16; q++) {
-                    const float *low = a + i + (d + 2 * q) * p->a_k;
-                    const float *high = d + 2 * q + 1 < depth ? low + p->a_k : NULL;
+                    const float *low = a + i + (d + 2 * q) * a_k;
+                    const float *high = d + 2 * q + 1 < depth ? low + a_k : NULL;
                     __m512i pairs = d + 2 * q < depth ? pairs_across(low, high, rows - i) : _mm512_setzero_si512();
                     _mm512_store_si512(block + 16 * q, pairs);
                 }

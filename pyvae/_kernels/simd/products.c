@@ -85,6 +85,21 @@ static void fetch_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdi
         for (ptrdiff_t j = 0; j < along; j += 64 / sizeof(REAL)) __builtin_prefetch(b + i * row + j, 0, 2);
 }
 
+/* A patch of sums whose rows are pixels, c_row numbers each, from a picture to where they lie together, and back. */
+static void take_pixels(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, const REAL *c,
+                        ptrdiff_t c_row, REAL *pixels) {
+    place_t place = place_of(p, first);
+    for (ptrdiff_t i = 0; i < rows; i++, go_on(p, &place))
+        copy_numbers(columns, c + pixel_of(p, &place) * c_row, pixels + i * PANEL);
+}
+
+static void put_pixels(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t columns, const REAL *pixels, REAL *c,
+                       ptrdiff_t c_row) {
+    place_t place = place_of(p, first);
+    for (ptrdiff_t i = 0; i < rows; i++, go_on(p, &place))
+        copy_numbers(columns, pixels + i * PANEL, c + pixel_of(p, &place) * c_row);
+}
+
 /* Those of the patches block .. block_end - 1 that are a thread's, over all of k. */
 static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff_t block, ptrdiff_t block_end,
                            ptrdiff_t thread, ptrdiff_t threads) {
@@ -113,10 +128,20 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
                 stored[patch - block] = 1;
                 if (column + PANEL < p->columns && end - first > 8) /* fewer patches leave no time for it */
                     fetch_panel(depth, columns, b + PANEL * p->b_column, p->b_k, p->b_column, patch - first, end - first);
-                REAL *c = (REAL *)p->c + row * p->c_row + column;
-                patch_of_c(rows, columns, (depth + PACKED_K - 1) / PACKED_K, a, panel_of_b, c, p->c_row, resume);
-                if (last && (bias || p->activation != IDENTITY))
-                    finish_rows(rows, columns, bias, p->activation, c, p->c_row);
+                const ptrdiff_t steps = (depth + PACKED_K - 1) / PACKED_K;
+                const int finish = last && (bias || p->activation != IDENTITY);
+                REAL *c = (REAL *)p->c + column, pixels[MAX_ROWS * PANEL];
+                ptrdiff_t c_row = p->c_row;
+                if (p->places.channels) {
+                    if (resume) take_pixels(&p->places, row, rows, columns, c, c_row, pixels);
+                    patch_of_c(rows, columns, steps, a, panel_of_b, pixels, PANEL, resume);
+                    if (finish) finish_rows(rows, columns, bias, p->activation, pixels, PANEL);
+                    put_pixels(&p->places, row, rows, columns, pixels, c, c_row);
+                } else {
+                    c += row * c_row;
+                    patch_of_c(rows, columns, steps, a, panel_of_b, c, c_row, resume);
+                    if (finish) finish_rows(rows, columns, bias, p->activation, c, c_row);
+                }
             }
         }
         k += BLOCK_K;

@@ -1,0 +1,61 @@
+"""Convolutions: the definition, in NumPy. A convolution is a dense layer on patches.
+
+Pictures are rows, (B, height * width * channels), channels last. The geometry of a convolution is
+
+    (height, width, channels, kernel, stride, top, left, out_height, out_width)
+
+of the pictures x that it reads, and of the places y at which it looks: place (i, j) sees the pixels (stride i - top + s,
+stride j - left + t) for the taps s, t = 0 .. kernel - 1, and zeros outside. P (B out_height out_width, kernel kernel
+channels) has what the places see, columns ascending over (s, t, channel), as the rows of W (kernel kernel channels,
+filters) do. The kernels that are compiled never store P.
+"""
+
+import numpy as np
+
+from pyvae._kernels.elementwise_ref import activate, column_sums
+
+
+def patches(x, geometry):
+    """P, as an array (B, out_height, out_width, kernel, kernel, channels)."""
+    height, width, channels, kernel, stride, top, left, out_height, out_width = geometry
+    below, right = (kernel + stride * (n - 1) for n in (out_height, out_width))  # what all the places see, from -top on
+    padded = np.zeros((len(x), max(below, top + height), max(right, left + width), channels), x.dtype)
+    padded[:, top : top + height, left : left + width] = x.reshape(len(x), height, width, channels)
+    seen = np.lib.stride_tricks.sliding_window_view(padded[:, :below, :right], (kernel, kernel), (1, 2))
+    return seen[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+
+
+def conv(x, W, b, geometry, activation, out):
+    """out (B, out_height * out_width * filters) = f(P W + b), f the activation; b (filters,) or None."""
+    y = patches(x, geometry).reshape(-1, len(W)) @ W
+    if b is not None:
+        y += b
+    activate(y, activation, y)
+    out[...] = y.reshape(out.shape)
+
+
+def conv_dx(dy, W, b, geometry, activation, out):
+    """out (B, height * width * channels) = f(dx + b): dP = dy W.T, and dx of a pixel is the sum of the dP that it was
+    copied to. b (channels,) may be None; f and b make it a transposed convolution of dy."""
+    height, width, channels, kernel, stride, top, left, out_height, out_width = geometry
+    dP = (dy.reshape(-1, W.shape[1]) @ W.T).reshape(len(dy), out_height, out_width, kernel, kernel, channels)
+    below, right = stride * (out_height - 1) + 1, stride * (out_width - 1) + 1
+    dx = np.zeros((len(dy), max(below + kernel, top + height), max(right + kernel, left + width), channels), dy.dtype)
+    for s in range(kernel):
+        for t in range(kernel):
+            dx[:, s : s + below : stride, t : t + right : stride] += dP[:, :, :, s, t]
+    dx = dx[:, top : top + height, left : left + width].reshape(-1, channels)
+    if b is not None:
+        dx += b
+    activate(dx, activation, dx)
+    out[...] = dx.reshape(out.shape)
+
+
+def conv_dW(x, dy, geometry, out, db=None, accumulate=False):
+    """out (kernel kernel channels, filters) = P.T dy, and db = the sums of dy over rows and places; or both +=. db may be
+    None."""
+    dy = dy.reshape(-1, out.shape[1])
+    product = patches(x, geometry).reshape(len(dy), -1).T @ dy
+    out[...] = out + product if accumulate else product
+    if db is not None:
+        column_sums(dy, db, accumulate)
