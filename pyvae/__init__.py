@@ -24,6 +24,7 @@ from pyvae.latent.second_layer import SecondLayer
 from pyvae.latent.vamp import VampPrior
 from pyvae.layers.activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Symlog, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.layers.convolution import Conv2d, ConvTranspose2d, Upsample2d
 from pyvae.layers.dense import Dense
 from pyvae.layers.inputs import Clip, FirstColumns
 from pyvae.layers.layer import Layer, Sequential
@@ -79,6 +80,8 @@ __all__ = [
     "ClusterVAE",
     "ConditionalVAE",
     "Constant",
+    "Conv2d",
+    "ConvTranspose2d",
     "CosineDecay",
     "Cyclical",
     "DataSource",
@@ -129,6 +132,7 @@ __all__ = [
     "Terms",
     "TotalCorrelation",
     "TwoLayerVAE",
+    "Upsample2d",
     "VampPrior",
     "WarmUp",
     "Weighted",

@@ -28,7 +28,7 @@ class Binarized(Protocol):
         rate = StepDecay(1e-4, 10 ** (-1 / 5), (200, 350))
         return model, datasets.load("binarized-mnist").train, {"batch_size": 100, "learning_rate": rate}
 
-    def measure(self, model):
+    def measure(self, model, history):
         test = datasets.load("binarized-mnist").test
         return {"-log p(x)": -model.log_likelihood(test, 200).mean(), "-ELBO": -model.elbo(test, 10).mean()}
 

@@ -89,7 +89,7 @@ class IWAE(Protocol):
         make_two_of_one(model.encoder)
         return model
 
-    def measure(self, model):
+    def measure(self, model, history):
         test = datasets.load("mnist").test
         test = ArraySource(test.X, scale=1 / 255, binarize="draw")
         mu, _ = model.encode(test)
@@ -114,7 +114,7 @@ class TwoLayers(IWAE):
             make_two_of_one(of_gaussian)
         return model
 
-    def measure(self, model):
+    def measure(self, model, history):
         test = ArraySource(datasets.load("mnist").test.X, scale=1 / 255, binarize="draw")
         mu, _ = model.prior.encode(model.posterior_samples(test))
         return super().measure(model) | {"active units of z2": int(active_units(mu).sum())}

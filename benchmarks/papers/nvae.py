@@ -27,7 +27,7 @@ class NVAE(Protocol):
         rows = ArraySource(datasets.load("mnist").train.X, scale=1 / 255, binarize="draw")
         return model, rows, {"batch_size": 64, "learning_rate": 1e-3, "kl_warmup": 100}
 
-    def measure(self, model):
+    def measure(self, model, history):
         test = ArraySource(datasets.load("mnist").test.X, scale=1 / 255, binarize="draw")
         return {"-log p(x)": -model.log_likelihood(test, 500).mean(), "-ELBO": -model.elbo(test, 10).mean()}
 

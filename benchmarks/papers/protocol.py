@@ -40,7 +40,7 @@ class Protocol:
         """model, rows to train on, and the arguments of ``pyvae.train`` for them but epochs and seed."""
         raise NotImplementedError
 
-    def measure(self, model):
+    def measure(self, model, history):
         """Figures on the test rows, by their names, in nats per row where they are likelihoods."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ def run(name, protocol, folder, progress=True):
         "what": protocol.what,
         "script": type(protocol).__module__.replace("__main__", Path(sys.argv[0]).stem),
         "published": protocol.published,
-        "figures": protocol.measure(model),
+        "figures": protocol.measure(model, history),
         "seed": protocol.seed,
         "epochs": len(history),
         "stopped": history.stopped,

@@ -43,7 +43,7 @@ class Vamp(Protocol):
             "objective": pyvae.ELBO(pyvae.LinearWarmUp(1.0, 100), kl="sampled"),
         }  # fmt: skip
 
-    def measure(self, model):
+    def measure(self, model, history):
         test = datasets.load("binarized-mnist").test
         return {"-log p(x)": -model.log_likelihood(test, 5000).mean(), "-ELBO": -model.elbo(test, 10).mean()}
 

@@ -48,6 +48,7 @@ FUNCTIONS = {
         "repeat_rows",
         "scale_rows",
         "shift",
+        "sum_groups",
         "total",
     ),
     "latent": (

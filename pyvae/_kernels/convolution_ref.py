@@ -4,10 +4,10 @@ Pictures are rows, (B, height * width * channels), channels last. The geometry o
 
     (height, width, channels, kernel, stride, top, left, out_height, out_width)
 
-of the pictures x that it reads, and of the places y at which it looks: place (i, j) sees the pixels (stride i - top + s,
-stride j - left + t) for the taps s, t = 0 .. kernel - 1, and zeros outside. P (B out_height out_width, kernel kernel
-channels) has what the places see, columns ascending over (s, t, channel), as the rows of W (kernel kernel channels,
-filters) do. The kernels that are compiled never store P.
+of the pictures x that it reads, and of the places y from which it looks: place (i, j) sees the pixels (stride i - top
++ s, stride j - left + t) for the taps s, t = 0 .. kernel - 1, and zeros outside. P (B out_height out_width, kernel
+kernel channels) has what the places see, columns ascending over (s, t, channel), as the rows of W (kernel kernel
+channels, filters) do. The kernels that are compiled never store P.
 """
 
 import numpy as np
@@ -52,7 +52,7 @@ def conv_dx(dy, W, b, geometry, activation, out):
 
 
 def conv_dW(x, dy, geometry, out, db=None, accumulate=False):
-    """out (kernel kernel channels, filters) = P.T dy, and db = the sums of dy over rows and places; or both +=. db may be
+    """out (kernel kernel channels, filters) = P.T dy, and db = the sums of dy over all places; or both +=. db may be
     None."""
     dy = dy.reshape(-1, out.shape[1])
     product = patches(x, geometry).reshape(len(dy), -1).T @ dy

@@ -28,7 +28,7 @@ cdef extern from "simd/elementwise.h":
 
     ctypedef struct elementwise_table_t:
         task_t activate, activate_backward, column_sums, add, multiply, exponential, scale_rows, repeat_rows
-        task_t shift, clip, clip_backward, total
+        task_t sum_groups, shift, clip, clip_backward, total
 
     int IDENTITY, RELU, LEAKY_RELU
 
@@ -162,6 +162,18 @@ def repeat_rows(x, out):
     e.samples = samples_per_row(out_.shape[0], x_.shape[0], "out")
     e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
     run(elementwise_tables[level][real].repeat_rows, &e, sizeof(e), work_of(&e), (x_, out_))
+
+
+def sum_groups(x, out):
+    cdef int real = real_type(x, "x")
+    cdef cnp.ndarray x_ = matrix(x, "x", real, -1, -1)
+    cdef cnp.ndarray out_ = output(out, "out", real, -1, x_.shape[1])
+    cdef elementwise_t e
+    memset(&e, 0, sizeof(e))
+    e.rows, e.columns, e.activation = out_.shape[0], x_.shape[1], IDENTITY
+    e.samples = samples_per_row(x_.shape[0], out_.shape[0], "x")
+    e.x, e.x_row, e.out, e.out_row = cnp.PyArray_DATA(x_), stride(x_), cnp.PyArray_DATA(out_), stride(out_)
+    run(elementwise_tables[level][real].sum_groups, &e, sizeof(e), e.samples * work_of(&e), (x_, out_))
 
 
 def shift(x, number, out):

@@ -26,25 +26,35 @@ from pyvae.layers.layer import Layer
 from pyvae.module import register
 from pyvae.workspace import FRESH
 
+# The first W of a shape, each of whose outputs is a sum of n_in inputs, and each input a term of n_out outputs.
 
-def uniform(noise, n_in, n_out, dtype):
-    """W ~ U(-l, l), l = 1 / sqrt(n_in): the usual heuristic (Glorot and Bengio 2010, eq. 1). Shape (n_in, n_out)."""
-    u = noise.uniform("weights", (n_in, n_out), np.arange(n_in), dtype)  # as if the rows of W were rows of data
+
+def uniform(noise, shape, n_in, n_out, dtype):
+    """W ~ U(-l, l), l = 1 / sqrt(n_in): the usual heuristic (Glorot and Bengio 2010, eq. 1)."""
+    u = noise.uniform("weights", shape, np.arange(shape[0]), dtype)  # as if the rows of W were rows of data
     return (2 * u - 1) / np.sqrt(n_in)
 
 
-def he_normal(noise, n_in, n_out, dtype):
-    """W ~ N(0, 2 / n_in): keeps the variance of ReLU layers' outputs (He et al. 2015, eq. 10). Shape (n_in, n_out)."""
-    return noise.normal("weights", (n_in, n_out), np.arange(n_in), dtype) * np.sqrt(2 / n_in)
+def he_normal(noise, shape, n_in, n_out, dtype):
+    """W ~ N(0, 2 / n_in): keeps the variance of ReLU layers' outputs (He et al. 2015, eq. 10)."""
+    return noise.normal("weights", shape, np.arange(shape[0]), dtype) * np.sqrt(2 / n_in)
 
 
-def glorot_uniform(noise, n_in, n_out, dtype):
-    """W ~ U(-l, l), l = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010, eq. 16). Shape (n_in, n_out)."""
-    u = noise.uniform("weights", (n_in, n_out), np.arange(n_in), dtype)
+def glorot_uniform(noise, shape, n_in, n_out, dtype):
+    """W ~ U(-l, l), l = sqrt(6 / (n_in + n_out)) (Glorot and Bengio 2010, eq. 16)."""
+    u = noise.uniform("weights", shape, np.arange(shape[0]), dtype)
     return (2 * u - 1) * np.sqrt(6 / (n_in + n_out))
 
 
 INITIALIZERS = {"uniform": uniform, "he": he_normal, "glorot": glorot_uniform}
+
+
+def check_words(activation, init):
+    """Raise ValueError unless both are known."""
+    if activation is not None and activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+    if init not in INITIALIZERS:
+        raise ValueError(f"init must be one of {', '.join(INITIALIZERS)}, not {init!r}")
 
 
 class DenseCache(NamedTuple):
@@ -66,10 +76,7 @@ class Dense(Layer):
     playable = True
 
     def __init__(self, n_in, n_out, activation=None, init="uniform"):
-        if activation is not None and activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be None or one of {', '.join(ACTIVATIONS)}, not {activation!r}")
-        if init not in INITIALIZERS:
-            raise ValueError(f"init must be one of {', '.join(INITIALIZERS)}, not {init!r}")
+        check_words(activation, init)
         self.n_in, self.n_out = check_count("n_in", n_in, 1), check_count("n_out", n_out, 1)
         self.activation, self.init = activation, init
 
@@ -107,7 +114,7 @@ class Dense(Layer):
         return {"W": (self.n_in, self.n_out), "b": (self.n_out,)}
 
     def initialize(self, noise):
-        self.W[...] = INITIALIZERS[self.init](noise, self.n_in, self.n_out, self.W.dtype)
+        self.W[...] = INITIALIZERS[self.init](noise, self.W.shape, self.n_in, self.n_out, self.W.dtype)
 
     def config(self):
         return {"n_in": self.n_in, "n_out": self.n_out, "activation": self.activation, "init": self.init}

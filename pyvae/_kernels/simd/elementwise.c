@@ -83,6 +83,20 @@ static void repeat_rows(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     restore_fpstate(saved);
 }
 
+static void sum_groups(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const elementwise_t *e = job;
+    FOR_MY_ROWS(i, e->rows) {
+        REAL *out = OUT_ROW(i);
+        FOR_COLUMNS(j, e->columns, out[j] = 0);
+        for (ptrdiff_t s = 0; s < e->samples; s++) {
+            const REAL *x = ROW(x, i * e->samples + s);
+            FOR_COLUMNS(j, e->columns, out[j] += x[j]);
+        }
+    }
+    restore_fpstate(saved);
+}
+
 static void shift(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
     fpstate_t saved = flush_subnormals();
     const elementwise_t *e = job;
@@ -137,6 +151,6 @@ static void total(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
 }
 
 const elementwise_table_t TABLE(elementwise) = {
-    activate,   activate_backward, column_sums, add,  multiply,      exponential,
-    scale_rows, repeat_rows,       shift,       clip, clip_backward, total,
+    activate,   activate_backward, column_sums, add,   multiply, exponential,
+    scale_rows, repeat_rows,       sum_groups,  shift, clip,     clip_backward, total,
 };

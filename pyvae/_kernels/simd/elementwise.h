@@ -12,7 +12,7 @@ typedef struct {
     const void *x, *y;
     void *out;
     ptrdiff_t x_row, y_row, out_row;
-    ptrdiff_t samples; /* of out for each row of x, in repeat_rows */
+    ptrdiff_t samples; /* of out for each row of x, in repeat_rows; of x for each row of out, in sum_groups */
     double number, low, high;
     int activation, accumulate;
 } elementwise_t;
@@ -34,6 +34,7 @@ typedef struct {
     task_t *exponential;       /* out = exp(x) */
     task_t *scale_rows;        /* out = y_i x_i, a number for each row */
     task_t *repeat_rows;       /* out = row i / samples of x */
+    task_t *sum_groups;        /* out = the sum of `samples` rows of x, ascending */
     task_t *shift;             /* out = x + number */
     task_t *clip;              /* out = x, but low below low and high above high */
     task_t *clip_backward;     /* out = x where low <= y <= high, else 0 */

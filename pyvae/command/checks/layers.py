@@ -6,6 +6,7 @@ from pyvae.command.checks.common import arena_of
 from pyvae.gradcheck import check_layer
 from pyvae.layers.activations import ACTIVATIONS, Tanh
 from pyvae.layers.blocks import Dropout, GatedDense, LayerNorm, Residual
+from pyvae.layers.convolution import Conv2d, ConvTranspose2d, Upsample2d
 from pyvae.layers.dense import Dense
 from pyvae.layers.inputs import Clip, FirstColumns
 from pyvae.layers.layer import Sequential
@@ -35,7 +36,28 @@ def check_layers():
     shared = Dense(6, 6, "tanh")
     twice = Sequential(shared, shared)
     checks += check_layer(twice, arena_of(twice), rng.standard_normal((8, 6)), name="one layer used twice")
-    return checks + check_zeros(rng)
+    return checks + check_convolutions(rng) + check_zeros(rng)
+
+
+def check_convolutions(rng):
+    """Odd and even kernels, every stride and padding, ragged edges, few channels and many."""
+    checks = []
+    for activation, layer in (
+        (None, Conv2d(5, 7, 1, 3)),
+        ("tanh", Conv2d(6, 5, 17, 15, 2, 1, "valid", "tanh")),
+        ("silu", Conv2d(8, 8, 2, 33, 4, 3, (1, 2, 0, 3), "silu")),
+        ("relu", Conv2d(9, 4, 3, 40, 3, 1, "same", "relu")),
+        ("one pixel", Conv2d(3, 3, 4, 5, 1, 2, "same")),
+        (None, ConvTranspose2d(4, 3, 2, 1)),
+        ("tanh", ConvTranspose2d(3, 3, 15, 17, 2, 1, "valid", "tanh")),
+        ("gelu", ConvTranspose2d(2, 3, 5, 4, 3, 3, (1, 0, 2, 0), "gelu")),
+        ("ragged", ConvTranspose2d(3, 4, 3, 2, 3, 2, "same", None, "he", (5, 8))),
+        ("pixels that no tap sees", ConvTranspose2d(2, 2, 3, 3, 2, 3, "same")),
+    ):
+        name = f"{type(layer).__name__} {layer.height}x{layer.width}x{layer.c_in} {activation or 'identity'}"
+        checks += check_layer(layer, arena_of(layer), rng.standard_normal((4, layer.n_in)), name=name)
+    layer = Upsample2d(3, 2, 5)
+    return checks + check_layer(layer, arena_of(layer), rng.standard_normal((4, layer.n_in)), name="Upsample2d")
 
 
 def check_zeros(rng):
