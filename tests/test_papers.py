@@ -50,7 +50,7 @@ def test_a_training_goes_on_where_it_was_interrupted_and_leaves_a_record(protoco
             model = pyvae.VAE.mlp(9, 2, (5,))
             return model, pyvae.ArraySource(X), {"batch_size": 100, "callbacks": self.callbacks}
 
-        def measure(self, model):
+        def measure(self, model, history):
             return {"-ELBO": -model.elbo(X).mean()}
 
     def interrupt(history):

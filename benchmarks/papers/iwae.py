@@ -117,7 +117,7 @@ class TwoLayers(IWAE):
     def measure(self, model, history):
         test = ArraySource(datasets.load("mnist").test.X, scale=1 / 255, binarize="draw")
         mu, _ = model.prior.encode(model.posterior_samples(test))
-        return super().measure(model) | {"active units of z2": int(active_units(mu).sum())}
+        return super().measure(model, history) | {"active units of z2": int(active_units(mu).sum())}
 
 
 def net(n_in, *sizes):

@@ -212,8 +212,8 @@ class Upsample2d(Layer):
     """y = x, each pixel of it factor x factor times: pictures (B, height * width * channels), channels last, become
     factor times as high and wide. dx of a pixel is the sum of its dy.
 
-    A Conv2d of stride 1 behind it makes what a ConvTranspose2d makes, without the pattern that this leaves where kernels
-    overlap unevenly (Odena et al. 2016). Raises ValueError for sizes below 1.
+    With a Conv2d of stride 1 behind it, it does what a ConvTranspose2d does, without the pattern that this leaves where
+    kernels overlap unevenly (Odena et al. 2016). Raises ValueError for sizes below 1.
     """
 
     playable = True
