@@ -22,7 +22,9 @@ cdef extern from "simd/convolution.h":
         void *taps
 
     ctypedef struct convolution_table_t:
-        task_t turn
+        task_t turn, multiply_planes
+
+    bint fits_planes(const dense_product_t *p)
 
 cdef extern from *:
     """
@@ -58,6 +60,16 @@ cdef void look_forward(dense_product_t *p, const geometry_t *g) noexcept:
     p.patches.top, p.patches.left, p.patches.stride, p.patches.step = -g.top, -g.left, g.stride, 1
 
 
+cdef int multiply_patches(int real, const dense_product_t *p, cnp.ndarray x, tuple arrays) except -1:
+    """C = P B."""
+    if fits_planes(p):
+        run(convolution_tables[level][real].multiply_planes, p, sizeof(p[0]),
+            <double>p.rows * p.columns * p.depth / 16, arrays)
+    else:
+        multiply(real, p, x, False, arrays)
+    return 0
+
+
 def conv(x, W, b, geometry, activation, out):
     cdef geometry_t g = taken(geometry)
     cdef int real = real_type(x, "x")
@@ -75,7 +87,7 @@ def conv(x, W, b, geometry, activation, out):
     p.a_k, p.b_k, p.b_column, p.c_row = 1, W_.shape[1], 1, W_.shape[1]
     p.activation, p.by_rows = activation_code(activation), 1
     look_forward(&p, &g)
-    multiply(real, &p, x_, False, (x_, W_, b_, out_))
+    multiply_patches(real, &p, x_, (x_, W_, b_, out_))
 
 
 def conv_dx(dy, W, b, geometry, activation, out):
@@ -103,7 +115,7 @@ def conv_dx(dy, W, b, geometry, activation, out):
     for y in range(min(g.stride, g.height)):
         for x in range(min(g.stride, g.width)):
             see_phase(&p, &g, y, x, dy_.shape[0])
-            multiply(real, &p, dy_, False, (dy_, turned, b_, out_))
+            multiply_patches(real, &p, dy_, (dy_, turned, b_, out_))
             p.b = <const char *>p.b + p.depth * g.channels * W_.descr.itemsize
 
 
@@ -136,9 +148,11 @@ def conv_dW(x, dy, geometry, out, db=None, accumulate=False):
     cdef geometry_t g = taken(geometry)
     cdef int real = real_type(x, "x")
     cdef cnp.ndarray x_ = pictures(x, "x", real, -1, g.height * g.width * g.channels)
-    cdef cnp.ndarray out_ = output(out, "out", real, g.kernel * g.kernel * g.channels, -1)
-    cdef Py_ssize_t filters = out_.shape[1]
-    cdef cnp.ndarray dy_ = pictures(dy, "dy", real, x_.shape[0], g.out_height * g.out_width * filters)
+    cdef cnp.ndarray dy_ = pictures(dy, "dy", real, x_.shape[0], -1)
+    cdef Py_ssize_t places = g.out_height * g.out_width, filters = dy_.shape[1] // max(places, 1)
+    if dy_.shape[1] != places * filters:
+        raise ValueError(f"dy has {dy_.shape[1]} columns, which are no multiple of the {places} places")
+    cdef cnp.ndarray out_ = output(out, "out", real, g.kernel * g.kernel * g.channels, filters)
     refuse_overlap(out_, x_, "x")
     refuse_overlap(out_, dy_, "dy")
     cdef cnp.ndarray db_ = None if db is None else output_vector(db, "db", real, filters)
@@ -146,7 +160,7 @@ def conv_dW(x, dy, geometry, out, db=None, accumulate=False):
     memset(&p, 0, sizeof(p))
     p.a, p.b, p.c = cnp.PyArray_DATA(x_), cnp.PyArray_DATA(dy_), cnp.PyArray_DATA(out_)
     p.b_sums = NULL if db is None else cnp.PyArray_DATA(db_)
-    p.rows, p.columns, p.depth = out_.shape[0], filters, x_.shape[0] * g.out_height * g.out_width
+    p.rows, p.columns, p.depth = out_.shape[0], filters, x_.shape[0] * places
     p.a_row, p.b_k, p.b_column, p.c_row = 1, filters, 1, out_.strides[0] // out_.descr.itemsize
     cdef Py_ssize_t row_size = filters * (8 if real else 4)
     p.accumulate = accumulate and not (p.c_row == filters and take_cleared(p.c, p.rows * row_size))

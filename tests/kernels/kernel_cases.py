@@ -39,7 +39,8 @@ KEY = (0x12345678, 0xFEDCBA98)
 
 class Array(NamedTuple):
     """An argument: its shape in letters (B rows, K = B k rows of samples, D and H columns, N = B D, P = 2 D, T = D (D -
-    1) / 2 below a diagonal, F = 2 D + 1 of a flow) and its kind."""
+    1) / 2 below a diagonal, F = 2 D + 1 of a flow; C = D + 1 channels of pictures of 3 x 5 pixels, I numbers in all, V
+    that 3 x 3 taps see, O of 2 x 3 places of H filters, Q of 2 x 4 places of 2 filters) and its kind."""
 
     shape: str
     kind: str = "normal"
@@ -55,6 +56,8 @@ class Sizes(NamedTuple):
     def shape(self, letters):
         sizes = {**self._asdict(), "K": self.B * self.k, "N": self.B * self.D, "P": 2 * self.D}
         sizes |= {"T": self.D * (self.D - 1) // 2, "F": 2 * self.D + 1}
+        channels = self.D + 1
+        sizes |= {"C": channels, "I": 15 * channels, "V": 9 * channels, "O": 6 * self.H, "Q": 16, "U": 4 * channels}
         return tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
 
 
@@ -121,6 +124,8 @@ class Case(NamedTuple):
         for name, spec in {**self.inputs, **self.outputs}.items():
             if isinstance(spec, Array):
                 spec = values_of(spec, sizes.shape(spec.shape), rng, real, self.inputs.get("activation"))
+            elif callable(spec):
+                spec = spec(sizes)
             arguments[name] = spec
         return arguments
 
@@ -162,6 +167,30 @@ def size_of_dense(a):
 
 def size_of_dW(a):
     return {"out": product_size(a.x.T, a.dy), "db": max(len(a.dy), 1) * np.sum(np.abs(a.dy), axis=0)}
+
+
+def size_of_conv(a):
+    """That of the same sums of what is added up, by the twin."""
+    size = np.empty_like(a.out)
+    TWINS["convolution"].conv(np.abs(a.x), np.abs(a.W), a.b if a.b is None else np.abs(a.b), a.geometry, None, size)
+    value = np.empty_like(a.out)
+    TWINS["convolution"].conv(a.x, a.W, a.b, a.geometry, a.activation, value)
+    return {"out": 1.13 * len(a.W) * size + np.abs(value)}
+
+
+def size_of_conv_dx(a):
+    size, value = np.empty_like(a.out), np.empty_like(a.out)
+    b = a.b if a.b is None else np.abs(a.b)
+    TWINS["convolution"].conv_dx(np.abs(a.dy), np.abs(a.W), b, a.geometry, None, size)
+    TWINS["convolution"].conv_dx(a.dy, a.W, a.b, a.geometry, a.activation, value)
+    return {"out": 1.13 * (a.geometry[3] ** 2 * a.W.shape[1] + 1) * size + np.abs(value)}
+
+
+def size_of_conv_dW(a):
+    size, db = np.empty_like(a.out), np.zeros(a.out.shape[1])
+    TWINS["convolution"].conv_dW(np.abs(a.x), np.abs(a.dy), a.geometry, size, db)
+    places = max(len(a.x) * a.geometry[7] * a.geometry[8], 1)
+    return {"out": places * size, "db": places * db}
 
 
 def size_of_gelu(a):
@@ -502,6 +531,8 @@ def dense_cases():
     yield Case("scale_rows", inputs, {"out": out}, lambda a: {"out": np.abs(a.x * a.factor[:, None])}, 1, True)
     size = lambda a: {"out": np.abs(np.repeat(a.x, len(a.out) // max(len(a.x), 1), axis=0))}  # noqa: E731
     yield Case("repeat_rows", {"x": x}, {"out": Array("KD", "empty")}, size, 1, True)
+    groups = lambda a: {"out": 4 * by_row(np.abs(a.x), len(a.out))}  # noqa: E731
+    yield Case("sum_groups", {"x": Array("KD")}, {"out": out}, groups, 1, True)
     yield Case("softmax", {"x": x}, {"out": out, "log_sum": Array("B", "empty")}, size_of_softmax, 4, True)
     yield Case("log_softmax", {"x": x}, {"out": out}, size_of_log_softmax, 4, True)
     inputs = {"dout": x, "out": x}
@@ -517,6 +548,39 @@ def dense_cases():
     yield Case("clip_backward", {"dy": x, "x": x, **clip}, {"dx": out}, lambda a: {"dx": np.abs(a.dy)}, 1, True)
     yield Case("column_sums", sums, {"out": Array("D", "empty")}, size_of_column_sums, 2, True)
     yield Case("column_sums", {"x": x}, {"out": Array("D")}, plus_start(size_of_column_sums), 2, True, "accumulate")
+
+
+def geometry(sizes):
+    """3 x 3 taps, 2 pixels apart, with a line of zeros all around."""
+    return 3, 5, sizes.D + 1, 3, 2, 1, 1, 2, 3
+
+
+def geometry_of_few(sizes):
+    """2 x 2 taps at every pixel."""
+    return 3, 5, sizes.D + 1, 2, 1, 0, 0, 2, 4
+
+
+def conv_cases():
+    x, W, b, dy, empty = Array("BI"), Array("VH"), Array("H"), Array("BO"), Array("BO", "empty")
+    for activation in (None, "relu", "tanh"):
+        inputs = {"x": x, "W": W, "b": b, "geometry": geometry, "activation": activation}
+        yield Case("conv", inputs, {"out": empty}, size_of_conv, 2, False, str(activation))
+        few = {"x": x, "W": Array("U2"), "b": Array("2"), "geometry": geometry_of_few, "activation": activation}
+        yield Case("conv", few, {"out": Array("BQ", "empty")}, size_of_conv, 2, False, f"{activation}, few filters")
+    inputs = {"x": x, "W": W, "b": None, "geometry": geometry, "activation": None}
+    yield Case("conv", inputs, {"out": empty}, size_of_conv, 2, False, "no b")
+    for activation, bias in ((None, None), ("relu", Array("C")), ("tanh", Array("C"))):
+        inputs = {"dy": dy, "W": W, "b": bias, "geometry": geometry, "activation": activation}
+        yield Case("conv_dx", inputs, {"out": Array("BI", "empty")}, size_of_conv_dx, 2, False, str(activation))
+    few = {"dy": Array("BQ"), "W": Array("U2"), "b": Array("C"), "geometry": geometry_of_few, "activation": None}
+    yield Case("conv_dx", few, {"out": Array("BI", "empty")}, size_of_conv_dx, 2, False, "every pixel")
+    for note, accumulate, kind in (("", False, "empty"), ("accumulate", True, "normal")):
+        inputs = {"x": x, "dy": dy, "geometry": geometry, "accumulate": accumulate}
+        outputs = {"out": Array("VH", kind), "db": Array("H", kind)}
+        size = plus_start(size_of_conv_dW) if accumulate else size_of_conv_dW
+        yield Case("conv_dW", inputs, outputs, size, 2, True, note)
+    few = {"x": x, "dy": Array("BQ"), "geometry": geometry_of_few}
+    yield Case("conv_dW", few, {"out": Array("U2", "empty")}, size_of_conv_dW, 2, True, "no db")
 
 
 def norm_cases():
@@ -768,7 +832,7 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, size, factor=16)
 
 
-CASES = [*dense_cases(), *norm_cases(), *gaussian_cases(), *full_gaussian_cases(), *planar_cases(), *prior_cases()]
+CASES = [*dense_cases(), *conv_cases(), *norm_cases(), *gaussian_cases(), *full_gaussian_cases(), *planar_cases(), *prior_cases()]
 CASES += class_cases()
 CASES += [*likelihood_cases(), *count_cases()]
 CASES += with_unobserved([*likelihood_cases(), *count_cases()])

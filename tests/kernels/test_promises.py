@@ -62,6 +62,13 @@ SIZES = {
     "P": 262,
     "T": 67 * 66 // 2,
     "F": 2 * 67 + 1,
+    "I": 15 * 17,  # pictures of 3 x 5 pixels of 17 channels
+    "C": 17,
+    "V": 9 * 17,  # what 3 x 3 taps see of them
+    "O": 6 * 67,  # 2 x 3 places of H filters
+    "Q": 8 * 3,  # 2 x 4 places of 3 filters
+    "U": 4 * 17,
+    "G": 3,
     "1": 1,
     "2": 2,
     "3": 3,
@@ -70,6 +77,8 @@ DRAW = {"key": (12, 34), "step": 5, "rows": "B"}
 GATHER = {"source": "SD", "rows": "B", "scale": 0.7, "threshold": 0.4, "key": (12, 34), "step": 5}
 CLASSES = {"log_q": "BD", "log_p": "1D", "label": "B", "alpha": 2.5}
 LIKELIHOOD = {"x": "BD", "logits": "KD"}
+CONV = {"W": "VH", "geometry": (3, 5, 17, 3, 2, 1, 1, 2, 3), "activation": "tanh"}
+FEW_FILTERS = {"W": "UG", "geometry": (3, 5, 17, 2, 1, 0, 0, 2, 4), "activation": "relu"}
 CHOLESKY = {"log_diagonal": "BH", "lower": "BT"}
 DCHOLESKY = {"dmu": "BH", "dlog_diagonal": "BH", "dlower": "BT"}
 
@@ -148,6 +157,11 @@ BY_ROWS = [
     ("copy", {"x": "BD"}, {"out": "BD"}),
     ("exponential", {"x": "BD"}, {"out": "BD"}),
     ("repeat_rows", {"x": "BD"}, {"out": "KD"}),
+    ("sum_groups", {"x": "KD"}, {"out": "BD"}),
+    ("conv", {"x": "BI", "b": "H", **CONV}, {"out": "BO"}),
+    ("conv", {"x": "BI", "b": "G", **FEW_FILTERS}, {"out": "BQ"}),
+    ("conv_dx", {"dy": "BO", "b": "C", **CONV}, {"out": "BI"}),
+    ("conv_dx", {"dy": "BQ", "b": "C", **FEW_FILTERS}, {"out": "BI"}),
     ("scale_rows", {"x": "BD", "factor": "B"}, {"out": "BD"}),
     ("softmax", {"x": "BD"}, {"out": "BD", "log_sum": "B"}),
     ("log_softmax", {"x": "BD"}, {"out": "BD"}),
@@ -161,6 +175,7 @@ BY_ROWS = [
 ]
 OVER_ROWS = [  # these add up over the rows, or know of none
     ("dense_dW", {"x": "BD", "dy": "BH"}, {"out": "DH", "db": "H"}),
+    ("conv_dW", {"x": "BI", "dy": "BO", "geometry": CONV["geometry"]}, {"out": "VH", "db": "H"}),
     ("column_sums", {"x": "BD", "accumulate": False}, {"out": "D"}),
     ("total", {"x": "BD"}, {}),
     (

@@ -7,6 +7,10 @@
 /* Deep enough that a patch of sums is seldom stored and reloaded, small enough that panel and rows stay in L1. */
 enum { BLOCK_K = 1024 / sizeof(REAL), ROWS_STORE = MAX_ROWS * BLOCK_K };
 
+/* The transpose of patches is packed for all patches of C at once, or it would be read in pieces of a few numbers. */
+enum { PACKS_COLUMNS = 1 };
+
+
 /* panel (depth, PANEL) = columns of B, padded with zeros */
 static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdiff_t b_k, ptrdiff_t b_column,
                        REAL *panel) {
@@ -29,10 +33,8 @@ static void pack_panel(ptrdiff_t depth, ptrdiff_t columns, const REAL *b, ptrdif
 static rows_t rows_of_a(const dense_product_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k, ptrdiff_t depth,
                         REAL *store, int fresh) {
     if (p->patches.channels) {
-        const int by_patch = p->a_k == 1;
-        if (fresh && by_patch) copy_patches(&p->patches, p->a, first, rows, k, depth, store);
-        if (fresh && !by_patch) copy_patches(&p->patches, p->a, k, depth, first, rows, store);
-        return by_patch ? (rows_t){store, depth, 1} : (rows_t){store, 1, rows};
+        if (fresh) copy_patches(&p->patches, p->a, first, rows, k, depth, store);
+        return (rows_t){store, depth, 1};
     }
     const REAL *a = (const REAL *)p->a + first * p->a_row + k * p->a_k;
     const ptrdiff_t x_row = p->a_k == 1 ? p->a_row : p->a_k;

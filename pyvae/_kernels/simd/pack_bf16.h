@@ -5,7 +5,7 @@
 
 #include "transpose.h"
 
-enum { BLOCK_K = 512, BLOCK_PAIRS = BLOCK_K / 2, ROWS_STORE = (MAX_ROWS + 15) / 16 * 16 * BLOCK_PAIRS };
+enum { BLOCK_K = 512, BLOCK_PAIRS = BLOCK_K / 2, ROWS_STORE = (MAX_ROWS + 15) / 16 * 16 * BLOCK_PAIRS, PACKS_COLUMNS = 0 };
 
 static inline __mmask16 first_of_16(ptrdiff_t n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
 

@@ -22,6 +22,7 @@ typedef struct {
 #ifdef REAL
 #include <string.h>
 
+#include "transpose.h"
 #include "vector.h"
 
 /* A place of the grid, and how to go on to the next one. */
@@ -50,27 +51,68 @@ static inline ptrdiff_t pixel_of(const patches_t *p, const place_t *place) {
 static inline void copy_numbers(ptrdiff_t n, const REAL *from, REAL *to) {
     ptrdiff_t j = 0;
     for (; j + WIDTH <= n; j += WIDTH) STORE(to + j, LOAD(from + j));
-    for (; j < n; j++) to[j] = from[j];
+    for (; j + LANE <= n; j += LANE) *(lane_in_memory *)(to + j) = *(const lane_in_memory *)(from + j);
+    if (j < n && n >= LANE) /* once more what was copied */
+        *(lane_in_memory *)(to + n - LANE) = *(const lane_in_memory *)(from + n - LANE);
+    else
+        for (; j < n; j++) to[j] = from[j];
+}
+
+/* A whole row of P, of a place that sees nothing but the picture: a run of numbers from each of its lines. Of a short run
+   more is copied, which the next run overwrites: all but the last have one behind them, here and in the picture. */
+static inline void copy_inside(const patches_t *p, const REAL *from, REAL *out) {
+    const ptrdiff_t run = p->taps_width * p->channels, line = p->width * p->channels;
+    const int overwrites = run < LANE && 2 * run >= LANE && line >= LANE;
+    for (ptrdiff_t s = 0; s < p->taps_height; s++, from += line, out += run)
+        if (overwrites && s + 1 < p->taps_height)
+            *(lane_in_memory *)out = *(const lane_in_memory *)from;
+        else
+            copy_numbers(run, from, out);
+}
+
+static inline int sees_inside(const patches_t *p, ptrdiff_t y, ptrdiff_t x) {
+    return y >= 0 && y + p->taps_height <= p->height && x >= 0 && x + p->taps_width <= p->width;
+}
+
+/* How many taps of a line, from the one at pixel x on, lie outside of the picture like this one, or follow one another in
+   it. */
+static inline ptrdiff_t taps_alike(const patches_t *p, ptrdiff_t x, ptrdiff_t taps) {
+    if (x < 0) return p->step > 0 && -x < taps ? -x : taps;
+    if (x >= p->width) return p->step < 0 && x - p->width + 1 < taps ? x - p->width + 1 : taps;
+    if (p->step < 0) return 1;
+    return p->width - x < taps ? p->width - x : taps;
 }
 
 /* out (rows, depth) = `rows` rows of P from row `first` on, `depth` of their columns from column k on. */
 static inline void copy_patches(const patches_t *p, const REAL *pictures, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t k,
-                         ptrdiff_t depth, REAL *out) {
+                                ptrdiff_t depth, REAL *out) {
     if (depth == 0) return; /* pixels that no tap sees */
-    const ptrdiff_t C = p->channels, row_of_taps = p->taps_width * C;
+    const ptrdiff_t C = p->channels, s_first = k / (p->taps_width * C), t_first = k / C % p->taps_width;
+    const int whole = p->step > 0 && depth == p->taps_height * p->taps_width * C;
     place_t place = place_of(p, first);
     for (ptrdiff_t row = 0; row < rows; row++, go_on(p, &place)) {
         const ptrdiff_t y0 = p->top + p->stride * place.i, x0 = p->left + p->stride * place.j;
         const REAL *picture = pictures + place.picture * p->height * p->width * C;
-        ptrdiff_t s = k / row_of_taps, t = k % row_of_taps / C, c = k % C;
-        for (const REAL *end = out + depth; out < end; c = 0, t = t + 1 < p->taps_width ? t + 1 : (s++, 0)) {
-            const ptrdiff_t y = y0 + p->step * s, x = x0 + p->step * t;
-            const ptrdiff_t n = C - c < end - out ? C - c : end - out;
-            if (y >= 0 && y < p->height && x >= 0 && x < p->width)
-                copy_numbers(n, picture + (y * p->width + x) * C + c, out);
-            else
-                memset(out, 0, sizeof(REAL) * n);
-            out += n;
+        if (whole && sees_inside(p, y0, x0)) {
+            copy_inside(p, picture + (y0 * p->width + x0) * C, out);
+            out += depth;
+            continue;
+        }
+        ptrdiff_t t = t_first, c = k % C;
+        const REAL *end = out + depth;
+        for (ptrdiff_t s = s_first; out < end; s++, t = 0) {
+            const ptrdiff_t y = y0 + p->step * s;
+            const int inside = y >= 0 && y < p->height;
+            for (ptrdiff_t alike; t < p->taps_width && out < end; t += alike, c = 0) {
+                const ptrdiff_t x = x0 + p->step * t;
+                alike = inside ? taps_alike(p, x, p->taps_width - t) : p->taps_width - t;
+                const ptrdiff_t n = alike * C - c < end - out ? alike * C - c : end - out;
+                if (inside && x >= 0 && x < p->width)
+                    copy_numbers(n, picture + (y * p->width + x) * C + c, out);
+                else
+                    memset(out, 0, sizeof(REAL) * n);
+                out += n;
+            }
         }
     }
 }

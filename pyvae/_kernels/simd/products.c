@@ -43,6 +43,8 @@ static grid_t grid_of(const dense_product_t *p, ptrdiff_t threads) {
     grid_t grid = {p->rows, (p->rows + MAX_ROWS - 1) / MAX_ROWS, (p->columns + PANEL - 1) / PANEL};
     if (EVEN_HEIGHTS && p->by_rows && grid.patches >= 8 * threads)
         grid.patches = (grid.patches + threads - 1) / threads * threads;
+    if (EVEN_HEIGHTS && p->by_rows && grid.patches * grid.panels < threads)
+        grid.patches = p->rows < threads ? p->rows : threads;
     return grid;
 }
 
@@ -105,11 +107,22 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
                            ptrdiff_t thread, ptrdiff_t threads) {
     packed_t rows_store[PATCHES][ROWS_STORE] __attribute__((aligned(64)));
     packed_t panel_of_b[BLOCK_K / PACKED_K * PANEL] __attribute__((aligned(64)));
-    ptrdiff_t k = 0;
+    const int packs_columns = PACKS_COLUMNS && p->patches.channels && p->a_k != 1;
+    ptrdiff_t k = 0, row_begin = p->rows, row_end = 0; /* of the thread's patches */
+    for (ptrdiff_t panel = 0; panel < grid->panels; panel++) {
+        ptrdiff_t patch = first_patch(p, grid, panel, thread, threads);
+        ptrdiff_t end = first_patch(p, grid, panel, thread + 1, threads);
+        const ptrdiff_t row = first_row(grid, patch < block ? block : patch);
+        const ptrdiff_t beyond = first_row(grid, end < block_end ? end : block_end);
+        row_begin = row < row_begin ? row : row_begin;
+        row_end = beyond > row_end ? beyond : row_end;
+    }
     do {
         ptrdiff_t depth = p->depth - k < BLOCK_K ? p->depth - k : BLOCK_K;
         int resume = k > 0 || p->accumulate, last = k + depth == p->depth;
         char stored[PATCHES] = {0}; /* whether a patch's rows of A are */
+        if (packs_columns && row_end > row_begin)
+            copy_patches(&p->patches, p->a, k, depth, row_begin, row_end - row_begin, (REAL *)rows_store);
         for (ptrdiff_t panel = 0; panel < grid->panels; panel++) {
             ptrdiff_t patch = first_patch(p, grid, panel, thread, threads);
             ptrdiff_t end = first_patch(p, grid, panel, thread + 1, threads);
@@ -124,7 +137,9 @@ static void multiply_block(const dense_product_t *p, const grid_t *grid, ptrdiff
             for (; patch < end; patch++) {
                 ptrdiff_t row = first_row(grid, patch), rows = first_row(grid, patch + 1) - row;
                 assert(patch - block < PATCHES && rows <= MAX_ROWS && columns <= PANEL && depth <= BLOCK_K);
-                rows_t a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
+                rows_t a = {*rows_store + row - row_begin, 1, row_end - row_begin};
+                if (!packs_columns)
+                    a = rows_of_a(p, row, rows, k, depth, rows_store[patch - block], !stored[patch - block]);
                 stored[patch - block] = 1;
                 if (column + PANEL < p->columns && end - first > 8) /* fewer patches leave no time for it */
                     fetch_panel(depth, columns, b + PANEL * p->b_column, p->b_k, p->b_column, patch - first, end - first);
