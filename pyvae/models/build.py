@@ -5,6 +5,7 @@ from itertools import pairwise
 from pyvae.arguments import check_count
 from pyvae.latent.gaussian import DiagonalGaussian
 from pyvae.layers.activations import Symlog
+from pyvae.layers.convolution import Conv2d, ConvTranspose2d
 from pyvae.layers.dense import Dense
 from pyvae.layers.layer import Sequential
 from pyvae.likelihoods.counts import has_counts
@@ -37,3 +38,35 @@ def mlp_parts(n_features, latent_dim, hidden, activation, likelihood, first=(), 
     encoder = encoder_mlp([n_features + n_condition, *hidden, n_outputs], activation, likelihood, first)
     decoder = mlp([latent_dim + n_condition, *reversed(hidden), likelihood.n_outputs], activation)
     return encoder, decoder, likelihood
+
+
+def conv_parts(shape, latent_dim, channels, hidden, kernel, stride, activation, likelihood, posterior=None):
+    """Encoder, decoder and likelihood of ``VAE.conv``, which describes the arguments."""
+    try:
+        height, width, depth = (check_count("shape", size, 1) for size in shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"shape must be (height, width, channels) of the pictures, not {shape!r:.40}") from None
+    check_count("latent_dim", latent_dim, 1)
+    if isinstance(channels, str) or not hasattr(channels, "__iter__") or not channels:
+        raise ValueError(f"channels must be a list of sizes, such as (32, 64), not {channels!r:.40}")
+    likelihood = (
+        likelihood if isinstance(likelihood, Likelihood) else make_likelihood(likelihood, height * width * depth)
+    )
+    outputs, odd = divmod(likelihood.n_outputs, height * width)
+    if odd or outputs != depth:
+        takes = f"the {type(likelihood).__name__} takes {likelihood.n_outputs}"
+        raise ValueError(f"a decoder of convolutions makes {likelihood.n_features} numbers, but {takes}")
+    convolutions, c_in = [], depth
+    for c_out in channels:
+        convolutions.append(Conv2d(height, width, c_in, c_out, kernel, stride, "same", activation))
+        height, width, c_in = convolutions[-1].out_height, convolutions[-1].out_width, c_out
+    n_outputs = (posterior or DiagonalGaussian()).n_outputs(latent_dim)
+    encoder = Sequential(*convolutions, *mlp([height * width * c_in, *hidden, n_outputs], activation).layers)
+    *dense, last = mlp([latent_dim, *reversed(hidden), height * width * c_in], activation).layers
+    decoder = [*dense, Dense(last.n_in, last.n_out, activation)]
+    for conv in reversed(convolutions):
+        sizes = conv.out_height, conv.out_width, c_in, conv.c_out, kernel, stride
+        decoder.append(ConvTranspose2d(*sizes, "same", activation, out_size=(conv.height, conv.width)))
+        c_in = conv.c_out
+    decoder.append(ConvTranspose2d(conv.height, conv.width, c_in, outputs, kernel, 1))
+    return encoder, Sequential(*decoder), likelihood

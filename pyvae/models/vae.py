@@ -21,7 +21,7 @@ from pyvae.latent.gaussian import DiagonalGaussian, MuLogvar, StandardNormal
 from pyvae.latent.interface import Posterior, Prior
 from pyvae.layers.layer import Layer
 from pyvae.likelihoods.likelihood import Likelihood
-from pyvae.models.build import mlp_parts
+from pyvae.models.build import conv_parts, mlp_parts
 from pyvae.models.evaluation import Model
 from pyvae.module import build, register
 from pyvae.objectives.terms import Terms
@@ -102,6 +102,28 @@ class VAE(Model):
         Raises ValueError for another word or sizes below 1.
         """
         parts = mlp_parts(n_features, latent_dim, hidden, activation, likelihood, posterior=posterior)
+        return cls(*parts, prior, posterior, seed)
+
+    @classmethod
+    def conv(
+        cls,
+        shape: tuple[int, int, int],
+        latent_dim: int = 20,
+        channels: Sequence[int] = (32, 64),
+        hidden: Sequence[int] = (),
+        kernel: int = 3,
+        stride: int = 2,
+        activation: str | None = "relu",
+        likelihood: str | Likelihood = "bernoulli",
+        seed: int = 0,
+        prior: Prior | None = None,
+        posterior: Posterior | None = None,
+    ) -> Self:
+        """A VAE of pictures (height, width, channels), rows with the channels last: Conv2d layers of so many
+        ``channels``, then dense layers of ``hidden`` sizes. The decoder goes back the same way, by ConvTranspose2d; its
+        last one, of stride 1, makes the pixels. Raises ValueError for a likelihood that does not take one output for
+        each number, and what ``mlp`` raises."""
+        parts = conv_parts(shape, latent_dim, channels, hidden, kernel, stride, activation, likelihood, posterior)
         return cls(*parts, prior, posterior, seed)
 
     def forward(self, batch, noise, k=1, memory=FRESH, evaluate=False):

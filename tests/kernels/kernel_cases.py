@@ -832,7 +832,15 @@ def adam_cases():
     yield Case("sum_of_squares", {"x": Array("N")}, {}, size, factor=16)
 
 
-CASES = [*dense_cases(), *conv_cases(), *norm_cases(), *gaussian_cases(), *full_gaussian_cases(), *planar_cases(), *prior_cases()]
+CASES = [
+    *dense_cases(),
+    *conv_cases(),
+    *norm_cases(),
+    *gaussian_cases(),
+    *full_gaussian_cases(),
+    *planar_cases(),
+    *prior_cases(),
+]
 CASES += class_cases()
 CASES += [*likelihood_cases(), *count_cases()]
 CASES += with_unobserved([*likelihood_cases(), *count_cases()])
