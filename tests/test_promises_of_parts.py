@@ -42,6 +42,17 @@ PARTS = {
     "Dropout": [pyvae.Dropout(0.3)],
     "FirstColumns": [pyvae.FirstColumns(WIDTH, 31)],
     "Clip": [pyvae.Clip(1.0), pyvae.Clip(1.0, 5)],
+    "Conv2d": [
+        pyvae.Conv2d(5, 7, 3, 37),
+        pyvae.Conv2d(6, 5, 17, 2, 2, 1, "valid", "tanh"),
+        pyvae.Conv2d(7, 7, 1, 19, 4, 3, (1, 2, 0, 3), "gelu"),
+    ],
+    "ConvTranspose2d": [
+        pyvae.ConvTranspose2d(3, 4, 19, 35),
+        pyvae.ConvTranspose2d(4, 4, 9, 1, 3, 1, "same", "relu"),
+        pyvae.ConvTranspose2d(2, 3, 5, 17, 2, 3, "same", "silu"),
+    ],
+    "Upsample2d": [pyvae.Upsample2d(3, 2, 5)],
     "LayerNorm": [pyvae.LayerNorm(WIDTH)],
     "GatedDense": [pyvae.GatedDense(WIDTH, 67)],
     "Residual": [pyvae.Residual(pyvae.Dense(WIDTH, WIDTH, "silu"))],

@@ -71,5 +71,7 @@ class TensorFlow(Protocol):
         return {"test ELBO": model.elbo(test).mean()}
 
 
+PROTOCOLS = {"keras": Keras(), "tensorflow": TensorFlow()}
+
 if __name__ == "__main__":
-    main({"keras": Keras(), "tensorflow": TensorFlow()}, __doc__)
+    main(PROTOCOLS, __doc__)

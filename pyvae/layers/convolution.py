@@ -255,7 +255,7 @@ class Upsample2d(Layer):
 def check_padding(padding):
     """The four numbers. Raises ValueError for anything else."""
     try:
-        top, bottom, left, right = padding
+        top, bottom, left, right = () if isinstance(padding, str) else padding
     except (TypeError, ValueError):
         raise ValueError(
             f'padding must be "same", "valid" or (top, bottom, left, right), not {padding!r:.40}'
