@@ -108,4 +108,4 @@ def plain_number(text):
 def name_options(message):
     """The message, with options in place of the Python arguments that they set."""
     names = "|".join(map(re.escape, ARGUMENTS))
-    return re.sub(rf"(?<![\w/.])({names})(?![\w/])", lambda match: ARGUMENTS[match[0]], message)
+    return re.sub(rf"(?<![\w/.-])({names})(?![\w/])", lambda match: ARGUMENTS[match[0]], message)

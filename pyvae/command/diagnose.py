@@ -3,6 +3,8 @@
 import json
 import sys
 
+import numpy as np
+
 from pyvae import diagnosis_plots
 from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
@@ -11,6 +13,7 @@ from pyvae.command.objective import new_objective
 from pyvae.command.options import options_of_run
 from pyvae.command.outputs import counted, tell, writing
 from pyvae.command.refusals import Refusal
+from pyvae.data.wrapped import Rows
 from pyvae.diagnosis.diagnose import diagnose
 from pyvae.training.history import History
 from pyvae.training.loop import split
@@ -81,10 +84,17 @@ def rows_of_run(data, model, asked, is_its_own):
     name = "train" if "train" in splits else next(iter(splits))
     rows = as_trained_on(splits[name], data, model)
     if not is_its_own:
-        return rows, None
+        return labelled(rows), None
     rows, others = split(rows, None, asked.validation_fraction, asked.seed)
     held_out = next((name for name in ("validation", "test") if name in splits), None)
-    return rows, as_trained_on(splits[held_out], data, model) if others is None and held_out else others
+    others = as_trained_on(splits[held_out], data, model) if others is None and held_out else others
+    return labelled(rows), None if others is None else labelled(others)
+
+
+def labelled(source):
+    """The rows of a source with a number beside them, where some have one: losses of others cannot be compared."""
+    some = source.marked is not None and source.marked.any()
+    return Rows(source, np.flatnonzero(source.marked)) if some else source
 
 
 def draw(diagnosis, out):

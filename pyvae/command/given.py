@@ -5,12 +5,13 @@ import sys
 import numpy as np
 
 from pyvae.arguments import did_you_mean, shown
-from pyvae.command.inputs import beside_of, table_of
+from pyvae.command.inputs import beside_of, number_beside, table_of
 from pyvae.command.labels import names_of
 from pyvae.command.refusals import Refusal
 from pyvae.data.sources import ArraySource
 from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.models.conditional import ConditionalVAE
+from pyvae.models.joint import once
 from pyvae.models.latents_given import latents_given
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.noise import Noise
@@ -35,19 +36,22 @@ def new_rows(model, options, latent, mean):
 
 
 def latents_of(model, table, given, latent, n, seed):
-    """z ~ p(z|given), (n, Z), of a model of all columns of a table, some of which are given."""
-    names = [str(name) for name in table.names]
+    """z ~ p(z|given), (n, Z), of a model of all columns of a table, some of which are given, as may be the number
+    beside them."""
+    beside = number_beside(model)
+    columns = [*table.columns, *([beside] if beside else [])]
+    names = [str(column.name) for column in columns]
     for name in given:
         if name not in names:
             raise Refusal(f"--given names {shown(name)!r}, which is no column{did_you_mean(name, names)}")
     if len(given) == len(names):
         raise Refusal("--given must leave some column out, or there is nothing to draw")
-    row = {
-        column.name: value_of(column, given[str(column.name)]) for column in table.columns if str(column.name) in given
-    }
+    row = {column.name: value_of(column, given[str(column.name)]) for column in columns if str(column.name) in given}
     codes = np.array([[number(row, table.columns[j]) for j in table.order]], np.float32)
     x = table.one_hot(codes)
     x[np.isnan(np.repeat(codes, table.widths, axis=1))] = np.nan
+    if beside:
+        model, x = once(model), np.append(x, [[number(row, beside)]], axis=1).astype(np.float32)
     density = latent or AggregatePosterior.standard_normal(model.latent_dim)
     found = latents_given(model, ArraySource(x, missing=True), density, seed)
     if found.effective_sample_size < FEW:
@@ -67,11 +71,13 @@ def label(model, given):
     return number_of(name, given[name], names_of(model).tolist())
 
 
-def with_given(model, options, frame):
-    """The DataFrame of the new rows of ``pyvae sample``, with what they were given as it was typed: in columns of its
-    own, or before these, where the class that was drawn for each stands, too."""
-    beside, given = beside_of(model), options.given
-    if beside is None:
+def frame_of(model, options, table, rows):
+    """The new rows (n, D) of ``pyvae sample`` as a DataFrame, with what they were given as it was typed: in columns of
+    its own, or before these, where the class that was drawn for each stands, too, or the number beside them."""
+    frame, beside, given = table.decode(rows), beside_of(model), options.given
+    if beside is not None and beside.number:
+        frame.insert(0, beside.number.name, beside.number.decode(rows[:, table.n_features :]))
+    if beside is None or beside.number:
         return frame.astype(dict.fromkeys(given or {}, object)).assign(**(given or {}))
     if given is None:
         given = {beside.target.name: names_of(model)[model.sample_labels(len(frame), options.seed)]}

@@ -20,6 +20,7 @@ from pyvae.latent.aggregate import AggregatePosterior
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.words import LIKELIHOODS, likelihood_of_entries, make_likelihood
+from pyvae.models.joint import without_targets
 
 
 def load_model(path):
@@ -135,7 +136,7 @@ def table_of(model):
         return None
     try:
         table = Table.from_config(model.metadata["table"])
-        if table.n_features != model.n_features:
+        if table.n_features + (number_beside(model) is not None) != model.n_features:
             raise ValueError
     except (TypeError, ValueError, KeyError, AttributeError):
         raise Refusal("MODEL has notes of a table that is not its own: train it anew") from None
@@ -146,7 +147,11 @@ def log_scale(source, table):
     """The number to subtract from log p(x) of each row for that of the row as given, (N,), nats: of a table, or of a
     source that is standardised; 0 for other arrays."""
     scaled = table or source.standardization
-    return np.zeros(len(source)) if scaled is None else log_scale_of_rows(source, scaled.log_scale())
+    if scaled is None:
+        return np.zeros(len(source))
+    of_columns = np.zeros(source.n_features)
+    of_columns[: len(scaled.log_scale())] = scaled.log_scale()  # of a number beside the rows, none is scored
+    return log_scale_of_rows(source, of_columns)
 
 
 def beside_of(model):
@@ -154,9 +159,20 @@ def beside_of(model):
     return None if "beside" not in model.metadata else Beside.from_config(model.metadata["beside"])
 
 
+def number_beside(model):
+    """The Column of the number beside the rows that a model was trained on; None if none was."""
+    beside = beside_of(model)
+    return None if beside is None else beside.number
+
+
+def without_number(model, source):
+    """The rows of a source without the number beside them, if the model knows one."""
+    return source if number_beside(model) is None else without_targets(model, source)
+
+
 def load_rows(data, options, model, labels=False):
-    """The name and the rows of the split of DATA that the options name, or else of its first split; with their labels
-    if these are asked for.
+    """The name and the rows of the split of DATA that the options name, or else of its first split; with their labels,
+    or the number beside them, if these are asked for.
 
     The name is None if DATA is not what the model was trained on and all of it is one split, which ``datasets`` calls
     train.
@@ -167,8 +183,10 @@ def load_rows(data, options, model, labels=False):
         raise Refusal(f"{data} has no {split} split: use --split {either(splits)}")
     name = split if len(splits) > 1 or are_same(data, trained_on(options.model, model)) else None
     source = as_trained_on(splits[split], data, model)
-    source.label = source.label if labels else None
-    return name, source
+    if labels:
+        return name, source
+    source.label = None
+    return name, without_number(model, source)
 
 
 def splits_of(data, model):

@@ -4,7 +4,8 @@ from copy import copy
 
 import numpy as np
 
-from pyvae.command.inputs import beside_of, codes_of
+from pyvae.command.inputs import beside_of, codes_of, number_beside
+from pyvae.command.numbers import ToldNumber, check_number_options
 from pyvae.command.outputs import counted
 from pyvae.command.refusals import Refusal
 from pyvae.data.labels import UNKNOWN
@@ -25,6 +26,7 @@ def take_labels(dataset, options):
         if options.likelihood in STANDARDIZED and dataset.train.binarize is None:
             raise Refusal(f"--labels goes with rows from 0 to 1 or of counts, not --likelihood {options.likelihood}")
         dataset.train.label = known_labels(dataset.train_labels, options.labels, options.seed)
+    check_number_options(options, dataset.beside)
     if options.alpha is not None and dataset.train.label is None:
         raise Refusal("--alpha weighs what labels teach: add --target or --labels")
 
@@ -57,17 +59,22 @@ def names_of(model):
 
 
 def told_of(model, dataset, source):
-    """The classes Told of the rows that a training reports on; None for a model that knows none, or without a label."""
-    if dataset.train.label is None:
+    """What is told of the rows that a training reports on; None for a model that tells nothing, or without a label."""
+    if dataset.n_labelled is None:
         return None
     if source is dataset.test and dataset.test_labels is not None:
         source = copy(source)
         source.label = codes_of(dataset.test_labels, classes_of(dataset))
-    told = Told(model, source)
+    told = told_by(model, source)
     return told if told.n_labelled else None
 
 
-class Told:
+def told_by(model, source):
+    """What a model tells of the rows of a DataSource: a number or a class of each."""
+    return (ToldClass if number_beside(model) is None else ToldNumber)(model, source)
+
+
+class ToldClass:
     """The classes that a model tells of the rows of a DataSource, which may have labels.
 
     shares: q(y|x) (N, C). error: the share of the rows with a label that are told wrongly; None without any.
@@ -75,7 +82,7 @@ class Told:
 
     def __init__(self, model, source):
         if not isinstance(model, SemiSupervisedVAE):
-            raise Refusal("--predict tells classes: train a model with --target or --labels")
+            raise Refusal("--predict tells a class or a number: train a model with --target or --labels")
         self.shares, self.names = model.classify(source), names_of(model)
         self.likeliest = self.shares.argmax(axis=1)
         known = np.zeros(len(source), bool) if source.label is None else source.label != UNKNOWN
@@ -86,6 +93,10 @@ class Told:
         """What is written of each row: the name of the likeliest class, and its probability."""
         rows = np.arange(len(self.shares))
         return {"class": self.names[self.likeliest], "probability": self.shares[rows, self.likeliest]}
+
+    def result(self):
+        """What --json says."""
+        return {"error": self.error, "labelled": self.n_labelled}
 
     def __str__(self):
         return f"{self.error:.2%} of {counted(self.n_labelled, 'labelled row')} told wrongly"

@@ -20,7 +20,7 @@ from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.advice import name_options
 from pyvae.command.diagnose import run_diagnose
-from pyvae.command.given import new_rows, with_given
+from pyvae.command.given import frame_of, new_rows
 from pyvae.command.inputs import data_of, load_latent, load_model, load_rows, table_of
 from pyvae.command.options import parse
 from pyvae.command.outputs import counted, output_file, tell, write_frame, write_rows, write_table
@@ -41,7 +41,7 @@ def run_sample(options):
     latent = load_latent(options.model, model) if options.latent == "mixture" else None
     rows = new_rows(model, options, latent, mean=not (options.draw or table))
     if table is not None:
-        write_frame(out, with_given(model, options, table.decode(rows)))
+        write_frame(out, frame_of(model, options, table, rows))
     else:
         write_rows(out, rows, lambda: plots.image_grid(rows, *pictures.settings(model)))
     tell(options, f"wrote {counted(len(rows), 'sample')} to {out}", rows=len(rows), out=str(out))

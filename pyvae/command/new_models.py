@@ -3,6 +3,7 @@
 import numpy as np
 
 from pyvae.command.labels import classes_of
+from pyvae.command.numbers import likelihood_with_number, new_joint_model
 from pyvae.command.refusals import Refusal
 from pyvae.data.scaling import GatheredArray
 from pyvae.data.sources import SparseSource
@@ -29,7 +30,9 @@ AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there;
 
 
 def new_likelihood(dataset, options):
-    """The likelihood of the rows."""
+    """The likelihood of the rows, and of a number beside them."""
+    if dataset.beside is not None and dataset.beside.number:
+        return likelihood_with_number(dataset.table.likelihood(), options)
     if dataset.table is not None:
         return dataset.table.likelihood()
     return make_likelihood(options.likelihood, dataset.train.n_features)
@@ -55,13 +58,16 @@ def new_posterior(options):
 
 def new_model(dataset, likelihood, options, trained):
     """A model for the rows, with this likelihood: of rows that are given a condition, of rows of which some have
-    labels, or of rows alone. The columns of a Gaussian are standardised, unless they are black and white; counts and
-    the columns of a table start at their means, and pseudo-inputs at rows of ``trained``."""
+    labels, of rows with a number beside them, or of rows alone. The columns of a Gaussian are standardised, unless
+    they are black and white; counts and the columns of a table start at their means, and pseudo-inputs at rows of
+    ``trained``."""
     rows, table, word = dataset.train, dataset.table, options.likelihood
     network = options.latent, options.hidden, options.activation
     prior, posterior = new_prior(options, rows.n_features), new_posterior(options)
     if rows.condition is not None or rows.label is not None:
         model = new_given_model(dataset, likelihood, options, prior, posterior)
+    elif dataset.beside is not None:
+        model = new_joint_model(dataset, likelihood, options, prior)
     elif table is None and word in STANDARDIZED and rows.binarize is None:
         model = StandardizedVAE.mlp(rows, *network, word, options.seed, prior, posterior)
     else:
@@ -69,7 +75,7 @@ def new_model(dataset, likelihood, options, trained):
         parts = mlp_parts(rows.n_features, *network, likelihood, first, posterior)
         model = VAE(*parts, prior, posterior, options.seed)
     if table is not None:
-        table.start(model, rows.codes)
+        table.start(model, dataset.codes)
     elif word in AT_THE_MEANS:
         X = rows.X if isinstance(rows, SparseSource) else GatheredArray(rows)
         start_at_rows(model, X, name=f"column {{}} of {rows.name}".format)

@@ -100,7 +100,8 @@ def add_sample(command):
     parser.add_argument(
         "--given", type=given, metavar="C=VALUE,..",
         help="values of some columns of a table, such as town=Ulm,age=40; of all that the model was trained on with "
-        "--condition; or the class of a model trained with --target or --labels, such as class=7",
+        "--condition; or the class of a model trained with --target or --labels, such as class=7; a target that is a "
+        "number is a column like the others",
     )  # fmt: skip
     add_seed(parser)
     add_output(parser, "a .png picture or a .npy array; of a table a .csv", "samples.png, .npy or .csv")
@@ -135,7 +136,8 @@ def add_score(command):
         "Write the ELBO of every row of a split and its parts, in nats: elbo = -(reconstruction + kl); or the "
         "importance-weighted log-likelihood (Burda et al. 2016). A .csv or .npz file has the columns row (its number "
         "in the split, from 0), elbo, reconstruction, kl, or row, log_likelihood; with --flag flagged, 1 or 0; with "
-        "--why why; with --predict class and probability; a .npy file holds the score alone. "
+        "--why why; with --predict class and probability, or prediction and std of a number; a .npy file holds the "
+        "score alone. "
         "Nats of a table are those of its values as they stand in the file. "
         "The mean is printed.",
         "pyvae score runs/mnist --log-likelihood --samples 200", "pyvae score runs/people new.csv --flag 0.05 --why",
@@ -151,7 +153,8 @@ def add_score(command):
     parser.add_argument("--why", action="store_true", help="name the columns that make the flagged rows odd")
     parser.add_argument(
         "--predict", action="store_true",
-        help="the likeliest class of each row too, and its probability, of a model trained with --target or --labels",
+        help="tell what the model was trained to with --target or --labels: the likeliest class of each row and its "
+        "probability, or a number and its standard deviation; and the error on rows in which it is known",
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=count(1), metavar="K",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of
-from pyvae.command.labels import Told
+from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of, without_number
+from pyvae.command.labels import told_by
 from pyvae.command.outputs import counted, output_file, tell, write_table
 from pyvae.command.reference import SAMPLES, Reference, columns_of, surprise_of
 from pyvae.command.refusals import Refusal
@@ -26,8 +26,9 @@ def run_score(options):
     kinds = (".csv", ".npz", ".npy")
     out = output_file(options.out or Path("scores.csv"), kinds, options.force, [options.model, data])
     split, source = load_rows(data, options, model, labels=options.predict)
-    told = Told(model, source) if options.predict else None
-    source.label = None  # scores are of log p(x), whether or not a row has a label
+    told = told_by(model, source) if options.predict else None
+    source.label = None  # scores are of log p(x), whatever else is known of a row
+    source = without_number(model, source)
     scale = log_scale(source, table_of(model))
     if options.log_likelihood or reference:
         score, samples = "log_likelihood", options.samples or (SAMPLES if reference else 1000)
@@ -49,7 +50,7 @@ def run_score(options):
         f"{counted(samples, 'sample')} each; wrote {out}"
     )
     found = flagged.result if flagged else {}
-    found |= {"error": told.error, "labelled": told.n_labelled} if told else {}
+    found |= told.result() if told else {}
     lines = [*(flagged.lines if flagged else []), *([str(told)] if told and told.n_labelled else [])]
     text = "\n".join([*lines, sentence])
     tell(options, text, **means, split=split, rows=len(source), samples=samples, **found, out=str(out))

@@ -12,7 +12,8 @@ import numpy as np
 from pyvae import _kernels, persistence
 from pyvae.command import pictures, runs
 from pyvae.command.advice import name_options
-from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited
+from pyvae.command.descriptions import describe_rows, describe_target
+from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited, without_number
 from pyvae.command.labels import classes_of, take_labels, told_of
 from pyvae.command.new_models import new_likelihood, new_model
 from pyvae.command.objective import new_objective
@@ -54,6 +55,7 @@ class Job(NamedTuple):
     validation: DataSource | None  # held_out, or a split of the data set
     split: str  # the name of the rows that the result is reported on
     reported: DataSource  # those rows
+    scored: DataSource  # the same without a number beside them, for log p(x)
 
     @property
     def validated(self):
@@ -81,7 +83,7 @@ def run_train(options):
         told, found = told_of(job.model, job.dataset, job.reported), {}
         result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
         if told is not None:
-            result, found = f"{told}\n{result}", {"error": told.error, "labelled": told.n_labelled}
+            result, found = f"{told}\n{result}", told.result()
         run.save(result)
     tell(
         options, result,
@@ -138,7 +140,8 @@ def prepare(options, out, is_resumed):
         for name, source in (("test", dataset.test), ("validation", validation), ("train", rows))
         if source is not None
     )
-    return Job(dataset, model, rate, objective, rows, held_out, validation, split, reported)
+    scored = without_number(model, reported)
+    return Job(dataset, model, rate, objective, rows, held_out, validation, split, reported, scored)
 
 
 class Run:
@@ -169,6 +172,9 @@ class Run:
             first, *others = table.describe(71)
             self.log.show(f"columns  {first}", *(" " * 9 + line for line in others))
             likelihood = "a likelihood of each column's kind"
+        target = self.job.dataset.beside and self.job.dataset.beside.target
+        if target:
+            say("target", describe_target(target, model))
         if isinstance(model, StandardizedVAE) or (table is not None and table.log_scale().any()):
             say("scale", SCALED)
         say("model", f"{layers} {options.activation}, {likelihood}, {model.parameters.count:,} parameters")
@@ -205,7 +211,7 @@ class Run:
     def evaluate(self):
         """Means over the reported rows of -log p(x|z), of their values as given, and of the KL, nats; refuse a model
         whose means are not finite."""
-        source = self.job.model.source(self.job.reported, training=True)
+        source = self.job.model.source(self.job.scored, training=True)
         reconstruction, kl = training.evaluate(self.job.model, source, self.options.seed)
         if not np.isfinite(reconstruction + kl):
             self._discard()
@@ -233,7 +239,7 @@ class Run:
             latent = job.model.aggregate_posterior(job.rows)
             persistence.write_file(out / runs.LATENT, latent.to_npz())
             persistence.write_file(out / "history.csv", history.to_csv().encode())
-            reference = Reference.of(job.model, job.reported, held_out=job.split != "train")
+            reference = Reference.of(job.model, job.scored, held_out=job.split != "train")
             persistence.write_file(out / runs.REFERENCE, reference.to_npz())
             labels = pictures.labels_of(job.dataset, job.reported)
             drawn = pictures.save(job.model, latent, history, job.reported, labels, out, job.split, job.validated)
@@ -271,25 +277,3 @@ class Run:
         """Remove what it has written, unless it is a resumed run."""
         if self.is_open and self.began is None:
             runs.remove(self.out, self.checkpoints)
-
-
-def describe_rows(dataset, held_out):
-    """Say how many rows and columns the data have, which rows are not trained on, and how values are binarised."""
-    source = dataset.train
-    n_columns = source.n_features if dataset.table is None else len(dataset.table.columns)
-    parts = [f"{dataset.name}: {counted(len(source), 'row')} of {counted(n_columns, 'column')}"]
-    if dataset.table is not None:
-        parts.append(f"{counted(source.n_features, 'number')} each")
-        missing = int(np.isnan(source.codes).sum())
-        parts += [f"{counted(missing, 'cell')} missing"] if missing else []
-    if source.label is not None:
-        parts.append(f"{counted(int((source.label >= 0).sum()), 'row')} labelled")
-    if source.condition is not None:
-        parts.append(f"given {', '.join(map(str, dataset.beside.names))}")
-    if held_out is not None:
-        parts.append(f"{len(held_out)} held out to validate on")
-    parts += [f"{len(other)} {name}" for name, other in dataset.splits().items() if name != "train"]
-    if source.binarize is not None:
-        how = {"threshold": f"cut at {source.threshold:g}", "draw": "drawn afresh at every step"}[source.binarize]
-        parts.append(f"black and white ({how})")
-    return ", ".join(parts)

@@ -51,8 +51,9 @@ def add_data(parser):
     )  # fmt: skip
     data.add_argument(
         "--target", metavar="C",
-        help="the column of a table with the classes of the rows, empty where nobody knows: a semi-supervised VAE; "
-        "score --predict then tells them",
+        help="the column of a table that is to be told, empty where nobody knows; words: classes, by a semi-supervised "
+        "VAE; numbers: regression, by a joint model of the column and the others (--kinds C=categorical makes them "
+        "classes); score --predict then tells it",
     )  # fmt: skip
     data.add_argument(
         "--labels", type=count(1), metavar="N",
@@ -99,8 +100,12 @@ def add_network(parser):
     model.add_argument("--components", type=count(1), metavar="K", help="of the prior (default: 100)")
     model.add_argument(
         "--alpha", type=number(0, INFINITY, True), metavar="X",
-        help="weight of log q(y|x) of a labelled row, with --target or --labels (default: 0.1 times the rows for each "
-        "labelled one)",
+        help="weight of log q(y|x) of a labelled row, with --labels or a --target of classes (default: 0.1 times the "
+        "rows for each labelled one)",
+    )  # fmt: skip
+    model.add_argument(
+        "--target-weight", type=number(0, INFINITY), metavar="X",
+        help="how many times a --target of numbers counts in the loss (default: 30)",
     )  # fmt: skip
     model.add_argument(
         "--posterior", choices=POSTERIORS, default="diagonal", metavar="WORD",

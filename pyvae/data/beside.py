@@ -1,4 +1,4 @@
-"""Columns of a table beside its rows: the condition that rows are given, or the class that is to be told."""
+"""Columns of a table beside its rows: the condition that rows are given, or the class or number that is to be told."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,24 @@ import numpy as np
 from pyvae.arguments import did_you_mean, shown
 from pyvae.data.columns import Column, row_name
 from pyvae.data.labels import UNKNOWN
+from pyvae.data.scaling import warn_of_far_cells
 from pyvae.data.tables import Table
 
 
 @dataclass
 class Beside:
     """What of a table stands beside the columns of its rows. condition: a Table of the columns that rows are given.
-    target: the Column of their classes. One of both is None."""
+    target: the Column of their classes, or of a number. One of both is None."""
 
     condition: Table | None = None
     target: Column | None = None
 
     @classmethod
     def infer(cls, frame, condition=(), target=None, kinds=None):
-        """Describe columns of a DataFrame, by their names. kinds: as for ``Table.infer``. Raises ValueError where the
-        table has no such column, or the target is no category, and what ``Table.infer`` and ``Column.infer`` raise."""
+        """Describe columns of a DataFrame, by their names. kinds: as for ``Table.infer``; that of the target decides
+        whether it is told as a class (categorical, boolean) or as a number (numeric, count). Raises ValueError where
+        the table has no such column, or the target has one value alone, and what ``Table.infer`` and ``Column.infer``
+        raise."""
         for argument, names in (("condition", condition), ("target", [target] if target else [])):
             for name in names:
                 if name not in frame.columns:
@@ -30,17 +33,19 @@ class Beside:
         if target is None:
             own = {name: kind for name, kind in (kinds or {}).items() if name in condition}
             return cls(Table.infer(frame[list(condition)], own))
-        column = Column.infer(frame[target], (kinds or {}).get(target))
-        if column.kind == "boolean":
-            column = Column.infer(frame[target], "categorical")
-        if column.kind != "categorical":
-            raise ValueError(
-                f"column {shown(target)!r} is {column.kind}, and classes are told apart: give it the kind categorical "
-                "if its values are names of classes"
-            )
-        if len(column.categories) < 2:
-            raise ValueError(f"column {shown(target)!r} has one class alone: there is nothing to tell apart")
+        kind = Column.infer(frame[target], (kinds or {}).get(target)).kind
+        told_as = {"boolean": "categorical", "count": "numeric"}.get(kind, kind)
+        column = Column.infer(frame[target], told_as)
+        if len(column.categories) < 2 if told_as == "categorical" else column.low == column.high:
+            what = "class" if told_as == "categorical" else "value"
+            raise ValueError(f"column {shown(target)!r} has one {what} alone: there is nothing to tell apart")
+        warn_of_far_cells([f"column {target!r}"], column.far(frame[target]).sum(keepdims=True))
         return cls(target=column)
+
+    @property
+    def number(self):
+        """The target's Column, where it is a number; else None."""
+        return None if self.target is None or self.target.kind == "categorical" else self.target
 
     @property
     def columns(self):
@@ -52,14 +57,18 @@ class Beside:
         """The names of the columns."""
         return [column.name for column in self.columns]
 
-    def of_rows(self, frame):
-        """The arguments of a source for the rows of a DataFrame: condition (N, C), or label (N,), UNKNOWN where the
-        cell is empty, or there is no such column. Raises ValueError where a condition is missing, and what
-        ``Table.encode`` raises."""
+    def of_rows(self, frame, training=False):
+        """The arguments of a source for the rows of a DataFrame: condition (N, C); or label (N,), UNKNOWN where the
+        cell is empty, or there is no such column; or targets (N, 1), the scaled numbers, NaN there, and with training
+        in far cells (scaling.py), too. Raises ValueError where a condition is missing, and what ``Table.encode``
+        raises."""
         if self.condition is None:
-            if self.target.name not in frame.columns:
-                return {"label": np.full(len(frame), UNKNOWN)}
-            codes = self.target.encode(frame[self.target.name])
+            codes = np.full(len(frame), np.nan)
+            if self.target.name in frame.columns:
+                cells = frame[self.target.name]
+                codes = np.where(training & self.target.far(cells), np.nan, self.target.encode(cells))
+            if self.number:
+                return {"targets": codes[:, None]}
             return {"label": np.where(np.isnan(codes), UNKNOWN, codes).astype(np.int64)}
         missing = [name for name in self.names if name not in frame.columns]
         if missing:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyvae.data.beside import Beside
+from pyvae.data.labels import UNKNOWN
 from pyvae.data.sources import DataSource
 from pyvae.data.tables import Table
+from pyvae.data.wrapped import PartlyLabelled
 
 
 @dataclass
@@ -26,6 +28,20 @@ class Dataset:
     train_factors: np.ndarray | None = None  # (N, K) whole numbers: what each row was made from
     test_factors: np.ndarray | None = None
     factor_names: tuple = ()  # (K,)
+
+    @property
+    def codes(self):
+        """What Table.codes makes of the rows of a table to train on."""
+        return (self.train.source if isinstance(self.train, PartlyLabelled) else self.train).codes
+
+    @property
+    def n_labelled(self):
+        """How many rows to train on have a label, or a number beside them; None where none is asked for."""
+        if self.train.label is not None:
+            return int((self.train.label != UNKNOWN).sum())
+        if self.beside is None or not self.beside.number:
+            return None
+        return len(self.train) if self.train.marked is None else int(self.train.marked.sum())
 
     def splits(self):
         """The existing sources by their names, in the order test, validation, train."""

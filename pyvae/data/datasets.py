@@ -27,6 +27,7 @@ from pyvae.data.dataset import Dataset
 from pyvae.data.sources import ArraySource, SparseSource
 from pyvae.data.sprites import sprites
 from pyvae.data.tables import Table, TableSource
+from pyvae.data.wrapped import partly_labelled
 from pyvae.noise import Noise
 
 MIRRORS = {
@@ -148,8 +149,8 @@ def table(path, kinds=None, drop=(), condition=(), target=None):
     kinds: name of a column -> its kind (pyvae.tables), in place of what its values suggest. Columns that hold only 0
     and 1 are taken as boolean, as a .csv file states no types. Columns given as categorical keep their spelling, such
     as 00123. drop: names of the columns to leave out. condition: those that rows are given; target: that of their
-    classes, empty where nobody knows; both stand beside the rows. Raises ValueError, naming the column, where it cannot
-    be used, and ImportError without pandas.
+    classes, or of a number, empty where nobody knows; both stand beside the rows. Raises ValueError, naming the column,
+    where it cannot be used, and ImportError without pandas.
     """
     path = Path(path)
     kinds = kinds or {}
@@ -166,20 +167,27 @@ def table(path, kinds=None, drop=(), condition=(), target=None):
     for name in frame.columns.difference(list(kinds)):
         warn_of_few_fractions(f"column {shown(name)!r}", frame[name])
     beside = Beside.infer(frame, condition, target, kinds) if condition or target else None
-    of_rows, own = _split(frame, beside)
+    of_rows, own = _split(frame, beside, True)
     if beside is not None and not len(own.columns):
         raise ValueError(
             f"{path} has no column but {shown(', '.join(map(str, beside.names)))}: nothing is left to model"
         )
     found = Table.infer(own, {name: kind for name, kind in kinds.items() if name in own.columns})
-    return Dataset(name_of(str(path)), TableSource(found, own, True, path.name, **of_rows), table=found, beside=beside)
+    return Dataset(name_of(str(path)), _source(found, own, True, path.name, **of_rows), table=found, beside=beside)
 
 
-def _split(frame, beside):
+def _split(frame, beside, training=False):
     """What stands beside the rows of a DataFrame, as arguments of a source, and the frame of the other columns."""
     if beside is None:
         return {}, frame
-    return beside.of_rows(frame), frame.drop(columns=beside.names, errors="ignore")
+    return beside.of_rows(frame, training), frame.drop(columns=beside.names, errors="ignore")
+
+
+def _source(table, own, training, name, targets=None, **of_rows):
+    """A TableSource; with targets (N, 1) behind its columns, which are not observed where they are NaN."""
+    if targets is None:
+        return TableSource(table, own, training, name, **of_rows)
+    return partly_labelled(lambda known: TableSource(table, own, training, name, targets=known), targets)
 
 
 def rows_of_table(path, table, drop=(), beside=None):
@@ -190,7 +198,8 @@ def rows_of_table(path, table, drop=(), beside=None):
     as_text = [column.name for column in columns if column.dtype == "string"]
     frame = csv_files.read_table(path, as_text).drop(columns=list(drop), errors="ignore")
     of_rows, own = _split(frame, beside)
-    return Dataset(name_of(str(path)), TableSource(table, own, name=path.name, **of_rows), table=table, beside=beside)
+    source = _source(table, own, False, path.name, **of_rows)
+    return Dataset(name_of(str(path)), source, table=table, beside=beside)
 
 
 def _are_bits(column):

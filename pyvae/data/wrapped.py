@@ -115,17 +115,33 @@ class Drawn(WrappedSource):
 
 class PartlyLabelled(WrappedSource):
     """The rows of another source, of which some alone have a label: the columns from number ``first`` on, in which it
-    stands, are observed where ``labelled`` (N,) is True. Batches have equally many such rows (training/order.py)."""
+    stands, are observed where ``labelled`` (N,) is True. Batches have equally many such rows (training/order.py), and
+    no other row is held out: how good an epoch is, these tell."""
 
     def __init__(self, source, first, labelled):
         super().__init__(source)
         self.first, self.labelled, self.missing = first, labelled, True
-        self.marked = labelled
+        self.marked, self.strata = labelled, np.where(labelled, 0, -1)
 
-    def change(self, batch, noise):
+    def gather(self, rows, noise=None, out=None):
+        return self.hidden(self.source.gather(rows, noise, out), rows)
+
+    def minibatch(self, rows, noise, dtype, memory=FRESH):
+        return self.hidden(self.source.minibatch(rows, noise, dtype, memory), rows)
+
+    def hidden(self, batch, rows):
+        """The batch of these rows without the labels that are not known."""
         observed = np.ones(batch.x.shape, bool) if batch.observed is None else batch.observed
-        observed[:, self.first :] = self.labelled[batch.rows, None]
+        observed[:, self.first :] *= self.labelled[rows, None]
         return replace(batch, observed=observed)
+
+
+def partly_labelled(source_with, targets):
+    """source_with(targets), a DataSource of rows with targets (N, T) in its last columns, for targets that are NaN
+    where nobody knows them: there they are not observed."""
+    known = ~np.isnan(targets).any(axis=1)
+    source = source_with(np.nan_to_num(targets))
+    return source if known.all() else PartlyLabelled(source, source.n_features - targets.shape[1], known)
 
 
 class SameNoise(WrappedSource):

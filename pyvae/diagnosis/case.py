@@ -8,7 +8,7 @@ import numpy as np
 
 from pyvae.data.wrapped import Rows
 from pyvae.layers.layer import Sequential
-from pyvae.module import build
+from pyvae.module import build, parameter_shapes
 from pyvae.noise import Noise
 from pyvae.objectives.elbo import ELBO
 from pyvae.objectives.terms import settled
@@ -25,7 +25,7 @@ MINIBATCHES, DRAWS = 6, 2  # of which gradients are taken, and of z for each min
 class Passed(NamedTuple):
     """A pass of rows through the networks."""
 
-    hidden: dict  # outputs (B, n) of every layer but the last of encoder and decoder, by the layers' names
+    hidden: dict  # outputs (B, n) of every hidden layer of encoder and decoder, by the layers' names
     mu: np.ndarray  # (B, Z), float64
     logvar: np.ndarray  # (B, Z), float64
     z: np.ndarray  # (B, Z), a sample of each row
@@ -184,13 +184,16 @@ def spread(source, most):
 
 
 def _outputs_of_layers(network, x, name):
-    """(name, outputs) of each layer of a network, for rows x (B, n_in), in order."""
+    """(name, outputs) of each layer of a network, for rows x (B, n_in), in order, from the first that learns: those
+    before it only choose what the network sees of a row."""
     if not isinstance(network, Sequential):
         yield name, network.forward(x)[0]
         return
+    learns = [bool(parameter_shapes({name: layer})) for layer in network.layers]
     for i, layer in enumerate(network.layers):
         x, _ = layer.forward(x)
-        yield f"{name}.{i}", x
+        if any(learns[: i + 1]):
+            yield f"{name}.{i}", x
 
 
 def rms(values):

@@ -1,4 +1,4 @@
-"""VAEClassifier: a class with its probability, by the joint model of supervised.py."""
+"""VAEClassifier: a class with its probability, by the joint model of models/joint.py."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pyvae.arguments import check_number, shown
 from pyvae.likelihoods.categorical import Categorical
+from pyvae.models.joint import predicted
 from pyvae.sklearn.supervised import JointEstimator, missing
 
 
@@ -44,7 +45,8 @@ class VAEClassifier(ClassifierMixin, JointEstimator):
     def predict_proba(self, X):
         """The probability of each of ``classes_`` for the rows of X (N, D): (N, n_classes). Raises what ``fit``
         raises."""
-        return self._predicted(X, lambda logits: softmax(logits, axis=-1).mean(axis=1))
+        source = self._source(self._rows(X))
+        return predicted(self.model_, source, lambda logits: softmax(logits, axis=-1).mean(axis=1))
 
     def predict(self, X):
         """The likeliest class of each row of X (N, D): (N,). Raises what ``fit`` raises."""

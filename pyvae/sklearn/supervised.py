@@ -1,21 +1,12 @@
-"""VAERegressor, and what VAEClassifier (classifier.py) shares with it: a joint model of x and y through one latent
-variable.
-
-    p(x, y, z) = p(z) p(x|z) p(y|z),    q(z|x)
-
-The ELBO on log p(x, y) trains all of it, with log p(y|z) counted target_weight times. The encoder sees x alone, so y is
-predicted from q(z|x):
-
-    p(y|x) ~ E_q(z|x)[p(y|z)]
-
-a mixture over samples of z, whose spread is the uncertainty of the prediction. Where the y of a row is not known, it is
-a missing cell of the joint row, and the row teaches p(x) alone.
+"""VAERegressor, and what VAEClassifier (classifier.py) shares with it: y is predicted from x by the joint model of
+models/joint.py.
 
 The other way round, rows are made for a wanted y: among samples from the density of z over the fitted rows, one is
 drawn with probability proportional to p(y|z), and decoded.
 """
 
 import math
+from functools import partial
 
 import numpy as np
 from scipy.stats import norm
@@ -23,21 +14,22 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import assert_all_finite, check_is_fitted
 
-from pyvae import _kernels
 from pyvae.arguments import check_number
 from pyvae.data.scaling import scale_of, scaled
-from pyvae.data.sources import CHUNK_ROWS, chunks_of
-from pyvae.data.wrapped import PartlyLabelled
-from pyvae.layers.activations import Symlog
-from pyvae.layers.inputs import FirstColumns
-from pyvae.layers.layer import Sequential
-from pyvae.likelihoods.counts import has_counts
-from pyvae.likelihoods.gaussian import Gaussian
-from pyvae.likelihoods.mixed import Mixed, Weighted
-from pyvae.models.build import mlp
+from pyvae.data.sources import chunks_of
+from pyvae.data.wrapped import partly_labelled
+from pyvae.models.joint import (
+    decode_targets,
+    expected_number,
+    joint_likelihood,
+    joint_parts,
+    normals,
+    of_number,
+    predicted,
+)  # fmt: skip
 from pyvae.models.vae import VAE
 from pyvae.noise import Noise
-from pyvae.sklearn.base import SAMPLES, VAEEstimator, draw_seed
+from pyvae.sklearn.base import VAEEstimator, draw_seed
 
 LATENT_SAMPLES = 4096  # samples of z, among which one is drawn for a wanted y
 CACHED = 16  # times smaller chunks of their weights stay in a processor's cache
@@ -48,8 +40,7 @@ class JointEstimator(VAEEstimator):
     """The common part of the two. Their parameters are those of VAEEstimator, with early_stopping on a quarter of the
     rows as the default (a tenth of few rows is too noisy to choose by), and
 
-    target_weight: how many times log p(y|z) counts in the loss. 1 gives the ELBO on log p(x, y). If x has many columns,
-    or nothing in common with y, then keeping y in z hardly pays for the nats that it costs.
+    target_weight: how many times log p(y|z) counts in the loss. 1 gives the ELBO on log p(x, y).
     """
 
     def __init__(
@@ -110,42 +101,12 @@ class JointEstimator(VAEEstimator):
 
     def _training_source(self, X, sample_weight=None, targets=None):
         """targets (N, T): with NaN where they are not known."""
-        known = ~np.isnan(targets[:, 0])
-        if known.all():
-            return super()._training_source(X, sample_weight, targets)
-        targets = np.where(known[:, None], targets, self._some_target)  # which nobody will look at
-        source = super()._training_source(X, sample_weight, targets)
-        return PartlyLabelled(source, self.columns_.n_features, known)
+        return partly_labelled(partial(super()._training_source, X, sample_weight), targets)
 
     def _make_model(self, columns, seed):
-        likelihood = columns.likelihood()
-        joint = Mixed([likelihood, Weighted(self._target_likelihood(), self.target_weight)])
-        first = [FirstColumns(joint.n_features, columns.n_features), *columns.first_layers()]
-        first += [Symlog()] if has_counts(likelihood) else []
-        encoder = mlp([columns.n_features, *self._hidden, 2 * self.n_components], self.activation)
-        decoder = mlp([self.n_components, *reversed(self._hidden), joint.n_outputs], self.activation)
-        return VAE(Sequential(*first, *encoder.layers), decoder, joint, seed=seed)
-
-    def _predicted(self, X, statistic):
-        """A statistic of each row of X, (N, ...), from the decoder's outputs for y, (n, SAMPLES, n_outputs) for n rows
-        at a time, at z ~ q(z|x) with the same noise for all rows."""
-        mu, logvar = self._encode(self._rows(X))
-        eps = Noise(0).normal("z", (SAMPLES, mu.shape[1]), np.zeros(1, int))
-        chunks = np.array_split(np.arange(len(mu)), 1 + len(mu) * SAMPLES // (16 * CHUNK_ROWS))
-        z = (mu[i, None] + np.exp(logvar[i, None] / 2) * eps for i in chunks)
-        return np.concatenate([statistic(self._decode_targets(part).astype(np.float64)) for part in z])
-
-    def _decode_targets(self, z):
-        """z (..., n_components) -> the decoder's outputs for y, (..., n_outputs), without computing those for x, which
-        may be many."""
-        *layers, last = self.model_.decoder.layers
-        y = np.ascontiguousarray(z.reshape(-1, z.shape[-1]))
-        for layer in layers:
-            y, _ = layer.forward(y)
-        own = self.model_.likelihood.outputs[-1]
-        outputs = np.empty((len(y), own.stop - own.start), y.dtype)
-        _kernels.dense(y, np.ascontiguousarray(last.W[:, own]), last.b[own], None, out=outputs)
-        return outputs.reshape(*z.shape[:-1], -1)
+        likelihood = joint_likelihood(columns.likelihood(), self._target_likelihood(), self.target_weight)
+        sizes = self.n_components, self._hidden, self.activation
+        return VAE(*joint_parts(likelihood, *sizes, columns.first_layers()), seed=seed)
 
     def _log_py(self, targets, outputs):
         """log p(y|z) of each of the encoded targets (n, T) at each of the decoder's outputs for y (S, n_outputs),
@@ -156,7 +117,7 @@ class JointEstimator(VAEEstimator):
         """One row x for each of the encoded targets (n, T)."""
         seed = draw_seed(random_state)
         z = self.latent_mixture_.sample(LATENT_SAMPLES, self.n_components, Noise(seed))
-        outputs = self._decode_targets(z)
+        outputs = decode_targets(self.model_, z)
         uniform = Noise(seed).uniform("x", (len(targets), 1), np.arange(len(targets)), np.float64)[:, 0]
         chosen = np.empty(len(targets), int)
         wanted, which = np.unique(targets.astype(np.float32), axis=0, return_inverse=True)
@@ -175,8 +136,6 @@ class VAERegressor(RegressorMixin, JointEstimator):
     """Regression with uncertainty: y given z is normal, its mean and standard deviation both functions of z.
 
     The parameters are those of JointEstimator. Attributes: those of VAETransformer.
-
-    Source: the two-output network of Nix and Weigend 1994, on the latent of Kingma and Welling 2014.
     """
 
     def fit(self, X, y, sample_weight=None):
@@ -187,12 +146,8 @@ class VAERegressor(RegressorMixin, JointEstimator):
     def predict(self, X, return_std=False):
         """E[y|x] of the rows of X (N, D): (N,); with return_std also its standard deviation, (N,), both in y's units.
         Raises what ``fit`` raises."""
-
-        def moments(outputs):
-            mean, std = self._components(outputs)
-            return np.stack([mean.mean(axis=1), np.sqrt(np.mean(std**2, axis=1) + mean.var(axis=1))], axis=1)
-
-        expected, std = self._predicted(X, moments).T.copy()
+        source = self._source(self._rows(X))
+        expected, std = expected_number(self.model_, source, self._y_mean, self._y_scale)
         return (expected, std) if return_std else expected
 
     def predict_quantiles(self, X, quantiles=(0.05, 0.5, 0.95)):
@@ -200,7 +155,11 @@ class VAERegressor(RegressorMixin, JointEstimator):
         number. Raises ValueError for quantiles not between 0 and 1, and what ``fit`` raises."""
         given = [quantiles] if np.ndim(quantiles) == 0 else quantiles
         levels = np.array([check_number("quantiles", q, 0, 1) for q in given])
-        found = self._predicted(X, lambda outputs: mixture_quantiles(*self._components(outputs), levels))
+
+        def statistic(outputs):
+            return mixture_quantiles(*normals(self.model_, outputs, self._y_mean, self._y_scale), levels)
+
+        found = predicted(self.model_, self._source(self._rows(X)), statistic)
         return found[:, 0] if np.ndim(quantiles) == 0 else found
 
     def sample(self, y, random_state=None):
@@ -209,18 +168,9 @@ class VAERegressor(RegressorMixin, JointEstimator):
         check_is_fitted(self)
         return self._sample_given(self._encode_targets(self._check_targets(y)), random_state)
 
-    def _components(self, outputs):
-        """Means and standard deviations of the mixture p(y|x), (n, SAMPLES) each, in y's units."""
-        return self._y_mean + self._y_scale * outputs[..., 0], self._y_scale * self._std(outputs)
-
-    def _std(self, outputs):
-        """The standard deviation of encoded y given z, (...,), from the decoder's outputs for y, (..., 2)."""
-        floor = self.model_.likelihood.parts[-1].part.floor
-        return np.sqrt(floor**2 + np.exp(outputs[..., 1]))
-
     def _log_py(self, targets, outputs):
-        std = self._std(outputs)
-        away = targets - outputs[:, 0]
+        mean, std = normals(self.model_, outputs)
+        away = targets - mean
         away *= np.sqrt(0.5, dtype=np.float32) / std
         away *= away
         return np.subtract(-np.log(std), away, out=away)
@@ -243,7 +193,7 @@ class VAERegressor(RegressorMixin, JointEstimator):
         return scaled(y, self._y_mean, self._y_scale)[:, None]
 
     def _target_likelihood(self):
-        return Gaussian(1, std="predicted", floor=1e-2)
+        return of_number()
 
 
 def drawn(weight, which, place):

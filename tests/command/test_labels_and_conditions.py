@@ -159,7 +159,6 @@ def test_the_same_number_of_each_class_is_labelled():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("people.csv --target age", "'age' is count, and classes are told apart"),
         ("people.csv --target spor", "--target names the column 'spor'"),
         ("people.csv --condition spor", "--condition names the column 'spor'"),
         ("people.csv --target sport --condition age", "leave one out"),

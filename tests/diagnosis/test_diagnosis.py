@@ -13,6 +13,8 @@ from pyvae.diagnosis.latent_space import light_kl, prior_misses, weight_of_kl
 from pyvae.diagnosis.networks import dead_units, gradients, noisy_gradient
 from pyvae.diagnosis.rows import blur, likelihood, over_fitting
 from pyvae.diagnosis.schedule import learning_rate, warm_up
+from pyvae.likelihoods.gaussian import Gaussian
+from pyvae.models.joint import joint_likelihood, joint_parts, of_number
 
 FAULTS = list(diagnosis_plots.DRAWN)
 
@@ -162,6 +164,15 @@ def test_the_gain_by_another_prior_is_a_lower_bound_on_the_kl():
     sign = prior_misses(case_of(model, X))
     assert sign.found and kl - 0.1 < sign.numbers["gain_by_another_prior"] < kl + 0.02
     assert sign.numbers["samples_outside"] > 0.98
+
+
+def test_columns_that_an_encoder_chooses_are_no_units():
+    """Beside a column of large numbers, columns of small ones are as if they were all the same."""
+    likelihood = joint_likelihood(Gaussian(3, std="learned"), of_number(), 1.0)
+    model = pyvae.VAE(*joint_parts(likelihood, 2, (8,), "tanh"))
+    X = np.random.default_rng(0).normal(size=(50, 4)) * [1e6, 1, 1, 1]
+    sign = dead_units(case_of(model, X))
+    assert not sign.found and sorted(sign.numbers) == ["dead_decoder.0", "dead_encoder.1"]
 
 
 def test_dead_units_are_counted(healthy):

@@ -7,6 +7,7 @@ pytest.importorskip("sklearn", reason="the estimators are scikit-learn's, which 
 pytest.importorskip("pandas", reason="the estimators look for missing targets with pandas, which is not installed")
 
 from pyvae import _kernels
+from pyvae.models.joint import decode_targets
 from pyvae.noise import Noise
 from pyvae.sklearn import VAEClassifier, VAERegressor
 from pyvae.sklearn.supervised import LATENT_SAMPLES, drawn
@@ -50,7 +51,7 @@ def test_each_z_is_drawn_by_its_density_of_y(estimator):
     z = fitted.latent_mixture_.sample(LATENT_SAMPLES, 2, Noise(int(np.random.RandomState(5).randint(2**31 - 1))))
     seed = int(np.random.RandomState(5).randint(2**31 - 1))
     place = Noise(seed).uniform("x", (60, 1), np.arange(60), np.float64)[:, 0]
-    targets, outputs = fitted._encode_targets(wanted).astype(np.float32), fitted._decode_targets(z)
+    targets, outputs = fitted._encode_targets(wanted).astype(np.float32), decode_targets(fitted.model_, z)
     chosen = []
     for target, u in zip(targets, place, strict=True):
         log_py, _ = fitted.model_.likelihood.parts[-1].part.log_density(np.tile(target, (len(z), 1)), outputs)
