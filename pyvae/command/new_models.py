@@ -15,7 +15,7 @@ from pyvae.latent.mixture import Mixture
 from pyvae.latent.planar_flow import PlanarFlow
 from pyvae.latent.vamp import VampPrior
 from pyvae.likelihoods.words import make_likelihood
-from pyvae.models.build import encoder_mlp, mlp_parts
+from pyvae.models.build import conv_parts, encoder_mlp, mlp_parts
 from pyvae.models.conditional import ConditionalVAE
 from pyvae.models.semi_supervised import SemiSupervisedVAE
 from pyvae.models.standardized import StandardizedVAE
@@ -24,6 +24,7 @@ from pyvae.noise import Noise
 
 PRIORS, POSTERIORS = ("normal", "mixture", "vamp", "flow"), ("diagonal", "full", "planar")
 MARGIN = 0.05  # between a pseudo-input and the bounds, of their distance
+HIDDEN = (400,)  # sizes of hidden layers, unless --hidden or --conv say otherwise
 COMPONENTS = 100  # of a prior with components, unless --components says otherwise
 ALPHA = 0.1  # the weight of log q(y|x), of the mean over labelled rows and in the loss of a row (Kingma et al. 2014)
 AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
@@ -56,6 +57,24 @@ def new_posterior(options):
     return {"diagonal": lambda: None, "full": FullGaussian, "planar": PlanarFlow}[options.posterior]()
 
 
+def hidden_sizes(options):
+    """Sizes of the hidden layers."""
+    return options.hidden if options.hidden is not None else () if options.conv else HIDDEN
+
+
+def check_convolutions(dataset, options):
+    """Refuse --conv where it does not go."""
+    rows = dataset.train
+    if dataset.table is not None:
+        raise Refusal(f"--conv goes with pictures: leave it out, {options.data} is a table")
+    if rows.label is not None:
+        raise Refusal("--conv goes with pictures alone: leave it out, or --labels")
+    if dataset.image_shape is None:
+        raise Refusal(f"--conv goes with pictures: say --image-shape HxW if the rows of {options.data} are some")
+    if options.likelihood in STANDARDIZED and rows.binarize is None:
+        raise Refusal(f"--conv goes with values from 0 to 1 or counts, not --likelihood {options.likelihood}")
+
+
 def new_model(dataset, likelihood, options, trained):
     """A model for the rows, with this likelihood: of rows that are given a condition, of rows of which some have
     labels, of rows with a number beside them, or of rows alone. The columns of a Gaussian are standardised, unless
@@ -64,7 +83,11 @@ def new_model(dataset, likelihood, options, trained):
     rows, table, word = dataset.train, dataset.table, options.likelihood
     network = options.latent, options.hidden, options.activation
     prior, posterior = new_prior(options, rows.n_features), new_posterior(options)
-    if rows.condition is not None or rows.label is not None:
+    if options.conv:
+        check_convolutions(dataset, options)
+        sizes = (*dataset.image_shape, 1), options.latent, options.conv, options.hidden, 3, 2, options.activation
+        model = VAE(*conv_parts(*sizes, likelihood, posterior), prior, posterior, options.seed)
+    elif rows.condition is not None or rows.label is not None:
         model = new_given_model(dataset, likelihood, options, prior, posterior)
     elif dataset.beside is not None:
         model = new_joint_model(dataset, likelihood, options, prior)

@@ -15,7 +15,7 @@ from pyvae.command.advice import name_options
 from pyvae.command.descriptions import describe_rows, describe_target
 from pyvae.command.inputs import check_values, describe_data, load_training, log_scale, suited, without_number
 from pyvae.command.labels import classes_of, take_labels, told_of
-from pyvae.command.new_models import new_likelihood, new_model
+from pyvae.command.new_models import hidden_sizes, new_likelihood, new_model
 from pyvae.command.objective import new_objective
 from pyvae.command.outputs import counted, refuse_inputs, tell, writing
 from pyvae.command.reference import Reference
@@ -108,6 +108,7 @@ def prepare(options, out, is_resumed):
     """The Job that options ask for, or a refusal if something is wrong with it; nothing is written."""
     if options.patience and not options.validation_fraction:
         raise Refusal("--patience needs rows to validate on: add --validation-fraction, such as 0.1")
+    options.hidden = hidden_sizes(options)
     dataset = load_training(options)
     if options.binarize:
         for source in dataset.splits().values():
@@ -165,7 +166,8 @@ class Run:
     def describe(self):
         """Say which model is about to be trained on which rows."""
         options, model, say = self.options, self.job.model, self.log.say
-        layers = "-".join(str(n) for n in (model.n_features, *options.hidden, options.latent))
+        convolutions = [f"conv {channels}" for channels in options.conv or ()]
+        layers = "-".join(map(str, (model.n_features, *convolutions, *options.hidden, options.latent)))
         say("data", describe_rows(self.job.dataset, self.job.held_out))
         likelihood, table = options.likelihood, self.job.dataset.table
         if table is not None:

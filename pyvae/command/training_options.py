@@ -79,8 +79,13 @@ def add_network(parser):
     model = parser.add_argument_group("model")
     model.add_argument("--latent", type=count(1), default=20, metavar="N", help="latent dimensions (default: 20)")
     model.add_argument(
-        "--hidden", type=sizes, default=(400,), metavar="N,N",
-        help="sizes of the encoder's hidden layers, the decoder's in reverse (default: 400)",
+        "--hidden", type=sizes, metavar="N,N",
+        help="sizes of the encoder's hidden layers, the decoder's in reverse (default: 400; with --conv none)",
+    )  # fmt: skip
+    model.add_argument(
+        "--conv", type=sizes, metavar="N,N",
+        help="of pictures: channels of the encoder's convolutions, 3 x 3 with stride 2, before its hidden layers; the "
+        "decoder's are transposed ones (such as 32,64; default: none)",
     )  # fmt: skip
     model.add_argument(
         "--activation", choices=ACTIVATIONS, default="relu", metavar="WORD",
