@@ -6,7 +6,7 @@ It imports nothing of pyvae (see make_witness.py). What it shares is the meaning
 height * width * channels numbers, channels last; a convolution's W is (kernel kernel c_in, c_out), that of a transposed
 one (kernel kernel c_out, c_in).
 
-For each case of CASES the file holds, as case/NAME: x, dy and the parameters, which go in; y = f(x), and the derivatives
+For each case of CASES the file holds, as case/NAME: x, dy and the parameters, which go in; y = f(x), and the gradients
 of sum(dy y), dx and one for each parameter, as dNAME.
 """
 
