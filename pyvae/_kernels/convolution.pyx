@@ -62,7 +62,7 @@ cdef void look_forward(dense_product_t *p, const geometry_t *g) noexcept:
 
 cdef int multiply_patches(int real, const dense_product_t *p, cnp.ndarray x, tuple arrays) except -1:
     """C = P B."""
-    if fits_planes(p):
+    if p.rows > 0 and fits_planes(p):
         run(convolution_tables[level][real].multiply_planes, p, sizeof(p[0]),
             <double>p.rows * p.columns * p.depth / 16, arrays)
     else:
