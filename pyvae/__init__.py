@@ -31,6 +31,7 @@ from pyvae.layers.layer import Layer, Sequential
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogistic
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.likelihood import Likelihood
 from pyvae.likelihoods.mixed import Mixed, Weighted
@@ -88,6 +89,7 @@ __all__ = [
     "Dense",
     "Diagnosis",
     "DiagonalGaussian",
+    "DiscretizedLogistic",
     "Dropout",
     "ExponentialDecay",
     "FirstColumns",

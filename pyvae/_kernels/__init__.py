@@ -62,7 +62,7 @@ FUNCTIONS = {
     ),
     "likelihood": (
         *("bernoulli", "bernoulli_backward", "gaussian", "gaussian_backward"),
-        *("categorical", "categorical_backward"),
+        *("categorical", "categorical_backward", "discretized_logistic", "discretized_logistic_backward"),
     ),
     "log_space": ("log_softmax", "log_softmax_backward", "softmax"),
     "minibatch": ("gather",),

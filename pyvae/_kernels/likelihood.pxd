@@ -10,6 +10,7 @@ cdef extern from "simd/observation.h":
         const void *spread
         const void *observed
         Py_ssize_t x_row, outputs_row, spread_row, observed_row
+        double half
         const cnp.int64_t *edges
         Py_ssize_t groups
         void *log_px

@@ -16,7 +16,7 @@ cnp.import_array()
 cdef extern from "simd/likelihood.h":
     ctypedef struct likelihood_table_t:
         task_t bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward
-        task_t categorical, categorical_backward
+        task_t categorical, categorical_backward, discretized_logistic, discretized_logistic_backward
 
 cdef extern from *:
     """static const likelihood_table_t *const likelihood_tables[LEVEL_COUNT][2] = LIST_TABLES(likelihood);"""
@@ -133,3 +133,21 @@ def categorical_backward(dlog_px, x, logits, edges, dlogits, observed=None):
     o.set_edges(edges)
     o.set_gradients(dlog_px, dlogits, "dlogits")
     o.run(table(o).categorical_backward)
+
+
+def discretized_logistic(x, mean, v, half, log_px, observed=None):
+    cdef Observation o = Observation(x, mean, "mean", observed)
+    o.set_spread(v, "v")
+    o.o.half = half
+    o.set_log_px(log_px)
+    o.run(table(o).discretized_logistic)
+
+
+def discretized_logistic_backward(dlog_px, x, mean, v, half, dmean, dv=None, observed=None):
+    cdef Observation o = Observation(x, mean, "mean", observed)
+    o.set_spread(v, "v")
+    o.o.half = half
+    o.set_gradients(dlog_px, dmean, "dmean")
+    if dv is not None:
+        o.set_dspread(dv, "dv")
+    o.run(table(o).discretized_logistic_backward)

@@ -11,6 +11,8 @@ import numpy as np
 
 from pyvae._kernels.latent_ref import LOG_2_PI, repeat
 
+SMALLEST = np.float32(2.0**-126)  # float32 can take the logarithm of no smaller number
+
 
 def _repeat(x, outputs):
     """x (B, D) -> (B * k, D), each row k times, to stand beside the outputs."""
@@ -30,9 +32,7 @@ def bernoulli(x, logits, log_px, observed=None):
 
 def bernoulli_backward(dlog_px, x, logits, dlogits, observed=None):
     """dlogits = dlog_px (x - sigmoid(logits)) where x is observed, else 0."""
-    e = np.exp(-np.abs(logits))
-    sigmoid = np.where(logits < 0, e, 1) / (1 + e)
-    dlogits[...] = hide(dlog_px[:, None] * (_repeat(x, logits) - sigmoid), observed)
+    dlogits[...] = hide(dlog_px[:, None] * (_repeat(x, logits) - _sigmoid(logits)), observed)
 
 
 def gaussian(x, mean, logvar, log_px, observed=None):
@@ -49,6 +49,40 @@ def gaussian_backward(dlog_px, x, mean, logvar, dmean, dlogvar=None, observed=No
     dmean[...] = hide(dlog_px[:, None] * (difference * np.exp(-logvar)), observed)
     if dlogvar is not None:
         dlogvar[...] = hide(dlog_px[:, None] * ((difference**2 * np.exp(-logvar) - 1) / 2), observed)
+
+
+def _intervals(x, mean, v, half):
+    """a, b and w of discretized_logistic, and where x is the lowest and the highest level."""
+    x = _repeat(x, mean)
+    away, inverse = x - mean, np.exp(-v)
+    w = np.maximum(2 * half * inverse, SMALLEST)
+    return (away + half) * inverse, (away - half) * inverse, w, x < half, x > 1 - half
+
+
+def discretized_logistic(x, mean, v, half, log_px, observed=None):
+    """log_px = sum_j of -softplus(-a_j) - softplus(b_j) + log(1 - exp(-w_j)), a and b = (x +- half - mean) exp(-v), w =
+    2 half exp(-v), j over the observed columns: without the last two terms where x is 0, and without the first and the
+    last where x is 1."""
+    a, b, w, low, high = _intervals(x, mean, v, half)
+    terms = np.where(high, 0, -np.logaddexp(0, -a)) - np.where(low, 0, np.logaddexp(0, b))
+    terms += np.where(low | high, 0, np.log(-np.expm1(-w)))
+    log_px[...] = np.sum(hide(terms, observed), axis=1)
+
+
+def discretized_logistic_backward(dlog_px, x, mean, v, half, dmean, dv=None, observed=None):
+    """dmean = dlog_px (sigmoid(b) - sigmoid(-a)) exp(-v);  dv = dlog_px (b sigmoid(b) - a sigmoid(-a) - w / (exp(w) -
+    1)), row by row, where x is observed, else 0, with the terms of discretized_logistic."""
+    a, b, w, low, high = _intervals(x, mean, v, half)
+    above, below = np.where(high, 0, _sigmoid(-a)), np.where(low, 0, _sigmoid(b))
+    dmean[...] = hide(dlog_px[:, None] * ((below - above) * np.exp(-v)), observed)
+    if dv is not None:
+        width = np.where(low | high, 0, w * np.exp(-w) / -np.expm1(-w))
+        dv[...] = hide(dlog_px[:, None] * ((b * below - a * above) - width), observed)
+
+
+def _sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
 
 
 def _log_softmax(logits):

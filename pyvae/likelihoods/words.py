@@ -6,6 +6,7 @@ import numpy as np
 
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogistic
 from pyvae.likelihoods.gaussian import Gaussian
 
 LIKELIHOODS = {
@@ -14,6 +15,7 @@ LIKELIHOODS = {
     "gaussian-shared": lambda n_features: Gaussian(n_features, std="shared"),
     "gaussian-predicted": lambda n_features: Gaussian(n_features, std="predicted"),
     "gaussian-fixed": lambda n_features: Gaussian(n_features, std=1.0),
+    "discretized-logistic": DiscretizedLogistic,
     "poisson": Poisson,
     "multinomial": Multinomial,
     "negative-binomial": NegativeBinomial,

@@ -411,6 +411,25 @@ def size_of_gaussian_backward(a):
     return {"dmean": scale * np.abs(scaled) * np.exp(-a.logvar / 2), "dlogvar": scale * (scaled**2 + 1)}
 
 
+def logistic_parts(a):
+    """a, b and w of the kernel, and exp(-v)."""
+    away, inverse = each_row(a.x, a.mean) - a.mean, np.exp(-a.v)
+    return (away + a.half) * inverse, (away - a.half) * inverse, 2 * a.half * inverse, inverse
+
+
+def size_of_logistic(a):
+    """A rounding of a or of b moves log p by no more than it."""
+    above, below, w, _ = logistic_parts(a)
+    return {"log_px": row_sum(2 + np.abs(above) + np.abs(below) + np.abs(np.log(-np.expm1(-w))))}
+
+
+def size_of_logistic_backward(a):
+    above, below, _, inverse = logistic_parts(a)
+    far = 1 + np.abs(above) + np.abs(below)
+    scale = np.abs(a.dlog_px[:, None]) * far
+    return {"dmean": scale * inverse, "dv": scale * far}
+
+
 def softmax_of(a):
     """l - max l and softmax(l), group by group."""
     shifted, p = np.empty_like(a.logits), np.empty_like(a.logits)
@@ -763,6 +782,16 @@ def likelihood_cases():
         yield Case("gaussian_backward", inputs, both, size_of_gaussian_backward, 4, True, note)
     inputs = {**inputs, "dlogvar": None}
     yield Case("gaussian_backward", inputs, {"dmean": gradient}, size_of_gaussian_backward, 4, True, "no dlogvar")
+    for note, v in (("scale of each row", Array("KD")), ("one scale", Array("1D"))):
+        inputs = {"x": x, "mean": outputs, "v": v, "half": 0.1}
+        yield Case("discretized_logistic", inputs, log_px, size_of_logistic, note=note)
+        inputs = {"dlog_px": dlog_px, **inputs}
+        both = {"dmean": gradient, "dv": gradient}
+        yield Case("discretized_logistic_backward", inputs, both, size_of_logistic_backward, 4, True, note)
+    inputs = {**inputs, "dv": None}
+    yield Case(
+        "discretized_logistic_backward", inputs, {"dmean": gradient}, size_of_logistic_backward, 4, True, "no dv"
+    )
     inputs = {"x": Array("BD", "one-hot"), "logits": outputs, "edges": Array("D", "edges", np.int64)}
     yield Case("categorical", inputs, log_px, size_of_categorical)
     inputs = {"dlog_px": dlog_px, **inputs}

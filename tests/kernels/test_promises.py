@@ -146,6 +146,13 @@ BY_ROWS = [
     ("poisson_backward", {"dlog_px": "K", "x": "BD", "log_rates": "KD"}, {"dlog_rates": "KD"}),
     ("multinomial", LIKELIHOOD, {"log_px": "K"}),
     ("multinomial_backward", {"dlog_px": "K", **LIKELIHOOD}, {"dlogits": "KD"}),
+    ("discretized_logistic", {"x": "BD", "mean": "KD", "v": "KD", "half": 0.1}, {"log_px": "K"}),
+    ("discretized_logistic", {"x": "BD", "mean": "KD", "v": "1D", "half": 0.1, "observed": "BD"}, {"log_px": "K"}),
+    (
+        "discretized_logistic_backward",
+        {"dlog_px": "K", "x": "BD", "mean": "KD", "v": "KD", "half": 0.1},
+        {"dmean": "KD", "dv": "KD"},
+    ),
     ("negative_binomial", {"x": "BD", "log_means": "KD", "log_r": "KD"}, {"log_px": "K"}),
     (
         "negative_binomial_backward",

@@ -132,6 +132,66 @@ static void categorical_backward(const void *job, ptrdiff_t thread, ptrdiff_t th
     restore_fpstate(saved);
 }
 
+/* Where level x lies among a logistic variable's values, in scales from its mean, and how wide it is: likelihood_ref.py. */
+typedef struct {
+    REAL a, b, w, inverse;
+    int low, high;
+} interval_t;
+
+static inline interval_t interval_of(REAL x, REAL mean, REAL v, REAL half) {
+    const REAL inverse = exp_real(-v), away = x - mean, w = 2 * half * inverse;
+    const REAL a = (away + half) * inverse, b = (away - half) * inverse;
+    return (interval_t){a, b, w < SMALLEST ? SMALLEST : w, inverse, x < half, x > 1 - half};
+}
+
+static inline REAL log_p_of(interval_t t) {
+    const REAL above = softplus_real(-t.a), below = softplus_real(t.b), inside = log_real(-expm1_below_zero(-t.w));
+    return ((t.high ? 0 : -above) - (t.low ? 0 : below)) + (t.low | t.high ? 0 : inside);
+}
+
+static inline REAL dlog_p_by_mean(interval_t t) {
+    const REAL above = sigmoid_real(-t.a), below = sigmoid_real(t.b);
+    return ((t.low ? 0 : below) - (t.high ? 0 : above)) * t.inverse;
+}
+
+static inline REAL dlog_p_by_v(interval_t t) {
+    const REAL all_above = sigmoid_real(-t.a), all_below = sigmoid_real(t.b);
+    const REAL above = t.high ? 0 : all_above, below = t.low ? 0 : all_below;
+    const REAL width = t.w * exp_below_zero(-t.w) / -expm1_below_zero(-t.w);
+    return (t.b * below - t.a * above) - (t.low | t.high ? 0 : width);
+}
+
+static void discretized_logistic(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const observation_t *o = job;
+    const REAL half = (REAL)o->half;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *v = SPREAD_ROW(i);
+        REAL sum;
+        SUM_OBSERVED(sum, o->columns, j, log_p_of(interval_of(x[j], mean[j], v[j], half)));
+        ((REAL *)o->log_px)[i] = sum;
+    }
+    restore_fpstate(saved);
+}
+
+static void discretized_logistic_backward(const void *job, ptrdiff_t thread, ptrdiff_t threads) {
+    fpstate_t saved = flush_subnormals();
+    const observation_t *o = job;
+    const REAL half = (REAL)o->half;
+    FOR_MY_ROWS(i, o->rows) {
+        const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *v = SPREAD_ROW(i);
+        REAL *dmean = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, dmean[j] = scale * dlog_p_by_mean(interval_of(x[j], mean[j], v[j], half)));
+        CLEAR_UNOBSERVED(dmean);
+        if (!o->dspread) continue;
+        REAL *dv = DSPREAD_ROW(i);
+        FOR_COLUMNS(j, o->columns, dv[j] = scale * dlog_p_by_v(interval_of(x[j], mean[j], v[j], half)));
+        CLEAR_UNOBSERVED(dv);
+    }
+    restore_fpstate(saved);
+}
+
 const likelihood_table_t TABLE(likelihood) = {
-    bernoulli, bernoulli_backward, bernoulli_both, gaussian, gaussian_backward, categorical, categorical_backward,
+    bernoulli,   bernoulli_backward,   bernoulli_both,       gaussian,                      gaussian_backward,
+    categorical, categorical_backward, discretized_logistic, discretized_logistic_backward,
 };

@@ -7,7 +7,7 @@
 
 typedef struct {
     task_t *bernoulli, *bernoulli_backward, *bernoulli_both, *gaussian, *gaussian_backward;
-    task_t *categorical, *categorical_backward;
+    task_t *categorical, *categorical_backward, *discretized_logistic, *discretized_logistic_backward;
 } likelihood_table_t;
 
 DECLARE_TABLES(likelihood)

@@ -9,10 +9,11 @@ typedef struct {
     ptrdiff_t rows, columns, samples; /* of the decoder's outputs; each row of x serves `samples` of them in turn */
     const void *x;                    /* (rows / samples, columns) */
     const void *outputs;              /* (rows, columns): logits, means, or logarithms of rates or means */
-    const void *spread; /* logvar of a Gaussian, log r of a negative binomial: (rows, columns), or one row for all with
-                           spread_row = 0 */
+    const void *spread; /* logvar of a Gaussian, log scale of a logistic, log r of a negative binomial: (rows, columns), or
+                           one row for all with spread_row = 0 */
     const void *observed; /* like x: 1 where it is known, 0 where its term counts for nothing; NULL: 1 everywhere */
     ptrdiff_t x_row, outputs_row, spread_row, observed_row;
+    double half;          /* discretised logistic: of the distance between two levels */
     const int64_t *edges; /* categorical: group g has the columns edges[g] .. edges[g + 1] */
     ptrdiff_t groups;
     void *log_px;

@@ -5,7 +5,6 @@
 #include "lanes.h"
 
 #define NO_DIRECTION ((REAL)1e-12)                  /* of |w|^2, below which u^ = u */
-#define SMALLEST ((REAL)1.1754943508222875e-38)     /* of D: 2^-126, whose logarithm float can take */
 
 static const REAL *row_of(const void *base, ptrdiff_t row, ptrdiff_t stride) {
     return (const REAL *)base + row * stride;

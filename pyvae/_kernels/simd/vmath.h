@@ -27,6 +27,7 @@
 #endif
 
 #define LOG_2_PI 1.837877066409345483560659472811
+#define SMALLEST ((REAL)1.1754943508222875e-38) /* 2^-126: float can take the logarithm of no smaller number */
 
 #if REAL_IS_FLOAT
 

@@ -7,6 +7,7 @@ from pyvae.gradcheck import Check
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogistic
 from pyvae.likelihoods.mixed import Mixed, Weighted
 
 
@@ -35,6 +36,8 @@ def rows_for(likelihood, n_rows, rng):
         return np.hstack([np.eye(size)[rng.integers(size, size=n_rows)] for size in likelihood.sizes])
     if isinstance(likelihood, Poisson | Multinomial | NegativeBinomial):
         return rng.negative_binomial(0.5, 0.2, (n_rows, likelihood.n_features)).astype(float)
+    if isinstance(likelihood, DiscretizedLogistic):
+        return rng.integers(likelihood.levels, size=(n_rows, likelihood.n_features)) / (likelihood.levels - 1)
     if isinstance(likelihood, Weighted):
         return rows_for(likelihood.part, n_rows, rng)
     if isinstance(likelihood, Mixed):

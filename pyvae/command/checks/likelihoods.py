@@ -10,6 +10,7 @@ from pyvae.gradcheck import check_gradient, raise_if_wrong
 from pyvae.likelihoods.bernoulli import Bernoulli
 from pyvae.likelihoods.categorical import Categorical
 from pyvae.likelihoods.counts import Multinomial, NegativeBinomial, Poisson
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogistic
 from pyvae.likelihoods.gaussian import Gaussian
 from pyvae.likelihoods.mixed import Mixed, Weighted
 
@@ -28,6 +29,10 @@ LIKELIHOODS = {
     "Gaussian, shared std": lambda: Gaussian(35, std="shared", floor=0.1),
     "Gaussian, learned std": lambda: Gaussian(35, std="learned", floor=0.1),
     "Gaussian, predicted std": lambda: Gaussian(35, std="predicted", floor=0.1),
+    "DiscretizedLogistic, fixed scale": lambda: DiscretizedLogistic(35, scale=0.2),
+    "DiscretizedLogistic, shared scale": lambda: DiscretizedLogistic(35, scale="shared", floor=0.1),
+    "DiscretizedLogistic, learned scale": lambda: DiscretizedLogistic(35, floor=0.1, levels=4),
+    "DiscretizedLogistic, predicted scale": lambda: DiscretizedLogistic(35, scale="predicted", floor=0.1, levels=2),
     "Categorical": lambda: Categorical([3, 2, 17, 1, 12]),
     "Poisson": lambda: Poisson(35),
     "Multinomial": lambda: Multinomial(35),
