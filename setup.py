@@ -49,6 +49,9 @@ else:
 C_FLAGS = ["-O3", "-std=gnu11", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 C_FLAGS += ["-fno-fast-math", "-fno-lto", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
+# What Cython makes of the checks around a kernel is twice as much code as needed, and runs once a call.
+CHECKS_FLAGS = ["-Os", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"]
+
 # No symbols, and no page of its own for what is read and not run: in twenty small files such padding adds up.
 SMALL = ["-Wl,--strip-all", "-Wl,-z,noseparate-code"]
 
@@ -107,7 +110,7 @@ class BuildKernels(build_ext):
                 ("PYVAE_OPENMP", "1" if openmp else "0"),
                 *((f"PYVAE_BUILT_{name.upper()}", "1" if name in bf16 else "0") for name in ("bf16", "amx")),
             ]
-            extension.extra_compile_args += ["-O2", "-fvisibility=hidden", *openmp, *WATCH]
+            extension.extra_compile_args += [*CHECKS_FLAGS, *openmp, *WATCH]
             extension.extra_link_args += [*openmp, *WATCH] if SANITIZERS else [*openmp, *SMALL]
         jobs = []
         for extension in self.extensions:

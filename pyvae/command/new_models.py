@@ -27,7 +27,8 @@ MARGIN = 0.05  # between a pseudo-input and the bounds, of their distance
 HIDDEN = (400,)  # sizes of hidden layers, unless --hidden or --conv say otherwise
 COMPONENTS = 100  # of a prior with components, unless --components says otherwise
 ALPHA = 0.1  # the weight of log q(y|x), of the mean over labelled rows and in the loss of a row (Kingma et al. 2014)
-AT_THE_MEANS = ("poisson", "negative-binomial")  # likelihoods that start there; a multinomial starts uniform
+# Likelihoods that start there, where the decoder ends in a bias for each column; a multinomial starts uniform.
+AT_THE_MEANS = ("poisson", "negative-binomial", "discretized-logistic")
 
 
 def new_likelihood(dataset, options):
@@ -99,7 +100,7 @@ def new_model(dataset, likelihood, options, trained):
         model = VAE(*parts, prior, posterior, options.seed)
     if table is not None:
         table.start(model, dataset.codes)
-    elif word in AT_THE_MEANS:
+    elif word in AT_THE_MEANS and not options.conv:
         X = rows.X if isinstance(rows, SparseSource) else GatheredArray(rows)
         start_at_rows(model, X, name=f"column {{}} of {rows.name}".format)
     if isinstance(prior, VampPrior):

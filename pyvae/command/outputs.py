@@ -13,6 +13,7 @@ import numpy as np
 from pyvae.arguments import either
 from pyvae.command import pictures
 from pyvae.command.refusals import Refusal
+from pyvae.likelihoods.discretized_logistic import DiscretizedLogistic
 from pyvae.persistence import write_file
 
 
@@ -41,6 +42,14 @@ def refuse_inputs(outputs, inputs):
 def counted(n, noun):
     """1 row, 2 rows."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def in_bits(model, nats):
+    """What log p(x) of this many nats is in bits for each number of a row, where these are levels: else an empty
+    text."""
+    if not isinstance(model.likelihood, DiscretizedLogistic):
+        return ""
+    return f", {-nats / (model.n_features * math.log(2)):.3f} bits per dimension"
 
 
 def tell(options, sentence, **result):

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyvae.command.inputs import data_of, load_model, load_rows, log_scale, table_of, without_number
 from pyvae.command.labels import told_by
-from pyvae.command.outputs import counted, output_file, tell, write_table
+from pyvae.command.outputs import counted, in_bits, output_file, tell, write_table
 from pyvae.command.reference import SAMPLES, Reference, columns_of, surprise_of
 from pyvae.command.refusals import Refusal
 from pyvae.command.runs import REFERENCE
@@ -46,7 +46,7 @@ def run_score(options):
     name = "log-likelihood" if score == "log_likelihood" else "ELBO"
     name = f"{split} {name}" if split else name
     sentence = (
-        f"{name} {means[score]:.2f} nats, mean of {counted(len(source), 'row')}, "
+        f"{name} {means[score]:.2f} nats{in_bits(model, means[score])}, mean of {counted(len(source), 'row')}, "
         f"{counted(samples, 'sample')} each; wrote {out}"
     )
     found = flagged.result if flagged else {}

@@ -17,7 +17,7 @@ from pyvae.command.inputs import check_values, describe_data, load_training, log
 from pyvae.command.labels import classes_of, take_labels, told_of
 from pyvae.command.new_models import hidden_sizes, new_likelihood, new_model
 from pyvae.command.objective import new_objective
-from pyvae.command.outputs import counted, refuse_inputs, tell, writing
+from pyvae.command.outputs import counted, in_bits, refuse_inputs, tell, writing
 from pyvae.command.reference import Reference
 from pyvae.command.refusals import Refusal
 from pyvae.command.resuming import resumed
@@ -82,6 +82,7 @@ def run_train(options):
         elbo, history = -(reconstruction + kl), run.history
         told, found = told_of(job.model, job.dataset, job.reported), {}
         result = f"{job.split} ELBO {elbo:.2f} nats (reconstruction {reconstruction:.2f}, KL {kl:.2f})"
+        result += in_bits(job.model, elbo)
         if told is not None:
             result, found = f"{told}\n{result}", told.result()
         run.save(result)

@@ -94,7 +94,8 @@ def add_network(parser):
     model.add_argument(
         "--likelihood", choices=LIKELIHOODS, metavar="WORD",
         help="of the data: bernoulli for 0 to 1; for real numbers gaussian, gaussian-shared, gaussian-predicted, "
-        "gaussian-fixed; for counts poisson, multinomial, negative-binomial (default: bernoulli; for tables and "
+        "gaussian-fixed; for gray values discretized-logistic; for counts poisson, multinomial, negative-binomial "
+        "(default: bernoulli; for tables and "
         "sparse matrices what their values are)",
     )  # fmt: skip
     model.add_argument(

@@ -25,11 +25,14 @@ from pyvae.arguments import check_count
 from pyvae.likelihoods.spread import Spread
 from pyvae.module import register
 
+FIRST = np.log(0.1)  # the first rho, of values from 0 to 1
+
 
 @register
 class DiscretizedLogistic(Spread):
-    """x_j one of the ``levels`` 0, 1 / (levels - 1), ... 1, as gray values 0 to 255 divided by 255 are: a logistic
-    variable with mean m_j and scale s_j, rounded to the next of them. Its std is s pi / sqrt(3).
+    """p(x) = sigmoid((x + h - m) / s) - sigmoid((x - h - m) / s), independent columns: a logistic variable with mean m
+    and scale s, rounded to the next of the levels 0, 1 / (levels - 1), ... 1, which are 2 h apart; as gray values 0 to
+    255, divided by 255, are. Its std is s pi / sqrt(3).
 
     scale: a number (fixed, the same for all columns), "shared" (one number, a parameter), "learned" (one per column) or
     "predicted" (one per row and column: the decoder then has 2 D outputs, [mean | rho]). floor: the least value of a
@@ -46,6 +49,10 @@ class DiscretizedLogistic(Spread):
         self.half = 0.5 / (self.levels - 1)
         self.support = f"whole numbers from 0 to {self.levels - 1}, divided by {self.levels - 1}"
 
+    def initialize(self, noise):
+        if self.shapes():
+            self.rho[...] = FIRST
+
     def log_p(self, x, mean, v, log_px, observed=None):
         _kernels.discretized_logistic(x, mean, v, self.half, log_px, observed)
 
@@ -53,8 +60,8 @@ class DiscretizedLogistic(Spread):
         _kernels.discretized_logistic_backward(dlog_px, x, mean, v, self.half, dmean, dv, observed)
 
     def mean(self, outputs):
-        """E[x|z], as if x were cut at 0 and 1 but not rounded, which moves it by half a level at most: the integral of
-        P(x > t) = sigmoid((m - t) / s) over t from 0 to 1."""
+        """E[x|z] (B * k, D), as if x were cut at 0 and 1 but not rounded, which moves it by half a level at most: the
+        integral of P(x > t) = sigmoid((m - t) / s) over t from 0 to 1."""
         m, s = self._parts(outputs)
         return (s * (np.logaddexp(0, m / s) - np.logaddexp(0, (m - 1) / s))).astype(outputs.dtype)
 

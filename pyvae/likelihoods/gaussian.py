@@ -40,6 +40,7 @@ class Gaussian(Spread):
 
     @property
     def std(self):
+        """What the constructor was given."""
         return self.spread
 
     def log_p(self, x, mean, v, log_px, observed=None):

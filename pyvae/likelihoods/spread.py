@@ -47,11 +47,13 @@ class Spread(Likelihood):
         self.floor = check_number("floor", floor, 0)
 
     def log_p(self, x, mean, v, log_px, observed=None):
-        """Write log p (B * k,), summed over the columns."""
+        """Write log_px (B * k,), nats: the sum over the columns of log p of x (B, D), for mean (B * k, D) and v (B * k,
+        D) or (1, D)."""
         raise NotImplementedError
 
     def log_p_backward(self, dlog_px, x, mean, v, dmean, dv, observed):
-        """Write its derivatives, each column's by itself; dv is None where the spread is fixed."""
+        """Write the derivatives of log_p, times dlog_px (B * k,), by the mean and v of each row and column: dmean and
+        dv (B * k, D); dv is None where the spread is fixed."""
         raise NotImplementedError
 
     @property

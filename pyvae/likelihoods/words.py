@@ -40,8 +40,9 @@ def likelihood_of_entries(X):
 
 def make_likelihood(name, n_features):
     """A likelihood from a word: "bernoulli"; "gaussian" (a std learned per column), "gaussian-shared" (one for all),
-    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); for counts "poisson", "multinomial",
-    "negative-binomial". Raises ValueError for another word."""
+    "gaussian-predicted" (per row and column), "gaussian-fixed" (std 1); "discretized-logistic" for gray values 0 to
+    255, divided by 255; for counts "poisson", "multinomial", "negative-binomial". Raises ValueError for another
+    word."""
     if name not in LIKELIHOODS:
         raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, or a Likelihood, not {name!r}")
     return LIKELIHOODS[name](n_features)

@@ -1,5 +1,6 @@
 """``pyvae train --conv``: pictures by convolutions."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,19 @@ def test_a_run_of_convolutions(capsys, scikit_learn, matplotlib):
 def test_a_file_of_pictures_and_hidden_layers():
     assert main("train x.npy --image-shape 3x4 --conv 4 --hidden 7 --epochs 1 --out run --quiet".split()) == 0
     assert pyvae.load("run").encoder.layers[1].n_out == 7
+
+
+def test_gray_values_in_bits(capsys, scikit_learn):
+    """The length of an ideal code of the levels, by dense layers, which start at the means, and by convolutions."""
+    levels = np.random.default_rng(0).integers(100, 110, (200, 12)).astype(np.uint8)
+    np.save("levels.npy", levels)
+    for network, most in (("--hidden 8", 4.5), ("--conv 4 --image-shape 3x4", 6.5)):
+        line = f"train levels.npy --likelihood discretized-logistic {network} --epochs 40 --lr 0.01 --out run --force"
+        assert main(f"{line} --quiet".split()) == 0
+        bits = float(re.search(r", (\S+) bits per dimension", capsys.readouterr().out)[1])
+        assert np.log2(10) < bits < most  # ten levels are equally likely
+    assert main("score run levels.npy --out scores.csv".split()) == 0
+    assert "bits per dimension" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
