@@ -49,8 +49,9 @@ else:
 C_FLAGS = ["-O3", "-std=gnu11", "-DNDEBUG", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 C_FLAGS += ["-fno-fast-math", "-fno-lto", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
-# What Cython makes of the checks around a kernel is twice as much code as needed, and runs once a call.
+# What Cython makes of the checks around a kernel is much code that runs once a call; these alone are in all calls.
 CHECKS_FLAGS = ["-Os", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"]
+EVERY_CALL = ("arrays", "tape", "runtime", "products")
 
 # No symbols, and no page of its own for what is read and not run: in twenty small files such padding adds up.
 SMALL = ["-Wl,--strip-all", "-Wl,-z,noseparate-code"]
@@ -110,7 +111,8 @@ class BuildKernels(build_ext):
                 ("PYVAE_OPENMP", "1" if openmp else "0"),
                 *((f"PYVAE_BUILT_{name.upper()}", "1" if name in bf16 else "0") for name in ("bf16", "amx")),
             ]
-            extension.extra_compile_args += [*CHECKS_FLAGS, *openmp, *WATCH]
+            quick = ["-O2"] if extension.name.rpartition(".")[2] in EVERY_CALL else []
+            extension.extra_compile_args += [*CHECKS_FLAGS, *quick, *openmp, *WATCH]
             extension.extra_link_args += [*openmp, *WATCH] if SANITIZERS else [*openmp, *SMALL]
         jobs = []
         for extension in self.extensions:

@@ -5,7 +5,7 @@
 All 70,000 rows in gray, training and test rows alike, as the paper does; each cluster is given the digit that makes
 most rows right, one digit a cluster (the Hungarian method). For each seed
 
-    VaDE    pre-training with a small weight of the KL, the start from a mixture of Gaussians, training with the ELBO
+    VaDE    pre-training as a plain VAE, all components N(0, 1), the start from a mixture of Gaussians, and training
     VAE     the same network with the prior N(0, 1), as many epochs in all, and scikit-learn's Gaussian mixture on the
             posterior means
 
@@ -63,6 +63,7 @@ def parts(options):
 def vade(source, digits, seed, folder, options):
     """The accuracies of a ClusterVAE at its start and in the end."""
     model = pyvae.ClusterVAE(*parts(options), pyvae.Mixture(options.latent, DIGITS), seed=seed)
+    model.prior.mu[...] = 0  # equal components have equal derivatives, and stay equal until the start
     train(model, source, options.pretraining, seed, folder / "pretraining", options, options.pretraining_beta)
     model.start_clusters(source, seed)
     at_start = accuracy(model.cluster(source).argmax(axis=1), digits)
@@ -103,10 +104,10 @@ def main():
         "--hidden", type=int, nargs="+", default=[256, 256], help="sizes of the encoder; the paper's are 500 500 2000"
     )
     parser.add_argument("--latent", type=int, default=10, help="dimensions of z")
-    parser.add_argument("--epochs", type=int, default=60, help="all of them")
-    parser.add_argument("--pretraining", type=int, default=20, help="how many of them before the start")
-    parser.add_argument("--pretraining-beta", type=float, default=0.1, help="weight of the KL before the start")
-    parser.add_argument("--dropout", type=float, default=0.2, help="share of the pixels that the encoder does not see")
+    parser.add_argument("--epochs", type=int, default=80, help="all of them")
+    parser.add_argument("--pretraining", type=int, default=40, help="how many of them before the start")
+    parser.add_argument("--pretraining-beta", type=float, default=1.0, help="weight of the KL before the start")
+    parser.add_argument("--dropout", type=float, default=0.0, help="share of the pixels that the encoder does not see")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--rows", type=int, default=70_000, help="the first so many")
