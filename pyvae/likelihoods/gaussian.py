@@ -43,6 +43,10 @@ class Gaussian(Spread):
         """What the constructor was given."""
         return self.spread
 
+    @std.setter
+    def std(self, std):
+        self.spread = std
+
     def log_p(self, x, mean, v, log_px, observed=None):
         _kernels.gaussian(x, mean, v, log_px, observed)
 

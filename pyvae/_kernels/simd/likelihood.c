@@ -180,13 +180,14 @@ static void discretized_logistic_backward(const void *job, ptrdiff_t thread, ptr
     const REAL half = (REAL)o->half;
     FOR_MY_ROWS(i, o->rows) {
         const REAL *x = X_ROW(i), *mean = OUTPUT_ROW(i), *v = SPREAD_ROW(i);
-        REAL *dmean = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
-        FOR_COLUMNS(j, o->columns, dmean[j] = scale * dlog_p_by_mean(interval_of(x[j], mean[j], v[j], half)));
-        CLEAR_UNOBSERVED(dmean);
-        if (!o->dspread) continue;
-        REAL *dv = DSPREAD_ROW(i);
-        FOR_COLUMNS(j, o->columns, dv[j] = scale * dlog_p_by_v(interval_of(x[j], mean[j], v[j], half)));
-        CLEAR_UNOBSERVED(dv);
+        REAL *dm = DOUTPUT_ROW(i), scale = ((const REAL *)o->dlog_px)[i];
+        FOR_COLUMNS(j, o->columns, dm[j] = scale * dlog_p_by_mean(interval_of(x[j], mean[j], v[j], half)));
+        CLEAR_UNOBSERVED(dm);
+        if (o->dspread) {
+            REAL *dv = DSPREAD_ROW(i);
+            FOR_COLUMNS(j, o->columns, dv[j] = scale * dlog_p_by_v(interval_of(x[j], mean[j], v[j], half)));
+            CLEAR_UNOBSERVED(dv);
+        }
     }
     restore_fpstate(saved);
 }
