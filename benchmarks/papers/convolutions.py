@@ -37,6 +37,16 @@ def network(convolutions, dense, channels, first, *, padding="same"):
     return pyvae.Sequential(*encoder), pyvae.Sequential(*decoder)
 
 
+def begin_as_keras(model):
+    """Scale the first weights of the convolutions: Keras' Glorot counts all taps of a kernel, whatever its stride, and
+    this library those that a pixel has a part in."""
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        if not isinstance(layer, pyvae.Dense):
+            taps = layer.kernel**2
+            layer.W *= np.sqrt(sum(layer.terms(taps)) / (taps * (layer.c_in + layer.c_out)))
+    return model
+
+
 class Keras(Protocol):
     what, epochs = "Keras' example, MNIST in gray, z = 2", 30
 
@@ -47,7 +57,7 @@ class Keras(Protocol):
         encoder, decoder = network((32, 64), (16, 4), (64, 32), 64)
         data = datasets.load("mnist")
         rows = pyvae.ArraySource(np.concatenate([data.train.X, data.test.X]), scale=1 / 255)
-        model = pyvae.VAE(encoder, decoder, pyvae.Bernoulli(784), seed=self.seed)
+        model = begin_as_keras(pyvae.VAE(encoder, decoder, pyvae.Bernoulli(784), seed=self.seed))
         return model, rows, {"batch_size": 128, "learning_rate": 1e-3}
 
     def measure(self, model, history):
@@ -63,7 +73,7 @@ class TensorFlow(Protocol):
     def prepare(self):
         encoder, decoder = network((32, 64), (4,), (64, 32), 32, padding="valid")
         rows = pyvae.ArraySource(datasets.load("mnist").train.X, scale=1 / 255, binarize="threshold")
-        model = pyvae.VAE(encoder, decoder, pyvae.Bernoulli(784), seed=self.seed)
+        model = begin_as_keras(pyvae.VAE(encoder, decoder, pyvae.Bernoulli(784), seed=self.seed))
         return model, rows, {"batch_size": 32, "learning_rate": 1e-4}
 
     def measure(self, model, history):
