@@ -87,6 +87,13 @@ def test_styles(capsys, tmp_path, scikit_learn, matplotlib):
     assert -25 < float(re.search(r"log p\(x\|c\) (\S+) nats", out)[1]) < -12
 
 
+@trains
+@pytest.mark.data("mnist")
+def test_few_labels(capsys, tmp_path, scikit_learn, matplotlib):
+    alone, with_all = figures(r"([\d.]+)%", run("few_labels", capsys, tmp_path, "--rows", "2000", "--epochs", "8"))
+    assert 15 < alone < 40 and with_all < 60  # nine in ten by chance
+
+
 @pytest.mark.data("mnist")
 def test_mnist(capsys, tmp_path, matplotlib):
     out = run("mnist", capsys, tmp_path, "--rows", "1000", "--epochs", "2")
